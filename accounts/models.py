@@ -1,0 +1,115 @@
+"""People, workspaces, the keys programs use, and the audit log of what anybody did."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+from engine.ids import uuid7
+
+
+class User(AbstractUser):
+    """A person. `external_id` is the id another system (a JWT issuer) knows them by."""
+
+    external_id = models.CharField(max_length=255, null=True, blank=True, unique=True)  # noqa: DJ001 - unique where given
+
+
+class Workspace(models.Model):
+    """The owner of everything: connections, posts, media. People belong to it by Membership."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.SlugField(max_length=64, unique=True)
+    name = models.CharField(max_length=255)
+    external_id = models.CharField(max_length=255, null=True, blank=True, unique=True)  # noqa: DJ001 - unique where given
+    time_zone = models.CharField(max_length=64, default="UTC")
+    late_limit_minutes = models.PositiveIntegerField(null=True, blank=True)  # null: the setting's
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    """What a member may do; each includes what the ones below it may."""
+
+    OWNER = "owner", "owner"  # members, keys and everything below
+    EDITOR = "editor", "editor"  # connections and posts
+    APPROVER = "approver", "approver"  # decides on posts awaiting approval
+    VIEWER = "viewer", "viewer"  # reads
+
+
+class Membership(models.Model):
+    """One person's role in one workspace."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.EDITOR)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "user"], name="one_membership_each")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.workspace}"
+
+
+class ApiKey(models.Model):
+    """A program's key: shown once as `crl_<prefix>_<secret>`, stored as prefix and SHA-256."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=255)
+    prefix = models.CharField(max_length=16, unique=True)
+    secret_sha256 = models.CharField(max_length=64, editable=False)
+    scopes = models.JSONField(default=list, blank=True)  # e.g. ["posts:read", "posts:write"]
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix})"
+
+
+class AuditEvent(models.Model):
+    """What somebody did, for ever: rows are added and never changed (the database refuses)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, null=True, blank=True, related_name="audit_events"
+    )
+    actor = models.CharField(max_length=255)  # "user:ada", "key:crl_ab12", "system"
+    action = models.CharField(max_length=64)  # "post.cancelled", noun.verb
+    target = models.CharField(max_length=255)  # "post:<id>"
+    reason = models.TextField(blank=True, default="")
+    detail = models.JSONField(default=dict, blank=True)
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.target}"
+
+
+class IdempotencyKey(models.Model):
+    """The answer already given to a request that carried this `Idempotency-Key`; kept 24 hours."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)  # SHA-256 of method, path and body
+    status = models.PositiveSmallIntegerField(null=True)  # null while the first call is running
+    body = models.JSONField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "key"], name="one_answer_per_key")
+        ]
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,228 @@
+"""Every setting of Carillon: values come from the environment (see .env.example), with a cast each."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+env = environ.Env()
+# Precedence: the process's environment, then .env, then what `manage.py run` wrote for itself.
+for _name in os.environ.get("CARILLON_ENV_FILES", ".env:var/embedded.env").split(":"):
+    if _name and (BASE_DIR / _name).is_file():
+        env.read_env(str(BASE_DIR / _name))
+
+# --- security -------------------------------------------------------------------------------
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="only-for-debug-and-never-for-real-data") if DEBUG else env.str("SECRET_KEY")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Fernet keys for stored credentials: the first encrypts, all decrypt.
+CREDENTIAL_KEYS = env.list("CREDENTIAL_KEYS", default=[])
+JWT_SECRET = env.list("JWT_SECRET", default=[])  # HS256 secrets, newest first; empty: no JWT
+JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="")
+JWT_ISSUER = env.str("JWT_ISSUER", default="")
+SERVICE_TOKEN = env.str("SERVICE_TOKEN", default="")
+SECURE_COOKIES = env.bool("SECURE_COOKIES", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+SESSION_COOKIE_HTTPONLY = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+if env.bool("TRUST_PROXY_HEADERS", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- applications ---------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_q",
+    "engine",
+    "accounts",
+    "notifications",
+    "platforms",
+    "media",
+    "scheduling",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+AUTH_USER_MODEL = "accounts.User"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(VAR_DIR / "media"))
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
+
+# --- database -------------------------------------------------------------------------------
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'carillon.sqlite3'}")}
+_database = DATABASES["default"]
+USES_SQLITE = _database["ENGINE"].endswith("sqlite3")
+if USES_SQLITE:
+    # IMMEDIATE: a transaction that will write takes the lock at its start, so it waits, never fails.
+    _database["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    _database["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE_SECONDS", default=60)
+    _database["CONN_HEALTH_CHECKS"] = True
+    _database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+
+# --- cache and queue ------------------------------------------------------------------------
+REDIS_URL = env.str("REDIS_URL", default="")
+if not REDIS_URL and env.str("REDIS_HOST", default=""):
+    _password = env.str("REDIS_PASSWORD", default="")
+    REDIS_URL = "redis://{}{}:{}/{}".format(
+        f":{_password}@" if _password else "",
+        env.str("REDIS_HOST"),
+        env.int("REDIS_PORT", default=6379),
+        env.int("REDIS_DB", default=0),
+    )
+if REDIS_URL:
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    }
+else:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": env.str("CACHE_DIR", default=str(VAR_DIR / "cache")),
+        }
+    }
+
+# --- the engine -----------------------------------------------------------------------------
+PUBLISHER_SLOTS = env.int("PUBLISHER_SLOTS", default=1 if USES_SQLITE else 2)
+NOTIFIER_SLOTS = env.int("NOTIFIER_SLOTS", default=1)
+PUBLISHER_CONCURRENCY = env.int("PUBLISHER_CONCURRENCY", default=env.int("MAX_CONCURRENT_JOBS", default=200))
+NOTIFIER_CONCURRENCY = env.int("NOTIFIER_CONCURRENCY", default=50)
+WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=5)
+LOOK_AHEAD = timedelta(minutes=env.int("LOOK_AHEAD_MINUTES", default=5))
+STUCK_THRESHOLD = timedelta(minutes=env.int("STUCK_THRESHOLD_MINUTES", default=10))
+CLAIM_AHEAD = timedelta(seconds=env.float("CLAIM_AHEAD_SECONDS", default=5.0))
+CALL_DEADLINE = timedelta(seconds=env.float("CALL_DEADLINE_SECONDS", default=20.0))
+PUBLISH_LEASE = timedelta(seconds=env.float("PUBLISH_LEASE_SECONDS", default=30.0))
+LEASE_MARGIN = timedelta(seconds=env.float("LEASE_MARGIN_SECONDS", default=5.0))
+RECONCILE_GRACE = timedelta(seconds=env.float("RECONCILE_GRACE_SECONDS", default=10.0))
+SLOT_RUN = timedelta(seconds=env.float("SLOT_RUN_SECONDS", default=600.0))
+SLOT_TIME_TO_LIVE = timedelta(seconds=env.float("SLOT_TIME_TO_LIVE_SECONDS", default=3.0))
+FLUSH_INTERVAL = timedelta(milliseconds=env.int("FLUSH_INTERVAL_MS", default=100 if USES_SQLITE else 20))
+SHUTDOWN_GRACE = timedelta(seconds=env.float("SHUTDOWN_GRACE_SECONDS", default=30.0))
+PUBLISHER_MAX_ATTEMPTS = env.int(
+    "PUBLISHER_MAX_ATTEMPTS",
+    default=env.int("JOB_RETRY_ATTEMPTS", default=env.int("MAX_RETRIES", default=7)),
+)
+RETRY_BASE_DELAY = timedelta(
+    milliseconds=env.int("JOB_RETRY_DELAY", default=env.int("BACKOFF_DELAY", default=5000))
+)
+RETRY_MAX_DELAY = timedelta(milliseconds=env.int("RETRY_MAX_DELAY_MS", default=900_000))
+LATE_LIMIT = timedelta(minutes=env.int("LATE_LIMIT_MINUTES", default=120))
+RESTORED_AFTER = timedelta(seconds=env.float("RESTORED_AFTER_SECONDS", default=3600.0))
+INSTALLATION_ID = env.str("INSTALLATION_ID", default="")
+
+Q_QUEUE_NAME = env.str("QUEUE_NAME", default="carillon")
+_workers = PUBLISHER_SLOTS + NOTIFIER_SLOTS + 1 + WORKER_CONCURRENCY  # + 1: a slot's successor
+Q_CLUSTER = {
+    "name": Q_QUEUE_NAME,
+    "label": "Task queue",
+    "workers": _workers,
+    "queue_limit": _workers,
+    "timeout": int(SLOT_RUN.total_seconds() * 1.3 + SHUTDOWN_GRACE.total_seconds()) + 60,
+    "retry": int(SLOT_RUN.total_seconds() * 1.3 + SHUTDOWN_GRACE.total_seconds()) + 180,
+    "ack_failures": True,
+    "max_attempts": 1,
+    "catch_up": False,
+    "save_limit": -1,
+    "recycle": 5000,
+    "poll": 0.2,
+    "log_level": env.str("QUEUE_LOG_LEVEL", default="WARNING"),
+    "ALT_CLUSTERS": {},
+    **({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}),
+}
+
+# --- platforms ------------------------------------------------------------------------------
+# One dict per network, handed to its adapter as keyword arguments of its config dataclass.
+# Base URLs are settings so that tests and the demo can point them at the sandbox.
+SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:8010")
+PLATFORMS = {
+    "x": {
+        "api_base": env.str("X_API_BASE", default="https://api.x.com"),
+        "token_url": env.str("X_TOKEN_URL", default="https://api.x.com/2/oauth2/token"),
+        "consumer_key": env.str("TWITTER_API_KEY", default=""),
+        "consumer_secret": env.str("TWITTER_API_SECRET", default=""),
+        "client_id": env.str("TWITTER_CLIENT_ID", default=""),
+        "client_secret": env.str("TWITTER_CLIENT_SECRET", default=""),
+        "post_fields_param": env.str("X_POST_FIELDS_PARAM", default="tweet.fields"),
+    },
+    "mastodon": {},
+    "sandbox": {"api_base": SANDBOX_URL},
+}
+# Hosts or networks (CIDR) that user-given addresses may reach although they are private.
+PRIVATE_HOSTS_ALLOWED = env.list("PRIVATE_HOSTS_ALLOWED", default=[])
+
+# --- notifications --------------------------------------------------------------------------
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+EMAIL_BACKEND = EMAIL_CONFIG["EMAIL_BACKEND"]
+EMAIL_HOST = EMAIL_CONFIG.get("EMAIL_HOST") or "localhost"
+EMAIL_PORT = EMAIL_CONFIG.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER = EMAIL_CONFIG.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD = EMAIL_CONFIG.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS = EMAIL_CONFIG.get("EMAIL_USE_TLS", False)
+EMAIL_TIMEOUT = 15
+EMAIL_FROM = env.str("EMAIL_FROM", default="")  # empty: the e-mail channel is not configured
+DEFAULT_FROM_EMAIL = EMAIL_FROM or "carillon@localhost"
+CALLBACK_SECRET = env.str("CALLBACK_SECRET", default="")  # whsec_...; empty: derived from SECRET_KEY
+DJANGO_API_URL = env.str("DJANGO_API_URL", default="")
+
+# --- REST -----------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+}
+
+# --- logging --------------------------------------------------------------------------------
+LOG_LEVEL = env.str("LOG_LEVEL", default="info").upper()

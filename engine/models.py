@@ -1,0 +1,95 @@
+"""The engine's own rows: who is working, what the networks allow, and which installation this is."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+
+
+class WorkerSlot(models.Model):
+    """One running publisher (or notifier) loop; fresh while its heartbeat is under the time to live.
+
+    Rows claimed by a slot that has gone silent may be taken over by any other slot.
+    """
+
+    kind = models.CharField(max_length=16)  # "publish" or "notify"
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField()
+    retiring = models.BooleanField(default=False)  # still working, but wants a successor
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    in_flight = models.PositiveIntegerField(default=0)
+    claimed = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["kind", "heartbeat_at"], name="slot_fresh")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} slot {self.pk} on {self.host}:{self.pid}"
+
+
+class RateLimitState(models.Model):
+    """What one bucket of one scope still allows; the gate's memory, shared by all processes.
+
+    `scope` says whose allowance it is, `key` which one (platform slug, connection id or host).
+    Windows expire on read: a `resets_at` in the past means nothing is known.
+    """
+
+    class Scope(models.TextChoices):
+        APP = "app", "application"
+        CONNECTION = "connection", "connection"
+        HOST = "host", "host"
+
+    class Breaker(models.TextChoices):
+        CLOSED = "closed", "closed"
+        OPEN = "open", "open"
+        HALF_OPEN = "half_open", "half-open"
+
+    scope = models.CharField(max_length=16, choices=Scope.choices)
+    key = models.CharField(max_length=255)
+    bucket = models.CharField(max_length=64, default="publish")
+    platform = models.CharField(max_length=32, blank=True, default="")
+    limit = models.IntegerField(null=True, blank=True)
+    remaining = models.IntegerField(null=True, blank=True)
+    resets_at = models.DateTimeField(null=True, blank=True)
+    blocked_until = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=255, blank=True, default="")
+    spacing_ms = models.PositiveIntegerField(default=0)
+    consecutive_429 = models.PositiveIntegerField(default=0)
+    breaker = models.CharField(max_length=16, choices=Breaker.choices, default=Breaker.CLOSED)
+    open_until = models.DateTimeField(null=True, blank=True)
+    probe_lease_until = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["scope", "key", "bucket"], name="one_state_per_bucket")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.key} {self.bucket}"
+
+
+class Installation(models.Model):
+    """A single row that names this installation, so that a restored copy of it starts paused.
+
+    `paused` stops all sending; staff resume it. `heartbeat_at` is stamped by running slots.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    installation_id = models.UUIDField(default=uuid.uuid4)
+    paused = models.BooleanField(default=False)
+    pause_reason = models.CharField(max_length=255, blank=True, default="")
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    canary_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(id=1), name="only_one_installation")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.installation_id)

@@ -1,0 +1,135 @@
+"""Batched statements that read the same on PostgreSQL and SQLite.
+
+A batch travels as one JSON parameter and becomes a table inside the statement, so that a batch of
+any size is one round trip and one plan. Instants come from the database's clock on PostgreSQL;
+SQLite lives on one host, where both clocks are the same.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection, models
+
+# column kinds understood by `recordset`: PostgreSQL type names
+UUID, BIGINT, INT, TEXT, JSONB, INSTANT, FLOAT, BOOLEAN = (
+    "uuid",
+    "bigint",
+    "integer",
+    "text",
+    "jsonb",
+    "timestamptz",
+    "double precision",
+    "boolean",
+)
+
+
+def is_postgresql() -> bool:
+    """Say whether the default database is PostgreSQL (otherwise it is SQLite)."""
+    return connection.vendor == "postgresql"
+
+
+def now_plus(offset: timedelta = timedelta()) -> str:
+    """Return an SQL expression for the database's present instant plus `offset`."""
+    seconds = f"{offset.total_seconds():+.6f}"
+    if is_postgresql():
+        return f"(clock_timestamp() + interval '{seconds} seconds')"
+    return f"(strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now', '{seconds} seconds'))"
+
+
+def recordset(alias: str, columns: Mapping[str, str]) -> str:
+    """Return a FROM item that unpacks one JSON parameter into rows; column x becomes `v_x`."""
+    if is_postgresql():
+        shape = ", ".join(f"v_{name} {kind}" for name, kind in columns.items())
+        return f"jsonb_to_recordset(%s::jsonb) AS {alias}({shape})"
+    shape = ", ".join(f"json_extract(value, '$.v_{name}') AS v_{name}" for name in columns)
+    return f"(SELECT {shape} FROM json_each(%s)) AS {alias}"  # noqa: S608 - names are ours
+
+
+def encode(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return the JSON parameter for `recordset`; keys get the `v_` prefix."""
+    return json.dumps(
+        [{f"v_{name}": value for name, value in row.items()} for row in rows],
+        default=_portable,
+        separators=(",", ":"),
+    )
+
+
+def _portable(value: object) -> str:
+    if isinstance(value, uuid.UUID):
+        return value.hex
+    if isinstance(value, datetime):
+        if is_postgresql():
+            return value.isoformat()
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    raise TypeError(f"cannot send {type(value).__name__} to the database")
+
+
+def as_uuid(value: uuid.UUID | str) -> uuid.UUID:
+    """Return a UUID column as a UUID (SQLite hands out 32 hex digits)."""
+    return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
+
+
+def as_instant(value: datetime | str | None) -> datetime | None:
+    """Return a timestamp column as an aware UTC datetime (SQLite hands out text)."""
+    if value is None or isinstance(value, datetime):
+        return value
+    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+def as_json(value: object) -> Any:
+    """Return a JSON column as Python objects (both databases hand out text here)."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def fenced_update(
+    model: type[models.Model],
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    *,
+    set_sql: str,
+    where_sql: str = "TRUE",
+    returning: str = "id",
+) -> list[tuple[Any, ...]]:
+    """Update many rows at once, each only if its `id` and fencing `token` still match.
+
+    `rows` must carry `id` and `token`; `set_sql` may use any `v_` column and the table's own.
+    Returns the `returning` columns of the rows that were really updated: the others are lost.
+    """
+    if not rows:
+        return []
+    shape = {"id": UUID, "token": BIGINT, **columns}
+    table = model._meta.db_table
+    statement = (
+        f'UPDATE "{table}" AS t SET {set_sql} FROM {recordset("v", shape)} '  # noqa: S608
+        f"WHERE t.id = v.v_id AND t.fencing_token = v.v_token AND ({where_sql}) "
+        f"RETURNING {returning}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [encode(rows)])
+        return cursor.fetchall()
+
+
+def insert_rows(
+    model: type[models.Model],
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    *,
+    fixed: Mapping[str, str] | None = None,
+) -> None:
+    """Insert many rows from one JSON parameter; `fixed` maps further columns to SQL expressions."""
+    if not rows:
+        return
+    extra = fixed or {}
+    names = ", ".join([*columns, *extra])
+    values = ", ".join([*(f"v.v_{name}" for name in columns), *extra.values()])
+    statement = (
+        f'INSERT INTO "{model._meta.db_table}" ({names}) '  # noqa: S608
+        f"SELECT {values} FROM {recordset('v', columns)}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [encode(rows)])

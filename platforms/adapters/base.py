@@ -1,0 +1,330 @@
+"""What every network adapter is: stateless, pure asyncio, frozen data in and out, one request at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+
+from engine.errors import ErrorCategory, ServiceError
+from engine.http import Http, Response
+
+ErrorTable = Mapping[tuple[int, str], ErrorCategory]  # (HTTP status, provider code or "") -> category
+
+
+class Capability(StrEnum):
+    """What a network can do beyond publishing a text."""
+
+    THREADS = "threads"
+    IMAGES = "images"
+    ALT_TEXT = "alt_text"
+    FIRST_COMMENT = "first_comment"
+    IDEMPOTENCY_KEY = "idempotency_key"
+    FIND = "find"
+    DELETE = "delete"
+    METRICS = "metrics"
+    REFRESH = "refresh"
+    REVOKE = "revoke"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the network accepts; `checked` is the date it was read and `source` where."""
+
+    text_chars: int
+    images: int
+    image_bytes: int
+    alt_text_chars: int
+    thread_segments: int
+    checked: str
+    source: str
+    image_types: frozenset[str] = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One allowance: `calls` per `window` and scope ("connection", "app" or "host")."""
+
+    name: str
+    scope: str
+    calls: int
+    window: timedelta
+
+
+class Safety(StrEnum):
+    """How an unknown outcome is cleared up."""
+
+    KEY = "key"  # a repeat under the same key or handle returns the original
+    FIND = "find"  # the network can be asked whether the post is there
+    PERSON = "person"  # nobody but a person can tell
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySafety:
+    """How safe a repeat is: `kind`, and the ages between which it holds.
+
+    KEY: a repeat is safe while min_wait < age < ttl - 5 min. FIND: "not there" counts only when
+    the attempt is older than `min_wait`, the network's own lag. `per_server`: servers differ.
+    """
+
+    kind: Safety
+    ttl: timedelta
+    min_wait: timedelta
+    per_server: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One file of a post; `read` yields its bytes in chunks each time it is called."""
+
+    kind: str  # "image", "gif" or "video"
+    mime_type: str
+    size_bytes: int
+    alt_text: str
+    file_name: str
+    read: Callable[[], AsyncIterator[bytes]] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One post of a thread (a single post is a thread of one)."""
+
+    text: str
+    media: tuple[Media, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The connected account, as `validate` reports it."""
+
+    external_id: str
+    username: str
+    display_name: str = ""
+    avatar_url: str = ""
+    instance_url: str = ""
+    scopes: tuple[str, ...] = ()
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to be published, for one account. `limits` are this account's own, if it has any."""
+
+    segments: tuple[Segment, ...]
+    account: Account
+    first_comment: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+Progress = Mapping[str, Any]  # JSON; see the adapter's docstring for its keys
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One reason why a draft cannot be published as it is, with the remedy in the message."""
+
+    field: str  # e.g. "segments[0].text"
+    code: str  # e.g. "text_too_long"
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """One step done; commit `progress`, then call again."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Nothing is left to prepare."""
+
+    progress: Progress
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Processing:
+    """The network works on it; ask again with `check` after `poll_after`."""
+
+    progress: Progress
+    poll_after: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """It is live: the ids of all segments in order, and the public address of the first."""
+
+    remote_ids: tuple[str, ...]
+    permalink: str = ""
+    progress: Progress = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PostMetrics:
+    remote_id: str
+    values: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RateHint:
+    """What an answer's headers say about one bucket of this connection (or app)."""
+
+    bucket: str
+    scope: str = "connection"
+    limit: int | None = None
+    remaining: int | None = None
+    resets_at: datetime | None = None
+
+
+class Config(Protocol):
+    """Each adapter has its own frozen config dataclass, filled from settings.PLATFORMS[slug]."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoConfig:
+    """For networks that need no settings."""
+
+
+class Adapter:
+    """Base of all adapters; see docs/adding-a-platform.md.
+
+    Adapters keep no state, read no settings, never sleep, never retry, log nothing, and raise
+    ServiceError only. `publish` and `prepare` make at most ONE protected request per call.
+    `credentials` are the decrypted JSON object of the connection; keys are documented per adapter
+    in `credential_keys` (name -> what it is and where to get it; a trailing "?" on the name means
+    optional).
+    """
+
+    slug: ClassVar[str]
+    name: ClassVar[str]
+    limits: ClassVar[Limits]
+    capabilities: ClassVar[frozenset[Capability]]
+    errors: ClassVar[ErrorTable]
+    buckets: ClassVar[tuple[Bucket, ...]] = ()
+    retry_safety: ClassVar[RetrySafety]
+    credential_keys: ClassVar[Mapping[str, str]] = {}
+    options_schema: ClassVar[Mapping[str, Any]] = {}  # JSON Schema of `Draft.options`
+    in_flight_per_connection: ClassVar[int] = 4
+    in_flight_per_app: ClassVar[int] = 200
+    config_class: ClassVar[type[Any]] = NoConfig
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = config if config is not None else self.config_class()
+
+    # --- what the http layer needs of us --------------------------------------------------
+    def base_url(self, credentials: Mapping[str, Any]) -> str:
+        """Return the address all relative paths are joined to."""
+        raise NotImplementedError
+
+    def user_given_host(self) -> bool:
+        """Say whether base_url comes from a user (then private addresses are refused)."""
+        return False
+
+    def authorize(self, credentials: Mapping[str, Any]) -> Any:
+        """Return the `engine.http` auth object (Bearer, OAuth1) for these credentials."""
+        raise NotImplementedError
+
+    def rate_hints(self, response: Response) -> Sequence[RateHint]:
+        """Read an answer's rate-limit headers; called for every answer, good or bad."""
+        return ()
+
+    # --- the life of a post ---------------------------------------------------------------
+    def violations(self, draft: Draft) -> list[Violation]:
+        """Return why the network would refuse this draft; no network call."""
+        raise NotImplementedError
+
+    def needs_preparation(self, draft: Draft) -> bool:
+        """Say whether something can be uploaded ahead of the moment (no network call)."""
+        return any(segment.media for segment in draft.segments)
+
+    async def prepare(self, http: Http, draft: Draft, progress: Progress) -> Continue | Ready:
+        """Do one invisible step ahead of time (upload one file); free to repeat."""
+        return Ready(progress)
+
+    async def publish(
+        self, http: Http, draft: Draft, progress: Progress, *, key: str
+    ) -> Continue | Processing | Published:
+        """Make the next protected request. `key` is this segment's idempotency key."""
+        raise NotImplementedError
+
+    async def check(self, http: Http, draft: Draft, progress: Progress) -> Processing | Ready | Published:
+        """Ask, read-only, how far the network is."""
+        raise NotImplementedError
+
+    async def find(
+        self, http: Http, draft: Draft, progress: Progress, *, segment: int, since: datetime
+    ) -> Published | None:
+        """Look for segment number `segment` among the account's posts made after `since`.
+
+        Returns Published with `remote_ids` of just that segment, or None when it is not there.
+        Raises OUTCOME_UNKNOWN when the answer cannot be trusted (truncated list).
+        """
+        raise NotImplementedError
+
+    async def validate(self, http: Http) -> Account:
+        """Return whose credentials these are; raises AUTH_ERROR when nobody's."""
+        raise NotImplementedError
+
+    async def refresh(self, http: Http, credentials: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return new credentials; raises AUTH_ERROR with code invalid_grant when it is over."""
+        raise NotImplementedError
+
+    async def revoke(self, http: Http) -> None:
+        """Tell the network that the token is no longer wanted."""
+        raise NotImplementedError
+
+    async def delete(self, http: Http, remote_id: str) -> None:
+        """Remove a published post."""
+        raise NotImplementedError
+
+    async def metrics(self, http: Http, remote_ids: Sequence[str]) -> list[PostMetrics]:
+        """Return the present counters of published posts."""
+        raise NotImplementedError
+
+    # --- shared judgement -----------------------------------------------------------------
+    def provider_code(self, response: Response) -> str:
+        """Return the network's machine-readable code in an error answer, or ""."""
+        return ""
+
+    def error(self, response: Response, *, wrote: bool) -> ServiceError:
+        """Turn a non-2xx answer into a ServiceError by the table (status, code), then by status.
+
+        `wrote` marks a request that may have made something visible: a 5xx to it is
+        OUTCOME_UNKNOWN unless the table says otherwise.
+        """
+        code = self.provider_code(response)
+        category = self.errors.get((response.status, code)) or self.errors.get((response.status, ""))
+        if category is None:
+            category = default_category(response.status, wrote=wrote)
+        return ServiceError(
+            category,
+            self.explain(response),
+            retry_after=response.retry_after,
+            provider_code=code,
+            http_status=response.status,
+            request_id=response.request_id,
+            excerpt=response.excerpt,
+        )
+
+    def explain(self, response: Response) -> str:
+        """Return the network's own reason in words for people (no secrets)."""
+        return f"{self.name} answered HTTP {response.status}."
+
+
+def default_category(status: int, *, wrote: bool) -> ErrorCategory:
+    """Return the category of an HTTP status that no table mentions."""
+    if status == 429:
+        return ErrorCategory.RATE_LIMIT
+    if status == 401:
+        return ErrorCategory.AUTH_ERROR
+    if status == 403:
+        return ErrorCategory.PERMISSION
+    if 400 <= status < 500:
+        return ErrorCategory.VALIDATION_ERROR
+    if status >= 500:
+        return ErrorCategory.OUTCOME_UNKNOWN if wrote else ErrorCategory.SERVER_ERROR
+    return ErrorCategory.OUTCOME_UNKNOWN if wrote else ErrorCategory.UNKNOWN

@@ -1,0 +1,39 @@
+"""Every network Carillon can publish to: one line each."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from django.conf import settings
+
+from platforms.adapters.base import Adapter
+from platforms.adapters.mastodon import Mastodon
+from platforms.adapters.sandbox import Sandbox
+from platforms.adapters.x import X
+
+ADAPTERS: dict[str, type[Adapter]] = {
+    "x": X,
+    "mastodon": Mastodon,
+    "sandbox": Sandbox,
+}
+ALIASES = {"twitter": "x"}  # names the predecessors used
+
+
+class UnknownPlatform(LookupError):
+    """No adapter has this slug."""
+
+
+def slug_of(name: str) -> str:
+    """Return the registered slug for a platform's name or old alias; raises UnknownPlatform."""
+    slug = ALIASES.get(name.strip().lower(), name.strip().lower())
+    if slug not in ADAPTERS:
+        known = ", ".join(sorted(ADAPTERS))
+        raise UnknownPlatform(f"Unknown platform {name!r}. Known platforms: {known}.")
+    return slug
+
+
+@lru_cache
+def adapter_for(slug: str) -> Adapter:
+    """Return the configured adapter of a platform (stateless, so one is enough)."""
+    adapter_class = ADAPTERS[slug_of(slug)]
+    return adapter_class(adapter_class.config_class(**settings.PLATFORMS.get(slug, {})))

@@ -1,0 +1,201 @@
+"""Posts, every try to publish them, and every move they made."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import User, Workspace
+from engine.ids import uuid7
+from engine.jobs import LeasedJob
+from media.models import Asset
+from platforms.models import SocialConnection
+from scheduling.states import MACHINE, WAITING, PostGraph, PostState
+
+
+class PostGroup(models.Model):
+    """Posts that were written together, one for each target account."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class LatePolicy(models.TextChoices):
+    """What to do when a post first becomes eligible after more than its late limit."""
+
+    HOLD = "hold", "hold for a person"
+    PUBLISH = "publish", "publish however late"
+
+
+class ScheduledPost(LeasedJob):
+    """One text for one account at one moment; the row is the truth, a queue message only a hint.
+
+    `segments` is a list of {"text": str}; more than one is a thread. `progress` holds the
+    network's own tokens and the remote id of each finished segment, so that a repeat is safe.
+    `due_at` is the next moment the machine acts and null when it waits for a person.
+    Leases, fencing and due_at come from `engine.jobs.LeasedJob`.
+    """
+
+    graph = PostGraph
+    State = PostState
+
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, related_name="posts", db_index=False
+    )
+    group = models.ForeignKey(PostGroup, on_delete=models.SET_NULL, null=True, blank=True)
+    connection = models.ForeignKey(SocialConnection, on_delete=models.PROTECT, related_name="posts")
+    platform = models.CharField(max_length=32)
+    state = models.CharField(max_length=20, choices=PostState.choices, default=PostState.DRAFT)
+    segments = models.JSONField(default=list)
+    first_comment = models.TextField(blank=True, default="")
+    media_count = models.PositiveSmallIntegerField(default=0)
+    options = models.JSONField(default=dict, blank=True)
+    scheduled_at = models.DateTimeField()
+    time_zone = models.CharField(max_length=64, default="UTC")
+    late_policy = models.CharField(
+        max_length=8, choices=LatePolicy.choices, default=LatePolicy.HOLD
+    )
+    late_limit_minutes = models.PositiveIntegerField(null=True, blank=True)  # null: workspace's
+    content_version = models.PositiveIntegerField(default=1)  # raised by every edit
+    publish_run = models.PositiveIntegerField(default=1)  # raised by every requeue
+    needs_preparation = models.BooleanField(default=False)  # uploads are still to be made ahead
+    progress = models.JSONField(default=dict, blank=True)
+    progress_expires_at = models.DateTimeField(null=True, blank=True)
+    remote_ids = models.JSONField(default=list, blank=True)
+    permalink = models.URLField(max_length=1000, blank=True, default="")
+    first_sent_at = models.DateTimeField(null=True, blank=True)  # lateness counts to here
+    published_at = models.DateTimeField(null=True, blank=True)
+    last_category = models.CharField(max_length=32, blank=True, default="")
+    last_error = models.TextField(blank=True, default="")
+    correlation_id = models.CharField(max_length=64, blank=True, default="")
+    external_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
+    callback_url = models.URLField(max_length=2000, blank=True, default="")
+    created_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, db_index=False
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["connection", "external_id"],
+                condition=Q(external_id__isnull=False) & ~Q(state=PostState.CANCELLED),
+                name="one_live_post_per_external_id",
+            ),
+            models.CheckConstraint(
+                condition=Q(priority__lte=9), name="priority_is_0_to_9"
+            ),
+            models.CheckConstraint(
+                condition=Q(due_at__isnull=True) | Q(state__in=sorted(MACHINE)),
+                name="only_machine_states_are_due",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=sorted(WAITING)) | Q(due_at__isnull=False),
+                name="waiting_posts_have_a_moment",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=PostState.PUBLISHING)
+                | (Q(lease_slot__isnull=False) & Q(lease_expires_at__isnull=False)),
+                name="publishing_posts_are_leased",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["due_at"],
+                condition=Q(lease_slot__isnull=True, due_at__isnull=False),
+                name="post_due",
+            ),
+            models.Index(
+                fields=["workspace", "due_at"],
+                condition=Q(lease_slot__isnull=True, due_at__isnull=False),
+                name="post_due_by_workspace",
+            ),
+            models.Index(
+                fields=["lease_slot"],
+                condition=Q(lease_slot__isnull=False),
+                name="post_leased",
+            ),
+            models.Index(
+                fields=["due_at"],
+                condition=Q(lease_slot__isnull=True, needs_preparation=True, state="queued"),
+                name="post_to_prepare",
+            ),
+            models.Index(fields=["workspace", "scheduled_at"], name="post_calendar"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.platform} post {self.pk}"
+
+
+class PostMedia(models.Model):
+    """An asset's place in a post: which segment, in which order, with which alt text."""
+
+    post = models.ForeignKey(ScheduledPost, on_delete=models.CASCADE, related_name="post_media")
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="post_media")
+    segment = models.PositiveSmallIntegerField(default=0)
+    position = models.PositiveSmallIntegerField(default=0)
+    alt_text = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering: ClassVar = ["segment", "position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["post", "segment", "position"], name="one_asset_per_place"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.asset_id} in {self.post_id}"
+
+
+class PublishAttempt(models.Model):
+    """One try to publish; written with the send mark, completed with what was learnt.
+
+    `decision` is what we did next and `reason` why, in words for people. `excerpt` keeps at most
+    500 characters of the network's answer, redacted.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    post = models.ForeignKey(ScheduledPost, on_delete=models.CASCADE, related_name="attempt_log")
+    number = models.PositiveIntegerField()
+    fencing_token = models.PositiveBigIntegerField()
+    worker = models.CharField(max_length=255, blank=True, default="")
+    started_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=32, default="in_flight")
+    category = models.CharField(max_length=32, blank=True, default="")
+    http_status = models.PositiveSmallIntegerField(default=0)
+    provider_code = models.CharField(max_length=100, blank=True, default="")
+    request_id = models.CharField(max_length=200, blank=True, default="")
+    excerpt = models.TextField(blank=True, default="")
+    retry_after_seconds = models.FloatField(null=True, blank=True)
+    remote_ids = models.JSONField(default=list, blank=True)
+    decision = models.CharField(max_length=32, blank=True, default="")
+    reason = models.TextField(blank=True, default="")
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of {self.post_id}"
+
+
+class PostTransition(models.Model):
+    """One move of one post: from, to, by whom, why, when."""
+
+    id = models.BigAutoField(primary_key=True)
+    post = models.ForeignKey(ScheduledPost, on_delete=models.CASCADE, related_name="transitions")
+    source = models.CharField(max_length=20)
+    target = models.CharField(max_length=20)
+    actor = models.CharField(max_length=255)
+    reason = models.TextField(blank=True, default="")
+    fencing_token = models.PositiveBigIntegerField(default=0)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.source} -> {self.target}"
