@@ -19,7 +19,11 @@ for _name in os.environ.get("CARILLON_ENV_FILES", ".env:var/embedded.env").split
 
 # --- security -------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="only-for-debug-and-never-for-real-data") if DEBUG else env.str("SECRET_KEY")
+SECRET_KEY = (
+    env.str("SECRET_KEY", default="only-for-debug-and-never-for-real-data")
+    if DEBUG
+    else env.str("SECRET_KEY")
+)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Fernet keys for stored credentials: the first encrypts, all decrypt.
@@ -96,7 +100,9 @@ MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(VAR_DIR / "media"))
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 
 # --- database -------------------------------------------------------------------------------
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'carillon.sqlite3'}")}
+DATABASES = {
+    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'carillon.sqlite3'}")
+}
 _database = DATABASES["default"]
 USES_SQLITE = _database["ENGINE"].endswith("sqlite3")
 if USES_SQLITE:
@@ -136,7 +142,9 @@ else:
 # --- the engine -----------------------------------------------------------------------------
 PUBLISHER_SLOTS = env.int("PUBLISHER_SLOTS", default=1 if USES_SQLITE else 2)
 NOTIFIER_SLOTS = env.int("NOTIFIER_SLOTS", default=1)
-PUBLISHER_CONCURRENCY = env.int("PUBLISHER_CONCURRENCY", default=env.int("MAX_CONCURRENT_JOBS", default=200))
+PUBLISHER_CONCURRENCY = env.int(
+    "PUBLISHER_CONCURRENCY", default=env.int("MAX_CONCURRENT_JOBS", default=200)
+)
 NOTIFIER_CONCURRENCY = env.int("NOTIFIER_CONCURRENCY", default=50)
 WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=5)
 LOOK_AHEAD = timedelta(minutes=env.int("LOOK_AHEAD_MINUTES", default=5))
@@ -148,7 +156,9 @@ LEASE_MARGIN = timedelta(seconds=env.float("LEASE_MARGIN_SECONDS", default=5.0))
 RECONCILE_GRACE = timedelta(seconds=env.float("RECONCILE_GRACE_SECONDS", default=10.0))
 SLOT_RUN = timedelta(seconds=env.float("SLOT_RUN_SECONDS", default=600.0))
 SLOT_TIME_TO_LIVE = timedelta(seconds=env.float("SLOT_TIME_TO_LIVE_SECONDS", default=3.0))
-FLUSH_INTERVAL = timedelta(milliseconds=env.int("FLUSH_INTERVAL_MS", default=100 if USES_SQLITE else 20))
+FLUSH_INTERVAL = timedelta(
+    milliseconds=env.int("FLUSH_INTERVAL_MS", default=100 if USES_SQLITE else 20)
+)
 SHUTDOWN_GRACE = timedelta(seconds=env.float("SHUTDOWN_GRACE_SECONDS", default=30.0))
 PUBLISHER_MAX_ATTEMPTS = env.int(
     "PUBLISHER_MAX_ATTEMPTS",
@@ -213,7 +223,9 @@ EMAIL_USE_TLS = EMAIL_CONFIG.get("EMAIL_USE_TLS", False)
 EMAIL_TIMEOUT = 15
 EMAIL_FROM = env.str("EMAIL_FROM", default="")  # empty: the e-mail channel is not configured
 DEFAULT_FROM_EMAIL = EMAIL_FROM or "carillon@localhost"
-CALLBACK_SECRET = env.str("CALLBACK_SECRET", default="")  # whsec_...; empty: derived from SECRET_KEY
+CALLBACK_SECRET = env.str(
+    "CALLBACK_SECRET", default=""
+)  # whsec_...; empty: derived from SECRET_KEY
 DJANGO_API_URL = env.str("DJANGO_API_URL", default="")
 
 # --- REST -----------------------------------------------------------------------------------

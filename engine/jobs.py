@@ -68,7 +68,9 @@ class LeasedJob(models.Model):
         if extra_where:
             free += f" AND ({extra_where})"
         chosen = (
-            _fair_choice(table, free, fair_by, limit) if fair_by else _early_choice(table, free, limit)
+            _fair_choice(table, free, fair_by, limit)
+            if fair_by
+            else _early_choice(table, free, limit)
         )
         statement = (
             f"UPDATE {table} SET lease_slot = %s, lease_expires_at = {sql.now_plus(lease)}, "  # noqa: S608
@@ -105,9 +107,7 @@ class LeasedJob(models.Model):
             return int(cursor.rowcount)
 
     @classmethod
-    def move(
-        cls, pk: uuid.UUID, *, token: int, source: str, target: str, **fields: Any
-    ) -> None:
+    def move(cls, pk: uuid.UUID, *, token: int, source: str, target: str, **fields: Any) -> None:
         """Move one row along an edge of the graph if `token` still fits; raises LostLease if not."""
         cls.graph.check(source, target)
         moved = cls._rows().filter(pk=pk, state=source, fencing_token=token)

@@ -45,9 +45,7 @@ POLICIES: dict[C, Policy] = {
 }
 
 
-def full_jitter(
-    attempt: int, *, base: timedelta, cap: timedelta, rng: random.Random
-) -> timedelta:
+def full_jitter(attempt: int, *, base: timedelta, cap: timedelta, rng: random.Random) -> timedelta:
     """Return a uniform draw from [0, min(cap, base * 2**(attempt - 1))].
 
     `attempt` counts failures so far, starting at 1.

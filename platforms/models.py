@@ -36,7 +36,9 @@ class SocialConnection(models.Model):
     secret = models.BinaryField(editable=False, default=b"")
     version = models.PositiveIntegerField(default=1)
     scopes = models.JSONField(default=list, blank=True)
-    limits = models.JSONField(default=dict, blank=True)  # per-account limits, e.g. {"text_chars": 4000}
+    limits = models.JSONField(
+        default=dict, blank=True
+    )  # per-account limits, e.g. {"text_chars": 4000}
     expires_at = models.DateTimeField(null=True, blank=True)
     refresh_expires_at = models.DateTimeField(null=True, blank=True)
     refresh_lease_until = models.DateTimeField(null=True, blank=True)

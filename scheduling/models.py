@@ -89,9 +89,7 @@ class ScheduledPost(LeasedJob):
                 condition=Q(external_id__isnull=False) & ~Q(state=PostState.CANCELLED),
                 name="one_live_post_per_external_id",
             ),
-            models.CheckConstraint(
-                condition=Q(priority__lte=9), name="priority_is_0_to_9"
-            ),
+            models.CheckConstraint(condition=Q(priority__lte=9), name="priority_is_0_to_9"),
             models.CheckConstraint(
                 condition=Q(due_at__isnull=True) | Q(state__in=sorted(MACHINE)),
                 name="only_machine_states_are_due",
@@ -126,6 +124,9 @@ class ScheduledPost(LeasedJob):
                 fields=["due_at"],
                 condition=Q(lease_slot__isnull=True, needs_preparation=True, state="queued"),
                 name="post_to_prepare",
+            ),
+            models.Index(
+                fields=["connection"], condition=Q(state=PostState.BLOCKED), name="post_blocked"
             ),
             models.Index(fields=["workspace", "scheduled_at"], name="post_calendar"),
         ]

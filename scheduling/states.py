@@ -14,7 +14,7 @@ class PostState(models.TextChoices):
     AWAITING_APPROVAL = "awaiting_approval", "awaiting approval"  # an approver decides
     SCHEDULED = "scheduled", "scheduled"  # waits for due_at; the look-ahead or a claim moves it
     QUEUED = "queued", "queued"  # inside the look-ahead window; a slot claims and marks it
-    PUBLISHING = "publishing", "publishing"  # the send mark is committed; its slot, else the sweeper
+    PUBLISHING = "publishing", "publishing"  # the send mark is committed; its slot or the sweeper
     PROCESSING = "processing", "processing"  # the network works on it; a slot polls it at due_at
     OUTCOME_UNKNOWN = "outcome_unknown", "outcome unknown"  # sent, no answer; the reconciler
     BLOCKED = "blocked", "blocked"  # the connection's owner reconnects
@@ -32,7 +32,9 @@ MACHINE = WAITING | {S.PROCESSING, S.OUTCOME_UNKNOWN}  # due_at says when a slot
 ENDS = frozenset({S.PUBLISHED, S.FAILED, S.DEAD_LETTER, S.CANCELLED})
 CANCELLABLE = frozenset({S.DRAFT, S.AWAITING_APPROVAL, S.SCHEDULED, S.QUEUED, S.BLOCKED, S.HELD})
 REQUEUEABLE = frozenset({S.FAILED, S.DEAD_LETTER, S.CANCELLED, S.HELD, S.BLOCKED})
-EDITABLE = frozenset({S.DRAFT, S.AWAITING_APPROVAL, S.SCHEDULED, S.QUEUED, S.BLOCKED, S.HELD, S.FAILED})
+EDITABLE = frozenset(
+    {S.DRAFT, S.AWAITING_APPROVAL, S.SCHEDULED, S.QUEUED, S.BLOCKED, S.HELD, S.FAILED}
+)
 
 
 class PostGraph(StateGraph):

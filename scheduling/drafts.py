@@ -1,0 +1,94 @@
+"""From rows to the frozen data that adapters understand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from asgiref.sync import sync_to_async
+
+from media.models import Asset
+from platforms.adapters.base import Account, Draft, Media, Segment
+from platforms.models import SocialConnection
+
+CHUNK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """An asset in its place: which segment, and the alt text used there."""
+
+    asset: Asset
+    segment: int = 0
+    alt_text: str = ""
+
+
+def account_of(connection: SocialConnection) -> Account:
+    """Return the connection as adapters see it (no secrets inside)."""
+    return Account(
+        external_id=connection.external_id,
+        username=connection.username,
+        display_name=connection.display_name,
+        avatar_url=connection.avatar_url,
+        instance_url=connection.instance_url,
+        scopes=tuple(connection.scopes),
+        limits=dict(connection.limits),
+    )
+
+
+def draft_of(
+    connection: SocialConnection,
+    *,
+    segments: Sequence[Mapping[str, Any]],
+    first_comment: str = "",
+    options: Mapping[str, Any] | None = None,
+    attachments: Iterable[Attachment] = (),
+) -> Draft:
+    """Return the draft that the connection's adapter judges and publishes."""
+    files: dict[int, list[Media]] = {}
+    for item in attachments:
+        files.setdefault(item.segment, []).append(media_of(item.asset, item.alt_text))
+    return Draft(
+        segments=tuple(
+            Segment(text=str(segment.get("text", "")), media=tuple(files.get(number, ())))
+            for number, segment in enumerate(segments)
+        ),
+        account=account_of(connection),
+        first_comment=first_comment,
+        options=dict(options or {}),
+        limits=dict(connection.limits),
+    )
+
+
+def media_of(asset: Asset, alt_text: str = "") -> Media:
+    """Return one asset as adapters see it; its bytes are read in chunks of 1 MiB when asked for."""
+    return Media(
+        kind=asset.kind,
+        mime_type=asset.mime_type or "application/octet-stream",
+        size_bytes=asset.size_bytes,
+        alt_text=alt_text or asset.alt_text,
+        file_name=asset.file.name.rsplit("/", 1)[-1] if asset.file else "",
+        read=_reader(asset),
+    )
+
+
+def _reader(asset: Asset) -> Callable[[], AsyncIterator[bytes]]:
+    async def read() -> AsyncIterator[bytes]:
+        handle = await sync_to_async(asset.file.open, thread_sensitive=False)("rb")
+        try:
+            while chunk := await sync_to_async(handle.read, thread_sensitive=False)(CHUNK_BYTES):
+                yield chunk
+        finally:
+            await sync_to_async(handle.close, thread_sensitive=False)()
+
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong with what a person sent: where, what (stable code), and what to do."""
+
+    field: str
+    code: str
+    message: str = field(default="")

@@ -1,0 +1,465 @@
+"""What people can do with posts: the only door for the API, the admin, the site and imports.
+
+Every change of a row that a slot might hold raises its fencing token, so that the person wins
+until the send mark is committed and is refused (IllegalTransition) after it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import AuditEvent, User, Workspace
+from engine.states import IllegalTransition
+from platforms.models import ConnectionState, SocialConnection
+from platforms.registry import adapter_for
+from scheduling.announcements import PostChange, announce
+from scheduling.drafts import Attachment, FieldError, draft_of
+from scheduling.models import (
+    LatePolicy,
+    PostGroup,
+    PostMedia,
+    PostTransition,
+    ScheduledPost,
+)
+from scheduling.states import CANCELLABLE, EDITABLE, REQUEUEABLE, PostState
+
+S = PostState
+
+
+class Invalid(Exception):
+    """What was asked for cannot be scheduled; `errors` names each field, the reason, the remedy."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(f"{e.field}: {e.message}" for e in errors))
+        self.errors = tuple(errors)
+
+
+def schedule_post(
+    *,
+    workspace: Workspace,
+    connection: SocialConnection,
+    segments: Sequence[Mapping[str, Any]],
+    scheduled_at: datetime,
+    actor: str,
+    time_zone: str = "UTC",
+    attachments: Sequence[Attachment] = (),
+    created_by: User | None = None,
+    as_draft: bool = False,
+    **details: Any,
+) -> tuple[ScheduledPost, bool]:
+    """Schedule one post and return (post, created).
+
+    `details` are further columns: first_comment, options, priority (0-9), external_id,
+    callback_url, late_policy, late_limit_minutes, group, correlation_id.
+    An `external_id` that the connection already has (not cancelled) returns that post, unchanged.
+    Raises Invalid with every error at once.
+    """
+    external_id = details.get("external_id") or None
+    if external_id and (known := _same_external_id(connection, external_id)):
+        return known, False
+    post = build_post(
+        workspace=workspace,
+        connection=connection,
+        segments=segments,
+        scheduled_at=scheduled_at,
+        time_zone=time_zone,
+        attachments=attachments,
+        created_by=created_by,
+        as_draft=as_draft,
+        **details,
+    )
+    try:
+        with transaction.atomic():
+            post.save(force_insert=True)
+            _attach(post, attachments)
+            if not as_draft:
+                announce([PostChange.of(post, event="post.scheduled")])
+    except IntegrityError:
+        known = _same_external_id(connection, external_id) if external_id else None
+        if known is None:
+            raise
+        return known, False
+    return post, True
+
+
+def build_post(
+    *,
+    workspace: Workspace,
+    connection: SocialConnection,
+    segments: Sequence[Mapping[str, Any]],
+    scheduled_at: datetime,
+    time_zone: str = "UTC",
+    attachments: Sequence[Attachment] = (),
+    created_by: User | None = None,
+    as_draft: bool = False,
+    now: datetime | None = None,
+    **details: Any,
+) -> ScheduledPost:
+    """Return an unsaved post that satisfies every rule, or raise Invalid; touches no row.
+
+    Bulk paths call this for each row and insert the results together.
+    """
+    post = ScheduledPost(
+        workspace=workspace,
+        connection=connection,
+        platform=connection.platform,
+        segments=[dict(segment) for segment in segments],
+        scheduled_at=scheduled_at,
+        time_zone=time_zone,
+        created_by=created_by,
+        media_count=len(attachments),
+        state=S.DRAFT if as_draft else S.SCHEDULED,
+        due_at=None if as_draft else scheduled_at,
+        max_attempts=settings.PUBLISHER_MAX_ATTEMPTS,
+        **details,
+    )
+    post.external_id = post.external_id or None
+    post.correlation_id = post.correlation_id or uuid.uuid4().hex
+    errors = [
+        *_ownership_errors(workspace, connection),
+        *_moment_errors(post, workspace, now or timezone.now()),
+        *_shape_errors(post),
+    ]
+    if not errors:
+        errors = content_errors(post, attachments)
+    if errors:
+        raise Invalid(errors)
+    return post
+
+
+def content_errors(post: ScheduledPost, attachments: Sequence[Attachment] = ()) -> list[FieldError]:
+    """Return why the network would refuse this content (the adapter's violations); no network."""
+    adapter = adapter_for(post.platform)
+    draft = draft_of(
+        post.connection,
+        segments=post.segments,
+        first_comment=post.first_comment,
+        options=post.options,
+        attachments=attachments,
+    )
+    post.needs_preparation = adapter.needs_preparation(draft)
+    return [FieldError(v.field, v.code, v.message) for v in adapter.violations(draft)]
+
+
+def edit_post(
+    post_id: uuid.UUID, *, actor: str, expected_version: int | None = None, **changes: Any
+) -> ScheduledPost:
+    """Change a post that has not been sent: segments, scheduled_at, time_zone, options and the like.
+
+    `attachments`, if given, replace the media. Prepared uploads are discarded and made anew.
+    Raises IllegalTransition when it is too late, Invalid when the result breaks a rule.
+    """
+    attachments: Sequence[Attachment] | None = changes.pop("attachments", None)
+    with transaction.atomic():
+        post = _locked(post_id)
+        if post.state not in EDITABLE:
+            raise IllegalTransition(f"A post that is {post.get_state_display()} cannot be edited.")
+        if expected_version is not None and post.content_version != expected_version:
+            raise IllegalTransition(
+                f"The post was changed meanwhile (version {post.content_version}, "
+                f"you edited version {expected_version}): load it again."
+            )
+        if post.progress.get("published"):
+            raise IllegalTransition("Part of this thread is live already, so it cannot be edited.")
+        for name, value in changes.items():
+            setattr(post, name, value)
+        kept = attachments if attachments is not None else _attachments_of(post)
+        post.media_count = len(kept)
+        errors = [
+            *_moment_errors(post, post.workspace, timezone.now()),
+            *_shape_errors(post),
+        ] or content_errors(post, kept)
+        if errors:
+            raise Invalid(errors)
+        post.content_version += 1
+        post.progress, post.progress_expires_at = {}, None
+        source = post.state
+        if source in {S.SCHEDULED, S.QUEUED, S.HELD, S.FAILED}:
+            post.state, post.due_at = S.SCHEDULED, post.scheduled_at
+        _take_from_slots(post)
+        post.save()
+        if attachments is not None:
+            post.post_media.all().delete()
+            _attach(post, attachments)
+        if source != post.state:
+            _note_move(post, source, actor, "edited")
+        _audit(post, actor, "post.edited", "", {"fields": sorted(changes)})
+    return post
+
+
+def cancel_post(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
+    """Stop a post for good; raises IllegalTransition when it was sent (or cancelled) already."""
+    with transaction.atomic():
+        post = _locked(post_id)
+        if post.state not in CANCELLABLE | {S.FAILED, S.DEAD_LETTER}:
+            raise IllegalTransition(_too_late("cancelled", post))
+        _move(post, S.CANCELLED, actor, reason or "cancelled by a person", due_at=None)
+        _audit(post, actor, "post.cancelled", reason)
+        announce([PostChange.of(post, event="post.cancelled")])
+    return post
+
+
+def requeue_post(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
+    """Put a failed, dead, held, blocked or cancelled post back: a new run, its history stays.
+
+    Segments that are live already are not published again. Never moves a published post.
+    """
+    with transaction.atomic():
+        post = _locked(post_id)
+        if post.state not in REQUEUEABLE:
+            raise IllegalTransition(_too_late("requeued", post))
+        _start_new_run(post)
+        _move(
+            post,
+            S.SCHEDULED,
+            actor,
+            reason or "requeued by a person",
+            due_at=max(timezone.now(), post.scheduled_at),
+        )
+        _audit(post, actor, "post.requeued", reason)
+    return post
+
+
+def publish_now(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
+    """Make a waiting post due at once; it leaves within a second."""
+    with transaction.atomic():
+        post = _locked(post_id)
+        if post.state not in {S.DRAFT, S.SCHEDULED, S.QUEUED, S.HELD}:
+            raise IllegalTransition(_too_late("published now", post))
+        if post.state == S.DRAFT and (errors := content_errors(post, _attachments_of(post))):
+            raise Invalid(errors)
+        now = timezone.now()
+        post.scheduled_at, post.late_policy = now, LatePolicy.PUBLISH
+        _move(post, S.SCHEDULED, actor, reason or "published now by a person", due_at=now)
+        _audit(post, actor, "post.published_now", reason)
+    return post
+
+
+def resolve_outcome(
+    post_id: uuid.UUID, *, actor: str, live: bool, permalink: str = "", reason: str = ""
+) -> ScheduledPost:
+    """Settle an unknown outcome by a person's word: it is live (at `permalink`), or it is not.
+
+    "Not live" starts a new run at once; "live" ends the post as published.
+    """
+    with transaction.atomic():
+        post = _locked(post_id)
+        if post.state != S.OUTCOME_UNKNOWN:
+            raise IllegalTransition(
+                f"Only an unknown outcome can be resolved; this post is {post.get_state_display()}."
+            )
+        now = timezone.now()
+        if live:
+            post.permalink = permalink or post.permalink
+            post.published_at = post.sent_at or now
+            post.last_category, post.last_error = "", ""
+            _move(post, S.PUBLISHED, actor, reason or "a person saw it live", due_at=None)
+            announce([PostChange.of(post, event="post.published")])
+        else:
+            _start_new_run(post)
+            _move(post, S.SCHEDULED, actor, reason or "a person saw it is not live", due_at=now)
+        _audit(post, actor, "post.resolved", reason, {"live": live})
+    return post
+
+
+def new_group(workspace: Workspace, created_by: User | None) -> PostGroup:
+    """Return a new group for posts written together."""
+    return PostGroup.objects.create(workspace=workspace, created_by=created_by)
+
+
+def late_limit_of(post: ScheduledPost, workspace: Workspace) -> timedelta:
+    """Return how late this post may still go out by itself."""
+    for minutes in (post.late_limit_minutes, workspace.late_limit_minutes):
+        if minutes is not None:
+            return timedelta(minutes=minutes)
+    limit: timedelta = settings.LATE_LIMIT
+    return limit
+
+
+# --- rules ----------------------------------------------------------------------------------
+
+
+def _ownership_errors(workspace: Workspace, connection: SocialConnection) -> list[FieldError]:
+    if connection.workspace_id != workspace.pk:
+        return [FieldError("connection", "unknown", "This workspace has no such connection.")]
+    if connection.state == ConnectionState.REVOKED:
+        return [
+            FieldError(
+                "connection", "revoked", f"{connection} was disconnected: connect it again first."
+            )
+        ]
+    return []
+
+
+def _moment_errors(post: ScheduledPost, workspace: Workspace, now: datetime) -> list[FieldError]:
+    errors = []
+    if timezone.is_naive(post.scheduled_at):
+        return [
+            FieldError(
+                "scheduled_at",
+                "naive_datetime",
+                "Give the moment with its offset, for example 2026-11-23T09:00:00+01:00.",
+            )
+        ]
+    try:
+        ZoneInfo(post.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        errors.append(
+            FieldError(
+                "time_zone",
+                "unknown_zone",
+                f"{post.time_zone!r} is not an IANA time zone, such as Europe/Berlin.",
+            )
+        )
+    limit = late_limit_of(post, workspace)
+    if (
+        post.state == S.SCHEDULED
+        and post.late_policy == LatePolicy.HOLD
+        and now - post.scheduled_at > limit
+    ):
+        errors.append(
+            FieldError(
+                "scheduled_at",
+                "too_late",
+                f"This moment passed over {limit.total_seconds() / 60:.0f} minutes ago: choose "
+                "a later one, or publish now.",
+            )
+        )
+    return errors
+
+
+def _shape_errors(post: ScheduledPost) -> list[FieldError]:
+    errors = []
+    if not post.segments:
+        errors.append(FieldError("segments", "required", "Write at least one segment."))
+    if not 0 <= post.priority <= 9:
+        errors.append(FieldError("priority", "out_of_range", "Priority goes from 0 to 9."))
+    if post.late_policy not in LatePolicy.values:
+        errors.append(
+            FieldError("late_policy", "unknown", f"Choose one of {', '.join(LatePolicy.values)}.")
+        )
+    if post.callback_url and not post.callback_url.startswith(("https://", "http://")):
+        errors.append(FieldError("callback_url", "not_a_url", "Give an http(s) address."))
+    return errors
+
+
+# --- rows -----------------------------------------------------------------------------------
+
+
+def _same_external_id(connection: SocialConnection, external_id: str) -> ScheduledPost | None:
+    return (
+        ScheduledPost.objects.filter(connection=connection, external_id=external_id)
+        .exclude(state=S.CANCELLED)
+        .first()
+    )
+
+
+def _locked(post_id: uuid.UUID) -> ScheduledPost:
+    return (
+        ScheduledPost.objects.select_for_update(of=("self",))
+        .select_related("connection", "workspace")
+        .get(pk=post_id)
+    )
+
+
+def _take_from_slots(post: ScheduledPost) -> None:
+    """Raise the fencing token and end any lease: whoever held the row has lost it."""
+    post.fencing_token += 1
+    post.lease_slot = post.lease_expires_at = None
+
+
+def _start_new_run(post: ScheduledPost) -> None:
+    """A new run has its own idempotency keys and a full set of attempts; live segments stay."""
+    post.publish_run += 1
+    post.max_attempts = post.attempts + settings.PUBLISHER_MAX_ATTEMPTS
+    post.late_policy = LatePolicy.PUBLISH
+    post.progress = {k: v for k, v in post.progress.items() if k == "published"}
+    post.progress_expires_at = None
+    post.needs_preparation = post.media_count > 0
+    post.last_category, post.last_error = "", ""
+
+
+def _move(
+    post: ScheduledPost, target: str, actor: str, reason: str, *, due_at: datetime | None
+) -> None:
+    if post.state != target:
+        ScheduledPost.graph.check(post.state, target)
+    source, post.state, post.due_at = post.state, target, due_at
+    _take_from_slots(post)
+    post.save()
+    if source != target:
+        _note_move(post, source, actor, reason)
+
+
+def _note_move(post: ScheduledPost, source: str, actor: str, reason: str) -> None:
+    PostTransition.objects.create(
+        post=post,
+        source=source,
+        target=post.state,
+        actor=actor,
+        reason=reason,
+        fencing_token=post.fencing_token,
+        at=timezone.now(),
+    )
+
+
+def _audit(
+    post: ScheduledPost,
+    actor: str,
+    action: str,
+    reason: str = "",
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    AuditEvent.objects.create(
+        workspace_id=post.workspace_id,
+        actor=actor,
+        action=action,
+        target=f"post:{post.pk}",
+        reason=reason,
+        detail=dict(detail or {}),
+    )
+
+
+def _attach(post: ScheduledPost, attachments: Sequence[Attachment]) -> None:
+    places: dict[int, int] = {}
+    rows = []
+    for item in attachments:
+        position = places.get(item.segment, 0)
+        places[item.segment] = position + 1
+        rows.append(
+            PostMedia(
+                post=post,
+                asset=item.asset,
+                segment=item.segment,
+                position=position,
+                alt_text=item.alt_text,
+            )
+        )
+    PostMedia.objects.bulk_create(rows)
+
+
+def _attachments_of(post: ScheduledPost) -> list[Attachment]:
+    return [
+        Attachment(row.asset, row.segment, row.alt_text)
+        for row in post.post_media.select_related("asset")
+    ]
+
+
+def _too_late(wish: str, post: ScheduledPost) -> str:
+    state = post.get_state_display()
+    remedy = {
+        S.PUBLISHING: "the call to the network is under way",
+        S.PUBLISHED: "it is live",
+        S.OUTCOME_UNKNOWN: "resolve its outcome first",
+        S.PROCESSING: "the network is working on it",
+        S.CANCELLED: "it was cancelled before",
+    }.get(PostState(post.state), "")
+    return f"The post is {state}, so it cannot be {wish}" + (f": {remedy}." if remedy else ".")
