@@ -1,4 +1,4 @@
-"""Every setting of Carillon: values come from the environment (see .env.example), with a cast each."""
+"""Every setting of Carillon: values come from the environment (.env.example), each with a cast."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(VAR_DIR / "media"))
@@ -106,7 +106,7 @@ DATABASES = {
 _database = DATABASES["default"]
 USES_SQLITE = _database["ENGINE"].endswith("sqlite3")
 if USES_SQLITE:
-    # IMMEDIATE: a transaction that will write takes the lock at its start, so it waits, never fails.
+    # IMMEDIATE: a transaction that will write takes the lock at its start: it waits, never fails.
     _database["OPTIONS"] = {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
