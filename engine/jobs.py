@@ -63,7 +63,7 @@ class LeasedJob(models.Model):
         dealt out over that column's values instead, higher priority first inside each: used when
         more is due than one claim can take. `extra_where` narrows the choice (trusted SQL).
         """
-        table = f'"{cls._meta.db_table}"'
+        table = sql.table_of(cls)
         free = f"lease_slot IS NULL AND due_at <= {sql.now_plus(horizon)}"
         if extra_where:
             free += f" AND ({extra_where})"
@@ -93,14 +93,15 @@ class LeasedJob(models.Model):
     def steal(cls, *, sending: str, silent_after: timedelta) -> int:
         """Free the unsent rows of slots without a heartbeat for `silent_after`; returns how many.
 
-        Rows in the `sending` state are left alone: the dead worker may have sent them.
+        A claim whose own lease ran out is freed too, whoever holds it. Rows in the `sending`
+        state are left alone: the dead worker may have sent them.
         """
-        slots = WorkerSlot._meta.db_table
+        slots = sql.table_of(WorkerSlot)
         statement = (
-            f'UPDATE "{cls._meta.db_table}" SET lease_slot = NULL, lease_expires_at = NULL '  # noqa: S608
-            "WHERE lease_slot IS NOT NULL AND state <> %s AND lease_slot NOT IN "
-            f"(SELECT id FROM {slots} WHERE stopped_at IS NULL "
-            f"AND heartbeat_at > {sql.now_plus(-silent_after)})"
+            f"UPDATE {sql.table_of(cls)} SET lease_slot = NULL, lease_expires_at = NULL "  # noqa: S608
+            f"WHERE lease_slot IS NOT NULL AND state <> %s AND (lease_expires_at < {sql.now_plus()} "
+            f"OR lease_slot NOT IN (SELECT id FROM {slots} WHERE stopped_at IS NULL "
+            f"AND heartbeat_at > {sql.now_plus(-silent_after)}))"
         )
         with connection.cursor() as cursor:
             cursor.execute(statement, [sending])

@@ -1,15 +1,15 @@
-"""The engine's own rows: who is working, what the networks allow, and which installation this is."""
+"""The engine's own rows: who is working, what the networks allow, which installation this is."""
 
 from __future__ import annotations
 
-import uuid
 from typing import ClassVar
 
 from django.db import models
+from django.db.models.functions import Now
 
 
 class WorkerSlot(models.Model):
-    """One running publisher (or notifier) loop; fresh while its heartbeat is under the time to live.
+    """One running publisher or notifier loop; fresh while its heartbeat is young enough.
 
     Rows claimed by a slot that has gone silent may be taken over by any other slot.
     """
@@ -62,7 +62,7 @@ class RateLimitState(models.Model):
     breaker = models.CharField(max_length=16, choices=Breaker.choices, default=Breaker.CLOSED)
     open_until = models.DateTimeField(null=True, blank=True)
     probe_lease_until = models.DateTimeField(null=True, blank=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = models.DateTimeField(db_default=Now())  # the database's clock, see the gate
 
     class Meta:
         constraints: ClassVar = [
@@ -80,7 +80,7 @@ class Installation(models.Model):
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
-    installation_id = models.UUIDField(default=uuid.uuid4)
+    installation_id = models.CharField(max_length=255, blank=True, default="")
     paused = models.BooleanField(default=False)
     pause_reason = models.CharField(max_length=255, blank=True, default="")
     heartbeat_at = models.DateTimeField(null=True, blank=True)
@@ -92,4 +92,4 @@ class Installation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.installation_id)
+        return self.installation_id or "this installation"

@@ -33,6 +33,11 @@ def is_postgresql() -> bool:
     return connection.vendor == "postgresql"
 
 
+def table_of(model: type[models.Model]) -> str:
+    """Return the quoted name of a model's table."""
+    return connection.ops.quote_name(model._meta.db_table)  # noqa: SLF001 - Django's documented API
+
+
 def now_plus(offset: timedelta = timedelta()) -> str:
     """Return an SQL expression for the database's present instant plus `offset`."""
     seconds = f"{offset.total_seconds():+.6f}"
@@ -103,11 +108,36 @@ def fenced_update(
     if not rows:
         return []
     shape = {"id": UUID, "token": BIGINT, **columns}
-    table = model._meta.db_table
+    return _update(
+        model, rows, shape, set_sql, f"t.fencing_token = v.v_token AND ({where_sql})", returning
+    )
+
+
+def update_rows(
+    model: type[models.Model],
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    *,
+    set_sql: str,
+    returning: str = "id",
+) -> list[tuple[Any, ...]]:
+    """Update many rows at once by `id` alone: for rows that belong to their writer for good."""
+    if not rows:
+        return []
+    return _update(model, rows, {"id": UUID, **columns}, set_sql, "TRUE", returning)
+
+
+def _update(
+    model: type[models.Model],
+    rows: Sequence[Mapping[str, Any]],
+    shape: Mapping[str, str],
+    set_sql: str,
+    where_sql: str,
+    returning: str,
+) -> list[tuple[Any, ...]]:
     statement = (
-        f'UPDATE "{table}" AS t SET {set_sql} FROM {recordset("v", shape)} '  # noqa: S608
-        f"WHERE t.id = v.v_id AND t.fencing_token = v.v_token AND ({where_sql}) "
-        f"RETURNING {returning}"
+        f"UPDATE {table_of(model)} AS t SET {set_sql} FROM {recordset('v', shape)} "  # noqa: S608
+        f"WHERE t.id = v.v_id AND {where_sql} RETURNING {returning}"
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [encode(rows)])
@@ -128,7 +158,7 @@ def insert_rows(
     names = ", ".join([*columns, *extra])
     values = ", ".join([*(f"v.v_{name}" for name in columns), *extra.values()])
     statement = (
-        f'INSERT INTO "{model._meta.db_table}" ({names}) '  # noqa: S608
+        f"INSERT INTO {table_of(model)} ({names}) "  # noqa: S608
         f"SELECT {values} FROM {recordset('v', columns)}"
     )
     with connection.cursor() as cursor:

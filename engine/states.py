@@ -1,4 +1,4 @@
-"""A state graph: the states of a job and the legal edges between them, checked when it is defined."""
+"""A state graph: the states of a job and the legal edges between them, checked at import."""
 
 from __future__ import annotations
 

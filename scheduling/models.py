@@ -49,7 +49,9 @@ class ScheduledPost(LeasedJob):
     workspace = models.ForeignKey(
         Workspace, on_delete=models.CASCADE, related_name="posts", db_index=False
     )
-    group = models.ForeignKey(PostGroup, on_delete=models.SET_NULL, null=True, blank=True)
+    group = models.ForeignKey(
+        PostGroup, on_delete=models.SET_NULL, null=True, blank=True, db_index=False
+    )
     connection = models.ForeignKey(SocialConnection, on_delete=models.PROTECT, related_name="posts")
     platform = models.CharField(max_length=32)
     state = models.CharField(max_length=20, choices=PostState.choices, default=PostState.DRAFT)
@@ -129,6 +131,7 @@ class ScheduledPost(LeasedJob):
                 fields=["connection"], condition=Q(state=PostState.BLOCKED), name="post_blocked"
             ),
             models.Index(fields=["workspace", "scheduled_at"], name="post_calendar"),
+            models.Index(fields=["group"], condition=Q(group__isnull=False), name="post_group"),
         ]
 
     def __str__(self) -> str:
@@ -166,6 +169,8 @@ class PublishAttempt(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     post = models.ForeignKey(ScheduledPost, on_delete=models.CASCADE, related_name="attempt_log")
     number = models.PositiveIntegerField()
+    publish_run = models.PositiveIntegerField(default=1)  # with content_version: the key's life
+    content_version = models.PositiveIntegerField(default=1)
     fencing_token = models.PositiveBigIntegerField()
     worker = models.CharField(max_length=255, blank=True, default="")
     started_at = models.DateTimeField()

@@ -1,0 +1,433 @@
+"""The loop inside every slot: claim ahead, wait for the moment, mark, call, record.
+
+One asyncio loop, two database threads (marks on one; claims, records and sweeps on the other), so
+that a slow claim never delays a send. What a job is and how it is called comes from a `Workload`;
+posts and notification deliveries run on the same loop.
+
+1. Claim free rows due within a few seconds; keep them on a heap by due moment.
+2. Shortly before its moment a job becomes ready; ready jobs leave in fair order, as far as the
+   gate and the in-flight caps admit them.
+3. A batch is marked as sent in one statement. Only rows the database returns are called, not before
+   their moment, and only while the lease still outlasts the call deadline.
+4. Results are recorded in batches; if the database is away they wait in memory and are retried.
+5. Every second: heartbeat, take over rows of silent slots, sweep, refresh what others wrote.
+6. On drain: stop claiming, give unsent claims back, finish what is in flight, record, end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import itertools
+import logging
+import random
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connections
+
+from engine import slots
+from engine.clock import DatabaseClock
+from engine.drain import is_draining
+from engine.fair_queue import FairQueue
+
+log = logging.getLogger("carillon.runner")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MARK_AHEAD_SECONDS = 0.025  # the mark is committed while the moment is still coming
+CLAIM_INTERVAL_SECONDS = 0.25
+TICK_SECONDS = 1.0
+SUCCESSOR_PATIENCE_SECONDS = 30.0
+UNMARKED_AT_ONCE = 32  # preparations, polls and reconciliations side by side
+MARK_BATCH = 256
+
+
+@dataclass(slots=True)
+class Job:
+    """One claimed row. `due` is epoch seconds on the database's clock; `lane` has its own cap.
+
+    `marked` jobs need the send mark before their call; the others (prepare, poll, reconcile)
+    change nothing that anybody can see and run without one. `payload` is the workload's own.
+    """
+
+    id: uuid.UUID
+    token: int
+    due: float
+    owner: Hashable
+    lane: Hashable
+    priority: int
+    marked: bool
+    payload: Any
+    lane_cap: int = 4
+    marked_at: float = 0.0  # monotonic seconds, read before the mark was issued
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+ResultT = TypeVar("ResultT")
+
+
+class Workload(Protocol[ResultT]):
+    """What a slot works on. `db_*` methods run on a database thread, the others on the loop."""
+
+    kind: str
+    concurrency: int
+
+    def db_start(self, slot_id: int, worker: str) -> None: ...
+    def db_claim(self, limit: int, *, saturated: bool) -> list[Job]: ...
+    def db_mark(self, jobs: Sequence[Job]) -> set[uuid.UUID]: ...
+    def db_release(self, jobs: Sequence[Job]) -> None: ...
+    def db_record(self, results: Sequence[ResultT]) -> None: ...
+    def db_tick(self) -> None: ...
+
+    async def open(self, runner: Runner[ResultT]) -> None: ...
+    async def close(self) -> None: ...
+    def hold(self, job: Job) -> ResultT | None:
+        """Return the result "wait until ..." when the gate says no, else None."""
+
+    def unsent(self, job: Job, reason: str) -> ResultT:
+        """Return the result that takes a mark back: nothing was sent."""
+
+    async def call(self, job: Job) -> ResultT | None:
+        """Do the work of one job. Returns None when the job is ready to be marked and sent."""
+
+
+class DatabaseThread:
+    """One thread with its own database connection, which is closed after an error."""
+
+    def __init__(self, name: str) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+
+    async def run(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `function` on the thread and return what it returns."""
+
+        def guarded() -> R:
+            try:
+                return function(*args, **kwargs)
+            except (DatabaseError, InterfaceError):
+                connections.close_all()
+                raise
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, guarded)
+
+    async def close(self) -> None:
+        """Close the connection and end the thread."""
+        await self.run(connections.close_all)
+        self._pool.shutdown(wait=True)
+
+
+class Runner(Generic[ResultT]):
+    """Runs one slot until it is drained or its time is up."""
+
+    def __init__(self, workload: Workload[ResultT], slot_id: int) -> None:
+        self.workload = workload
+        self.slot_id = slot_id
+        self.clock = DatabaseClock()
+        self.marks = DatabaseThread("marks")
+        self.database = DatabaseThread("database")
+        self._heap: list[tuple[float, int, Job]] = []
+        self._order = itertools.count()
+        self._ready: FairQueue[Job] = FairQueue()
+        self._lanes: Counter[Hashable] = Counter()
+        self._marked = 0  # marked jobs whose call has not ended
+        self._sending = asyncio.Semaphore(workload.concurrency)
+        self._unmarked = asyncio.Semaphore(UNMARKED_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._results: list[ResultT] = []
+        self._recording = 0
+        self._wake = asyncio.Event()
+        self._claim_now = asyncio.Event()
+        self._flush_now = asyncio.Event()
+        self._saturated = False
+        self._stopping = False
+        self._retiring = False
+        self._buffer = max(64, workload.concurrency * 5)
+        self._stop_at = time.monotonic() + settings.SLOT_RUN.total_seconds() * random.uniform(  # noqa: S311 - spreads hand-overs
+            0.7, 1.3
+        )
+
+    # --- life of the slot -----------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until drained; returns when nothing is held any more."""
+        await self.database.run(self.workload.db_start, self.slot_id, slots.worker_name())
+        await self.database.run(self.clock.sample)
+        await self.workload.open(self)
+        log.info("slot.started", extra={"slot": self.slot_id, "kind": self.workload.kind})
+        loops = [
+            asyncio.create_task(loop, name=name)
+            for name, loop in (
+                ("claim", self._claim_loop()),
+                ("dispatch", self._dispatch_loop()),
+                ("record", self._record_loop()),
+            )
+        ]
+        try:
+            await self._tick_loop(loops)
+            await self._drain()
+        finally:
+            self._stopping = True
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+            with contextlib.suppress(DatabaseError, InterfaceError):
+                await self.database.run(slots.close_slot, self.slot_id)
+            await self.workload.close()
+            await self.marks.close()
+            await self.database.close()
+            log.info("slot.ended", extra={"slot": self.slot_id, "kind": self.workload.kind})
+
+    async def _tick_loop(self, loops: Sequence[asyncio.Task[None]]) -> None:
+        """Do the once-a-second work; returns when it is time to drain."""
+        retiring_since = 0.0
+        while not is_draining():
+            started = time.monotonic()
+            for loop in loops:
+                if loop.done():
+                    loop.result()  # a loop never ends by itself: raise its error, end the slot
+            if started > self._stop_at and not self._retiring:
+                self._retiring, retiring_since = True, started
+                log.info("slot.retiring", extra={"slot": self.slot_id})
+            try:
+                successor = await self.database.run(self._db_tick)
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("slot.tick_failed", extra={"error": type(error).__name__})
+                successor = False
+            if self._retiring and (
+                successor or started - retiring_since > SUCCESSOR_PATIENCE_SECONDS
+            ):
+                return
+            while time.monotonic() - started < TICK_SECONDS and not is_draining():
+                await asyncio.sleep(0.1)
+
+    def _db_tick(self) -> bool:
+        slots.beat(
+            self.slot_id, in_flight=self._marked, claimed=self._held(), retiring=self._retiring
+        )
+        self.clock.sample()
+        self.workload.db_tick()
+        return self._retiring and slots.has_successor(self.workload.kind, self.slot_id)
+
+    async def _drain(self) -> None:
+        """Give unsent claims back, finish what is in flight, record everything."""
+        self._stopping = True
+        unsent = [job for _, _, job in self._heap] + list(self._ready.drain())
+        self._heap.clear()
+        if unsent:
+            with contextlib.suppress(DatabaseError, InterfaceError):
+                await self.database.run(self.workload.db_release, unsent)
+        deadline = time.monotonic() + settings.SHUTDOWN_GRACE.total_seconds()
+        beat_at = 0.0
+        while self._tasks or self._results or self._recording:
+            if time.monotonic() > deadline:
+                log.error("slot.drain_timed_out", extra={"in_flight": len(self._tasks)})
+                return
+            if time.monotonic() > beat_at:
+                beat_at = time.monotonic() + TICK_SECONDS
+                with contextlib.suppress(DatabaseError, InterfaceError):
+                    await self.database.run(
+                        slots.beat, self.slot_id, in_flight=len(self._tasks), retiring=True
+                    )
+            self._flush_now.set()
+            await asyncio.sleep(0.02)
+
+    def _held(self) -> int:
+        return len(self._heap) + len(self._ready)
+
+    # --- claim ----------------------------------------------------------------------------
+
+    async def _claim_loop(self) -> None:
+        while not self._stopping:
+            space = self._buffer - self._held()
+            got = 0
+            if space > 0:
+                got = await self._claim(space)
+            full = got >= space > 0
+            self._saturated = full
+            self._claim_now.clear()
+            if self._held() < self._buffer // 2 and full:
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._claim_now.wait(), CLAIM_INTERVAL_SECONDS)
+
+    async def _claim(self, limit: int) -> int:
+        try:
+            jobs = await self.database.run(self.workload.db_claim, limit, saturated=self._saturated)
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("claim.failed", extra={"error": type(error).__name__})
+            await asyncio.sleep(CLAIM_INTERVAL_SECONDS)
+            return 0
+        if self._stopping and jobs:
+            await self.database.run(self.workload.db_release, jobs)
+            return 0
+        for job in jobs:
+            if job.marked:
+                heapq.heappush(self._heap, (job.due, next(self._order), job))
+            else:
+                self._spawn(self._run_unmarked(job))
+        if jobs:
+            self._wake.set()
+        return len(jobs)
+
+    async def _run_unmarked(self, job: Job) -> None:
+        async with self._unmarked:
+            if self._stopping:
+                with contextlib.suppress(DatabaseError, InterfaceError):
+                    await self.database.run(self.workload.db_release, [job])
+                return
+            result = await self.workload.call(job)
+        if result is not None:
+            self.add_result(result)
+        elif self._stopping:
+            await self.database.run(self.workload.db_release, [job])
+        else:
+            job.marked = True
+            heapq.heappush(self._heap, (job.due, next(self._order), job))
+            self._wake.set()
+
+    # --- dispatch -------------------------------------------------------------------------
+
+    async def _dispatch_loop(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            self._make_ready()
+            batch = self._next_batch()
+            if batch:
+                await self._mark_and_send(batch)
+                continue
+            timeout = None
+            if self._heap:
+                timeout = max(0.0, self._heap[0][0] - MARK_AHEAD_SECONDS - self.clock.now())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), timeout)
+
+    def _make_ready(self) -> None:
+        horizon = self.clock.now() + MARK_AHEAD_SECONDS
+        while self._heap and self._heap[0][0] <= horizon:
+            self._ready.push(heapq.heappop(self._heap)[2])
+        if self._saturated and self._held() < self._buffer // 2:
+            self._claim_now.set()
+
+    def _next_batch(self) -> list[Job]:
+        """Take ready jobs, fair, within all caps; a few more than can be in flight are marked."""
+        batch: list[Job] = []
+        ceiling = self.workload.concurrency + self.workload.concurrency // 4
+        while len(batch) < MARK_BATCH and self._marked < ceiling:
+            job = self._ready.pop(self._admits)
+            if job is None:
+                break
+            held = self.workload.hold(job)
+            if held is not None:
+                self.add_result(held)
+                continue
+            self._lanes[job.lane] += 1
+            self._marked += 1
+            batch.append(job)
+        return batch
+
+    def _admits(self, job: Job) -> bool:
+        return self._lanes[job.lane] < job.lane_cap
+
+    async def _mark_and_send(self, batch: list[Job]) -> None:
+        issued = time.monotonic()
+        try:
+            ours = await self.marks.run(self.workload.db_mark, batch)
+        except (DatabaseError, InterfaceError) as error:
+            # The mark may or may not be committed, but nothing was sent: take it back for sure.
+            log.warning("mark.failed", extra={"error": type(error).__name__})
+            for job in batch:
+                self._leave(job)
+                self.add_result(self.workload.unsent(job, "the database was away"))
+            return
+        for job in batch:
+            if job.id in ours:
+                job.marked_at = issued
+                self._spawn(self._send(job))
+            else:
+                self._leave(job)
+                log.info("lease.lost", extra={"job_id": str(job.id), "step": "mark"})
+
+    async def _send(self, job: Job) -> None:
+        try:
+            async with self._sending:
+                early = job.due - self.clock.now()
+                if early > 0:
+                    await asyncio.sleep(early)
+                if self.lease_outlasts_a_call(job):
+                    result = await self.workload.call(job)
+                    if result is None:
+                        raise RuntimeError("a sent job must have a result")
+                else:
+                    result = self.workload.unsent(job, "the lease would not outlast the call")
+        finally:
+            self._leave(job)
+        self.add_result(result)
+
+    def lease_outlasts_a_call(self, job: Job) -> bool:
+        """Say whether a call started now ends, at its deadline, before the job's lease does."""
+        lease_end = job.marked_at + settings.PUBLISH_LEASE.total_seconds()
+        call_end = time.monotonic() + settings.CALL_DEADLINE.total_seconds()
+        return call_end < lease_end
+
+    def _leave(self, job: Job) -> None:
+        self._marked -= 1
+        self._lanes[job.lane] -= 1
+        if not self._lanes[job.lane]:
+            del self._lanes[job.lane]
+        self._wake.set()
+
+    # --- record ---------------------------------------------------------------------------
+
+    def add_result(self, result: ResultT) -> None:
+        """Queue a result for the next record."""
+        self._results.append(result)
+
+    async def _record_loop(self) -> None:
+        interval = settings.FLUSH_INTERVAL.total_seconds()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._flush_now.wait(), interval)
+            self._flush_now.clear()
+            if not self._results:
+                continue
+            batch, self._results = self._results, []
+            self._recording = len(batch)
+            try:
+                await self.database.run(self.workload.db_record, batch)
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("record.failed", extra={"error": type(error).__name__})
+                self._results[:0] = batch
+                await asyncio.sleep(0.2)
+            finally:
+                self._recording = 0
+
+    def _spawn(self, coroutine: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("job.crashed", exc_info=error)
+
+
+def run_slot(workload: Workload[Any]) -> None:
+    """Open a slot for `workload` if one is wanted and run it to its end (a long queue task)."""
+    slot_id = slots.open_slot(workload.kind)
+    if slot_id is None:
+        return
+    connections.close_all()
+
+    async def main() -> None:
+        await Runner(workload, slot_id).run()
+
+    asyncio.run(main())

@@ -1,0 +1,371 @@
+"""What the publisher writes: send marks, progress and results, each one statement per batch."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+
+from engine import sql
+from engine.ids import uuid7
+from engine.models import Installation
+from platforms.models import ConnectionState, SocialConnection
+from scheduling.announcements import PostChange, announce
+from scheduling.claims import ClaimedPost
+from scheduling.models import PostTransition, PublishAttempt, ScheduledPost
+from scheduling.states import PostGraph, PostState
+
+log = logging.getLogger("carillon.publisher")
+
+S = PostState
+
+_MARK_COLUMNS = {"version": sql.INT}
+_TRANSITION_COLUMNS = {
+    "post_id": sql.UUID,
+    "source": sql.TEXT,
+    "target": sql.TEXT,
+    "actor": sql.TEXT,
+    "reason": sql.TEXT,
+    "fencing_token": sql.BIGINT,
+}
+_NEW_ATTEMPT_COLUMNS = {
+    "id": sql.UUID,
+    "post_id": sql.UUID,
+    "number": sql.INT,
+    "publish_run": sql.INT,
+    "content_version": sql.INT,
+    "fencing_token": sql.BIGINT,
+    "worker": sql.TEXT,
+    "started_at": sql.INSTANT,
+}
+_NEW_ATTEMPT_FIXED = {
+    "outcome": "'in_flight'",
+    "category": "''",
+    "http_status": "0",
+    "provider_code": "''",
+    "request_id": "''",
+    "excerpt": "''",
+    "remote_ids": "'[]'",
+    "decision": "''",
+    "reason": "''",
+}
+_ATTEMPT_COLUMNS = {
+    "sent_at": sql.INSTANT,
+    "finished_at": sql.INSTANT,
+    "outcome": sql.TEXT,
+    "category": sql.TEXT,
+    "http_status": sql.INT,
+    "provider_code": sql.TEXT,
+    "request_id": sql.TEXT,
+    "excerpt": sql.TEXT,
+    "retry_after_seconds": sql.FLOAT,
+    "remote_ids": sql.JSONB,
+    "decision": sql.TEXT,
+    "reason": sql.TEXT,
+}
+_RESULT_COLUMNS = {
+    "source": sql.TEXT,
+    "target": sql.TEXT,
+    "due_at": sql.INSTANT,
+    "attempts": sql.INT,
+    "progress": sql.JSONB,
+    "progress_expires_at": sql.INSTANT,
+    "needs_preparation": sql.BOOLEAN,
+    "remote_ids": sql.JSONB,
+    "permalink": sql.TEXT,
+    "published_at": sql.INSTANT,
+    "first_sent_at": sql.INSTANT,
+    "last_category": sql.TEXT,
+    "last_error": sql.TEXT,
+}
+
+
+@dataclass(slots=True)
+class AttemptResult:
+    """What one try taught us; instants are epoch seconds on the database's clock."""
+
+    started: float
+    sent: float | None
+    finished: float
+    outcome: str
+    category: str = ""
+    http_status: int = 0
+    provider_code: str = ""
+    request_id: str = ""
+    excerpt: str = ""
+    retry_after_seconds: float | None = None
+    decision: str = ""
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class PostResult:
+    """Where a claimed post goes. `due` is epoch seconds, None when a person or nobody is next.
+
+    `event` names what to tell the outside, "" for nothing. The lease ends with this result.
+    """
+
+    post: ClaimedPost
+    target: str
+    reason: str
+    due: float | None = None
+    attempt: AttemptResult | None = None
+    category: str = ""
+    error: str = ""
+    permalink: str = ""
+    published: float | None = None
+    event: str = ""
+    source: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.source = self.post.state
+        if self.target != self.source:
+            PostGraph.check(self.source, self.target)
+
+
+def mark_sent(posts: Sequence[ClaimedPost], *, worker: str) -> set[uuid.UUID]:
+    """Commit the send mark and the attempts of `posts`; only the returned ids may be called.
+
+    Refused are rows whose token or version is no longer ours, whose connection is not active,
+    and all rows while the installation is paused.
+    """
+    connection_table = sql.table_of(SocialConnection)
+    pause_table = sql.table_of(Installation)
+    now = sql.now_plus()
+    with transaction.atomic():
+        marked = sql.fenced_update(
+            ScheduledPost,
+            [{"id": p.id, "token": p.token, "version": p.content_version} for p in posts],
+            _MARK_COLUMNS,
+            set_sql=(
+                f"state = '{S.PUBLISHING}', attempts = attempts + 1, due_at = NULL, "
+                f"sent_at = CASE WHEN due_at > {now} THEN due_at ELSE {now} END, "
+                f"lease_expires_at = {sql.now_plus(settings.PUBLISH_LEASE)}"
+            ),
+            where_sql=(
+                f"t.content_version = v.v_version AND t.state IN ('{S.SCHEDULED}', '{S.QUEUED}') "
+                f"AND EXISTS (SELECT 1 FROM {connection_table} c WHERE c.id = t.connection_id "  # noqa: S608
+                f"AND c.state = '{ConnectionState.ACTIVE}') "
+                f"AND NOT EXISTS (SELECT 1 FROM {pause_table} WHERE paused)"
+            ),
+            returning="id, sent_at",
+        )
+        sent_at = {sql.as_uuid(pk): sql.as_instant(at) for pk, at in marked}
+        ours = [post for post in posts if post.id in sent_at]
+        for post in ours:
+            post.attempt_id = uuid7()
+            post.sent_at = sent_at[post.id]
+        sql.insert_rows(
+            PublishAttempt,
+            [_new_attempt(post, post.attempts + 1, worker) for post in ours],
+            _NEW_ATTEMPT_COLUMNS,
+            fixed=_NEW_ATTEMPT_FIXED,
+        )
+        _insert_transitions(
+            [_transition(post, post.state, S.PUBLISHING, worker, "due") for post in ours]
+        )
+    for post in ours:
+        post.state = S.PUBLISHING
+        post.attempts += 1
+        post.due_at = None
+    return set(sent_at)
+
+
+def commit_progress(posts: Sequence[ClaimedPost]) -> set[uuid.UUID]:
+    """Commit the progress of posts in the middle of their work and renew their leases.
+
+    Returns the ids that are still ours; the others must make no further call.
+    """
+    kept = sql.fenced_update(
+        ScheduledPost,
+        [
+            {"id": p.id, "token": p.token, "state": p.state, "progress": p.progress}
+            for p in posts
+        ],
+        {"state": sql.TEXT, "progress": sql.JSONB},
+        set_sql=(
+            "progress = v.v_progress, "
+            f"lease_expires_at = {sql.now_plus(settings.PUBLISH_LEASE)}, "
+            f"sent_at = CASE WHEN t.state = '{S.PUBLISHING}' THEN {sql.now_plus()} "
+            "ELSE t.sent_at END"
+        ),
+        where_sql="t.state = v.v_state",
+    )
+    return {sql.as_uuid(pk) for (pk,) in kept}
+
+
+def record(results: Sequence[PostResult], *, worker: str) -> None:
+    """Write results: first what the attempts learnt, then the fenced moves of the posts.
+
+    Both stand in one transaction; a savepoint guards the moves, so that what was learnt (a
+    remote id!) is kept even when a move is refused. A row that breaks the batch is tried alone.
+    """
+    try:
+        _record(results, worker)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: the caller keeps the results and tries again
+    except DatabaseError:
+        if len(results) == 1:
+            log.exception("record.refused", extra={"post_id": str(results[0].post.id)})
+            return
+        for result in results:
+            record([result], worker=worker)
+
+
+def _record(results: Sequence[PostResult], worker: str) -> None:
+    with transaction.atomic():
+        _write_attempts([r for r in results if r.attempt], worker)
+        with transaction.atomic():
+            rows = [_result_row(result) for result in results]
+            written = sql.fenced_update(
+                ScheduledPost,
+                rows,
+                _RESULT_COLUMNS,
+                set_sql=(
+                    "state = v.v_target, due_at = v.v_due_at, attempts = v.v_attempts, "
+                    "lease_slot = NULL, lease_expires_at = NULL, progress = v.v_progress, "
+                    "progress_expires_at = v.v_progress_expires_at, "
+                    "needs_preparation = v.v_needs_preparation, remote_ids = v.v_remote_ids, "
+                    "permalink = v.v_permalink, published_at = v.v_published_at, "
+                    "first_sent_at = COALESCE(t.first_sent_at, v.v_first_sent_at), "
+                    "last_category = v.v_last_category, last_error = v.v_last_error"
+                ),
+                where_sql="t.state = v.v_source",
+            )
+            kept = {sql.as_uuid(pk) for (pk,) in written}
+            _insert_transitions(
+                [
+                    _transition(r.post, r.source, r.target, worker, r.reason)
+                    for r in results
+                    if r.post.id in kept and r.source != r.target
+                ]
+            )
+            announce([_change(r) for r in results if r.event and r.post.id in kept])
+    for result in results:
+        if result.post.id not in kept:
+            log.warning("lease.lost", extra={"post_id": str(result.post.id), "step": "record"})
+
+
+def _write_attempts(results: Sequence[PostResult], worker: str) -> None:
+    """Complete the attempts made with the mark; insert those of tries that never got one."""
+    unmarked = [r for r in results if r.post.attempt_id is None]
+    for result in unmarked:
+        result.post.attempt_id = uuid7()
+        result.post.attempts += 1
+    sql.insert_rows(
+        PublishAttempt,
+        [_new_attempt(r.post, r.post.attempts, worker) for r in unmarked],
+        _NEW_ATTEMPT_COLUMNS,
+        fixed=_NEW_ATTEMPT_FIXED,
+    )
+    sql.update_rows(
+        PublishAttempt,
+        [_attempt_row(r) for r in results],
+        _ATTEMPT_COLUMNS,
+        set_sql=", ".join(f"{name} = v.v_{name}" for name in _ATTEMPT_COLUMNS),
+    )
+
+
+def _attempt_row(result: PostResult) -> dict[str, Any]:
+    attempt = result.attempt
+    if attempt is None:
+        raise ValueError("only results with an attempt are written")
+    return {
+        "id": result.post.attempt_id,
+        "sent_at": _instant(attempt.sent),
+        "finished_at": _instant(attempt.finished),
+        "outcome": attempt.outcome,
+        "category": attempt.category,
+        "http_status": attempt.http_status,
+        "provider_code": attempt.provider_code[:100],
+        "request_id": attempt.request_id[:200],
+        "excerpt": attempt.excerpt[:500],
+        "retry_after_seconds": attempt.retry_after_seconds,
+        "remote_ids": result.post.published_segments,
+        "decision": attempt.decision,
+        "reason": attempt.reason,
+    }
+
+
+def _result_row(result: PostResult) -> dict[str, Any]:
+    post = result.post
+    return {
+        "id": post.id,
+        "token": post.token,
+        "source": result.source,
+        "target": result.target,
+        "due_at": _instant(result.due),
+        "attempts": post.attempts,
+        "progress": post.progress,
+        "progress_expires_at": post.progress_expires_at,
+        "needs_preparation": post.needs_preparation,
+        "remote_ids": post.remote_ids,
+        "permalink": result.permalink or post.permalink,
+        "published_at": _instant(result.published),
+        "first_sent_at": _instant(result.attempt.sent) if result.attempt else None,
+        "last_category": result.category,
+        "last_error": result.error,
+    }
+
+
+def _new_attempt(post: ClaimedPost, number: int, worker: str) -> dict[str, Any]:
+    return {
+        "id": post.attempt_id,
+        "post_id": post.id,
+        "number": number,
+        "publish_run": post.publish_run,
+        "content_version": post.content_version,
+        "fencing_token": post.token,
+        "worker": worker,
+        "started_at": post.sent_at or datetime.now(UTC),
+    }
+
+
+def _transition(
+    post: ClaimedPost, source: str, target: str, actor: str, reason: str
+) -> dict[str, Any]:
+    return {
+        "post_id": post.id,
+        "source": source,
+        "target": target,
+        "actor": actor,
+        "reason": reason,
+        "fencing_token": post.token,
+    }
+
+
+def _insert_transitions(rows: Sequence[dict[str, Any]]) -> None:
+    sql.insert_rows(PostTransition, rows, _TRANSITION_COLUMNS, fixed={"at": sql.now_plus()})
+
+
+def _change(result: PostResult) -> PostChange:
+    post = result.post
+    return PostChange(
+        event=result.event,
+        post_id=post.id,
+        workspace_id=post.workspace_id,
+        platform=post.platform,
+        connection_id=post.connection_id,
+        external_id=post.external_id or "",
+        callback_url=post.callback_url,
+        created_by_id=post.created_by_id,
+        state=result.target,
+        publish_run=post.publish_run,
+        content_version=post.content_version,
+        scheduled_at=post.scheduled_at,
+        published_at=_instant(result.published),
+        remote_ids=tuple(post.remote_ids),
+        permalink=result.permalink or post.permalink,
+        category=result.category,
+        reason=result.error,
+    )
+
+
+def _instant(epoch: float | None) -> datetime | None:
+    return None if epoch is None else datetime.fromtimestamp(epoch, tz=UTC)
