@@ -1,0 +1,132 @@
+"""The page at `/`: what was published, newest first, and buttons for the common cruelties."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.control import site_stats
+from sandbox.records import Media, Post
+from sandbox.world import World
+
+_PAGE = Path(__file__).parent / "page"
+_THREADS_SHOWN = 60
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+_STATIC = {
+    "feed.css": "text/css",
+    "feed.js": "text/javascript",
+    "avatar.svg": "image/svg+xml",
+}
+
+
+def add_routes(app: web.Application, world: World) -> None:
+    """Add the page, its files, its data and the published media."""
+    feed = _Feed(world)
+    app.router.add_get("/", feed.page)
+    app.router.add_get("/_static/{name}", feed.static)
+    app.router.add_get("/_feed.json", feed.data)
+    app.router.add_get(r"/_media/{site:[a-z0-9/-]+}/{id:\d+}", feed.media)
+
+
+class _Feed:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._files = {name: (_PAGE / name).read_bytes() for name in ("index.html", *_STATIC)}
+
+    async def page(self, _request: web.Request) -> web.Response:
+        return web.Response(
+            body=self._files["index.html"],
+            headers=_HEADERS,
+            content_type="text/html",
+            charset="utf-8",
+        )
+
+    async def static(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if name not in _STATIC:
+            raise web.HTTPNotFound
+        return web.Response(
+            body=self._files[name],
+            headers=_HEADERS,
+            content_type=_STATIC[name],
+            charset="utf-8",
+        )
+
+    async def data(self, request: web.Request) -> web.Response:
+        """`?after=<revision>` answers `{"revision"}` alone when nothing has changed since."""
+        world = self._world
+        revision = f"{world.run_id}-{world.revision}"
+        if request.query.get("after") == revision:
+            return web.json_response({"revision": revision, "now": world.now()})
+        sites = sorted(world.sites.items())
+        return web.json_response(
+            {
+                "revision": revision,
+                "now": world.now(),
+                "networks": {name: site_stats(site) for name, site in sites},
+                "rules": world.switches.as_json(),
+                "threads": self._threads(),
+            }
+        )
+
+    async def media(self, request: web.Request) -> web.Response:
+        site = self._world.sites.get(request.match_info["site"])
+        media = site.media.get(request.match_info["id"]) if site is not None else None
+        if media is None or not media.complete:
+            raise web.HTTPNotFound
+        # The sandboxed policy keeps an uploaded SVG or HTML file from running as a page of ours.
+        headers = {
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "max-age=86400",
+        }
+        return web.Response(body=media.data, headers=headers, content_type=media.mime_type)
+
+    def _threads(self) -> list[dict[str, Any]]:
+        """The recent posts, gathered under the first post of their thread, newest thread first."""
+        threads: dict[int, list[Post]] = {}
+        for post in self._world.recent:
+            threads.setdefault(id(post.root), []).append(post)
+        newest_first = list(threads.values())[::-1][:_THREADS_SHOWN]
+        return [_thread_json(posts) for posts in newest_first]
+
+
+def _thread_json(posts: list[Post]) -> dict[str, Any]:
+    first = posts[0]
+    return {
+        "network": first.network,
+        "account": first.account.name,
+        "name": first.account.display_name,
+        "posts": [_post_json(post) for post in posts],
+    }
+
+
+def _post_json(post: Post) -> dict[str, Any]:
+    return {
+        "id": post.id,
+        "account": post.account.name,
+        "text": post.text,
+        "is_reply": post.parent is not None,
+        "at": post.published_at,
+        "lateness_ms": post.lateness_ms,
+        "deleted": post.deleted_at is not None,
+        "media": [_media_json(post.network, item) for item in post.media],
+    }
+
+
+def _media_json(network: str, item: Media) -> dict[str, Any]:
+    return {
+        "url": f"/_media/{network}/{item.id}",
+        "alt": item.alt_text,
+        "is_image": item.is_image,
+    }

@@ -1,0 +1,95 @@
+"""Mastodon's attachments: images are ready at once (200), videos are processed first (202, 206)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.exchange import Answer, Call, Malformed
+from sandbox.mastodon import errors
+from sandbox.mastodon.instance import (
+    DESCRIPTION_LIMIT,
+    IMAGE_BYTES_LIMIT,
+    IMAGE_TYPES,
+    VIDEO_BYTES_LIMIT,
+    VIDEO_TYPES,
+)
+from sandbox.records import Media
+
+_PROCESSING_SECONDS = 1.0
+
+
+def upload(call: Call) -> Answer:
+    """`POST /api/v2/media`, multipart `file` and optional `description`."""
+    try:
+        parts = call.multipart()
+    except Malformed as malformed:
+        raise errors.refused(422, str(malformed)) from None
+    if "file" not in parts:
+        raise errors.failed_validation("File can't be blank")
+    file = parts["file"]
+    if file.mime_type not in (*IMAGE_TYPES, *VIDEO_TYPES):
+        raise errors.failed_validation("File content type is invalid, File is invalid")
+    is_image = file.mime_type in IMAGE_TYPES
+    limit = IMAGE_BYTES_LIMIT if is_image else VIDEO_BYTES_LIMIT
+    if not 0 < len(file.data) <= limit:
+        raise errors.failed_validation(f"File size must be less than {limit // 1024**2} MB")
+    media = Media(call.site.new_id(), call.account, file.mime_type, call.world.now())
+    media.seal(file.data)
+    if "description" in parts:
+        _describe(media, parts["description"].data.decode("utf-8", "replace"))
+    if not is_image:
+        media.ready_at = call.world.now() + _PROCESSING_SECONDS
+    call.site.media[media.id] = media
+    return Answer(200 if is_image else 202, shape(media, call))
+
+
+def read(call: Call) -> Answer:
+    media = _own(call)
+    return Answer(200 if is_ready(media, call) else 206, shape(media, call))
+
+
+def describe(call: Call) -> Answer:
+    """`PUT /api/v1/media/{id}`: the alt text, before the status exists."""
+    media = _own(call)
+    try:
+        body = call.json_object() if not call.form() else dict(call.form())
+    except Malformed as malformed:
+        raise errors.refused(422, str(malformed)) from None
+    if isinstance(body.get("description"), str):
+        _describe(media, body["description"])
+    return Answer(200, shape(media, call))
+
+
+def is_ready(media: Media, call: Call) -> bool:
+    return media.ready_at <= call.world.now()
+
+
+def shape(media: Media, call: Call) -> dict[str, Any]:
+    url = f"{call.base_url}/_media/{call.site.name}/{media.id}" if is_ready(media, call) else None
+    kind = "image" if media.is_image else media.mime_type.partition("/")[0]
+    return {
+        "id": media.id,
+        "type": kind,
+        "url": url,
+        "preview_url": url,
+        "remote_url": None,
+        "meta": {},
+        "description": media.alt_text or None,
+        "blurhash": None,
+    }
+
+
+def _own(call: Call) -> Media:
+    """The caller's unattached media; an attached one is a 404, as on Mastodon."""
+    media = call.site.usable_media(call.params["id"], call.account)
+    if media is None or media.attached:
+        raise errors.refused(404)
+    return media
+
+
+def _describe(media: Media, text: str) -> None:
+    if len(text) > DESCRIPTION_LIMIT:
+        raise errors.failed_validation(
+            f"Description is too long (maximum is {DESCRIPTION_LIMIT} characters)"
+        )
+    media.alt_text = text

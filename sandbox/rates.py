@@ -1,0 +1,49 @@
+"""Fixed windows of calls: how many an account may still make of one kind, and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """`limit` calls per `window_s` seconds."""
+
+    limit: int
+    window_s: float
+
+
+@dataclass(slots=True)
+class Window:
+    """One running window, as the headers tell it; `used_up` means this call is one too many."""
+
+    limit: int
+    used: int
+    resets_at: float
+    used_up: bool = False
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.limit - self.used)
+
+
+class Rates:
+    """The windows of one network, by account and bucket."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._now = clock
+        self._windows: dict[tuple[str, str], Window] = {}
+
+    def spend(self, account_id: str, bucket: str, allowance: Allowance) -> Window:
+        """Count one call and return its window; a call beyond the limit is not counted."""
+        now = self._now()
+        window = self._windows.get((account_id, bucket))
+        if window is None or now >= window.resets_at:
+            window = Window(allowance.limit, 0, now + allowance.window_s)
+            self._windows[account_id, bucket] = window
+        window.limit = allowance.limit
+        window.used_up = window.used >= window.limit
+        if not window.used_up:
+            window.used += 1
+        return window

@@ -1,0 +1,89 @@
+"""A post as X tells it. Texts come back with t.co links and `&amp;`, as on X."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from typing import Any
+
+from sandbox.records import Post, iso
+from sandbox.text import x_links
+
+FIELDS = frozenset(
+    {
+        "id",
+        "text",
+        "edit_history_post_ids",
+        "edit_history_tweet_ids",
+        "attachments",
+        "author_id",
+        "conversation_id",
+        "created_at",
+        "entities",
+        "in_reply_to_user_id",
+        "lang",
+        "public_metrics",
+        "referenced_tweets",
+        "referenced_posts",
+    }
+)
+
+
+def shape_post(post: Post, fields: set[str]) -> dict[str, Any]:
+    """Id and text, and of FIELDS what was asked for."""
+    text, urls = _wrapped(post)
+    shape: dict[str, Any] = {"id": post.id, "text": text}
+    if "edit_history_tweet_ids" in fields:
+        shape["edit_history_tweet_ids"] = [post.id]
+    else:
+        shape["edit_history_post_ids"] = [post.id]
+    optional: dict[str, Any] = {
+        "author_id": post.account.id,
+        "created_at": iso(int(post.published_at)),
+        "conversation_id": post.root.id,
+        "lang": "en",
+        "public_metrics": dict.fromkeys(
+            ("retweet_count", "reply_count", "like_count", "quote_count", "bookmark_count"), 0
+        ),
+    }
+    if urls:
+        optional["entities"] = {"urls": urls}
+    if post.media:
+        optional["attachments"] = {"media_keys": [f"3_{m.id}" for m in post.media]}
+    if post.parent is not None:
+        optional["in_reply_to_user_id"] = post.parent.account.id
+        replied = [{"type": "replied_to", "id": post.parent.id}]
+        optional["referenced_tweets"] = optional["referenced_posts"] = replied
+    return shape | {name: value for name, value in optional.items() if name in fields}
+
+
+def _wrapped(post: Post) -> tuple[str, list[dict[str, Any]]]:
+    """The text with links as https://t.co/..., media as one more link, and `&<>` escaped."""
+    pieces: list[str] = []
+    urls: list[dict[str, Any]] = []
+    length, position = 0, 0
+
+    def add(piece: str) -> None:
+        nonlocal length
+        pieces.append(piece)
+        length += len(piece)
+
+    def add_link(expanded: str, display: str, **more: str) -> None:
+        short = "https://t.co/" + hashlib.blake2b(expanded.encode(), digest_size=5).hexdigest()
+        start = length
+        add(short)
+        entry = {"start": start, "end": length, "url": short, "expanded_url": expanded}
+        urls.append({**entry, "display_url": display, **more})
+
+    for link in x_links(post.text):
+        add(html.escape(post.text[position : link.start], quote=False))
+        add_link(link.url, re.sub(r"^https?://(www\.)?", "", link.url)[:26])
+        position = link.end
+    add(html.escape(post.text[position:], quote=False))
+    if post.media:
+        if post.text:
+            add(" ")
+        page = f"https://x.com/{post.account.name}/status/{post.id}/photo/1"
+        add_link(page, f"pic.x.com/{post.id[-10:]}", media_key=f"3_{post.media[0].id}")
+    return "".join(pieces), urls
