@@ -1,0 +1,68 @@
+"""Who a request says it comes from: one Authorization header per request, secrets never in repr."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from engine.oauth1 import Signer
+
+
+class Auth(Protocol):
+    """Writes the Authorization header; `secrets` are blotted out of everything we keep."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return the strings that must never be shown."""
+
+    def authorization(self, method: str, url: str, form: Iterable[tuple[str, str]]) -> str:
+        """Return the header's value for one request; `form` are the pairs of a form body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A bearer token (RFC 6750)."""
+
+    token: str = field(repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (self.token,)
+
+    def authorization(self, method: str, url: str, form: Iterable[tuple[str, str]]) -> str:
+        return f"Bearer {self.token}"
+
+
+@dataclass(frozen=True, slots=True)
+class Basic:
+    """A user name and password (RFC 7617); OAuth 2 clients authenticate with it."""
+
+    user: str
+    password: str = field(repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (self.password,)
+
+    def authorization(self, method: str, url: str, form: Iterable[tuple[str, str]]) -> str:
+        return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+
+
+class OAuth1:
+    """A token of an application, signed with HMAC-SHA1 (RFC 5849)."""
+
+    __slots__ = ("_signer", "secrets")
+
+    def __init__(
+        self, consumer_key: str, consumer_secret: str, token: str = "", token_secret: str = ""
+    ) -> None:
+        self.secrets: tuple[str, ...] = (consumer_secret, token_secret, token)
+        self._signer = Signer(consumer_key, consumer_secret, token, token_secret)
+
+    def __repr__(self) -> str:
+        return "OAuth1()"
+
+    def authorization(self, method: str, url: str, form: Iterable[tuple[str, str]]) -> str:
+        return self._signer.authorization(method, url, form)
