@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
-from pathlib import Path
 
 import environ
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
+from config.paths import BASE_DIR, VAR_DIR, environment_files
 
 env = environ.Env()
 # Precedence: the process's environment, then .env, then what `manage.py run` wrote for itself.
-for _name in os.environ.get("CARILLON_ENV_FILES", ".env:var/embedded.env").split(":"):
-    if _name and (BASE_DIR / _name).is_file():
-        env.read_env(str(BASE_DIR / _name))
+for _path in environment_files():
+    env.read_env(_path)
 
 # --- security -------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
@@ -49,13 +45,14 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
-    "django_q",
-    "engine",
+    "config",
+    "engine",  # before django_q: our qcluster command takes its place
     "accounts",
     "notifications",
     "platforms",
     "media",
     "scheduling",
+    "django_q",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -97,6 +94,9 @@ STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(VAR_DIR / "media"))
+MEDIA_MAX_BYTES = env.int("MEDIA_MAX_BYTES", default=100 * 1024 * 1024)
+MEDIA_FETCH_DEADLINE = timedelta(seconds=env.float("MEDIA_FETCH_DEADLINE_SECONDS", default=60.0))
+PORT = env.int("PORT", default=8000)  # where `manage.py run` serves the site
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 
 # --- database -------------------------------------------------------------------------------
@@ -195,7 +195,8 @@ Q_CLUSTER = {
 # --- platforms ------------------------------------------------------------------------------
 # One dict per network, handed to its adapter as keyword arguments of its config dataclass.
 # Base URLs are settings so that tests and the demo can point them at the sandbox.
-SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:8010")
+SANDBOX_PORT = env.int("SANDBOX_PORT", default=8010)  # where `manage.py run` serves the sandbox
+SANDBOX_URL = env.str("SANDBOX_URL", default=f"http://127.0.0.1:{SANDBOX_PORT}")
 PLATFORMS = {
     "x": {
         "api_base": env.str("X_API_BASE", default="https://api.x.com"),

@@ -27,7 +27,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from django.conf import settings
@@ -53,7 +53,10 @@ MARK_BATCH = 256
 
 @dataclass(slots=True)
 class Job:
-    """One claimed row. `due` is epoch seconds on the database's clock; `lane` has its own cap.
+    """One claimed row. `due` is epoch seconds on the database's clock.
+
+    `lanes` are (key, cap) pairs: no more than `cap` marked jobs of a lane are in flight at once;
+    jobs of the same first lane leave in order.
 
     `marked` jobs need the send mark before their call; the others (prepare, poll, reconcile)
     change nothing that anybody can see and run without one. `payload` is the workload's own.
@@ -63,13 +66,16 @@ class Job:
     token: int
     due: float
     owner: Hashable
-    lane: Hashable
+    lanes: tuple[tuple[Hashable, int], ...]
     priority: int
     marked: bool
     payload: Any
-    lane_cap: int = 4
     marked_at: float = 0.0  # monotonic seconds, read before the mark was issued
-    context: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def lane(self) -> Hashable:
+        """Return the key of the first lane."""
+        return self.lanes[0][0]
 
 
 ResultT = TypeVar("ResultT")
@@ -97,7 +103,7 @@ class Workload(Protocol[ResultT]):
         """Return the result that takes a mark back: nothing was sent."""
 
     async def call(self, job: Job) -> ResultT | None:
-        """Do the work of one job. Returns None when the job is ready to be marked and sent."""
+        """Do the work of one job; never raises. None from an unmarked job: mark and send it."""
 
 
 class DatabaseThread:
@@ -328,13 +334,18 @@ class Runner(Generic[ResultT]):
             if held is not None:
                 self.add_result(held)
                 continue
-            self._lanes[job.lane] += 1
+            for lane, _ in job.lanes:
+                self._lanes[lane] += 1
             self._marked += 1
             batch.append(job)
         return batch
 
     def _admits(self, job: Job) -> bool:
-        return self._lanes[job.lane] < job.lane_cap
+        return all(self._lanes[lane] < cap for lane, cap in job.lanes)
+
+    def in_flight(self, lane: Hashable) -> int:
+        """Return how many marked jobs of a lane have not ended."""
+        return self._lanes[lane]
 
     async def _mark_and_send(self, batch: list[Job]) -> None:
         issued = time.monotonic()
@@ -347,13 +358,22 @@ class Runner(Generic[ResultT]):
                 self._leave(job)
                 self.add_result(self.workload.unsent(job, "the database was away"))
             return
+        refused = []
         for job in batch:
             if job.id in ours:
                 job.marked_at = issued
                 self._spawn(self._send(job))
             else:
                 self._leave(job)
-                log.info("lease.lost", extra={"job_id": str(job.id), "step": "mark"})
+                refused.append(job)
+        if refused:
+            self._spawn(self._give_back(refused))
+
+    async def _give_back(self, jobs: Sequence[Job]) -> None:
+        """Release claims whose mark was refused (paused, inactive); lost ones are lost already."""
+        log.info("mark.refused", extra={"jobs": [str(job.id) for job in jobs]})
+        with contextlib.suppress(DatabaseError, InterfaceError):
+            await self.database.run(self.workload.db_release, jobs)
 
     async def _send(self, job: Job) -> None:
         try:
@@ -361,15 +381,15 @@ class Runner(Generic[ResultT]):
                 early = job.due - self.clock.now()
                 if early > 0:
                     await asyncio.sleep(early)
-                if self.lease_outlasts_a_call(job):
-                    result = await self.workload.call(job)
-                    if result is None:
-                        raise RuntimeError("a sent job must have a result")
-                else:
-                    result = self.workload.unsent(job, "the lease would not outlast the call")
+                result = (
+                    await self.workload.call(job)
+                    if self.lease_outlasts_a_call(job)
+                    else self.workload.unsent(job, "the lease would not outlast the call")
+                )
         finally:
             self._leave(job)
-        self.add_result(result)
+        if result is not None:
+            self.add_result(result)
 
     def lease_outlasts_a_call(self, job: Job) -> bool:
         """Say whether a call started now ends, at its deadline, before the job's lease does."""
@@ -379,9 +399,10 @@ class Runner(Generic[ResultT]):
 
     def _leave(self, job: Job) -> None:
         self._marked -= 1
-        self._lanes[job.lane] -= 1
-        if not self._lanes[job.lane]:
-            del self._lanes[job.lane]
+        for lane, _ in job.lanes:
+            self._lanes[lane] -= 1
+            if not self._lanes[lane]:
+                del self._lanes[lane]
         self._wake.set()
 
     # --- record ---------------------------------------------------------------------------

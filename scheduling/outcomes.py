@@ -64,7 +64,9 @@ def decide(
     match policy.action:
         case Action.RECONCILE:
             return _reconcile(category, error, situation, reconcile_after)
-        case Action.REFRESH if not situation.can_refresh or situation.attempt >= policy.max_attempts:
+        case Action.REFRESH if (
+            not situation.can_refresh or situation.attempt >= policy.max_attempts
+        ):
             return Decision(S.BLOCKED, "block", _sentence(error, category))
         case Action.REFRESH:
             return Decision(S.SCHEDULED, "refresh", error.detail, timedelta())

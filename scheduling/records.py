@@ -150,7 +150,7 @@ def mark_sent(posts: Sequence[ClaimedPost], *, worker: str) -> set[uuid.UUID]:
             ),
             where_sql=(
                 f"t.content_version = v.v_version AND t.state IN ('{S.SCHEDULED}', '{S.QUEUED}') "
-                f"AND EXISTS (SELECT 1 FROM {connection_table} c WHERE c.id = t.connection_id "  # noqa: S608
+                f"AND EXISTS (SELECT 1 FROM {connection_table} c WHERE c.id = t.connection_id "
                 f"AND c.state = '{ConnectionState.ACTIVE}') "
                 f"AND NOT EXISTS (SELECT 1 FROM {pause_table} WHERE paused)"
             ),
@@ -184,10 +184,7 @@ def commit_progress(posts: Sequence[ClaimedPost]) -> set[uuid.UUID]:
     """
     kept = sql.fenced_update(
         ScheduledPost,
-        [
-            {"id": p.id, "token": p.token, "state": p.state, "progress": p.progress}
-            for p in posts
-        ],
+        [{"id": p.id, "token": p.token, "state": p.state, "progress": p.progress} for p in posts],
         {"state": sql.TEXT, "progress": sql.JSONB},
         set_sql=(
             "progress = v.v_progress, "
@@ -254,10 +251,11 @@ def _record(results: Sequence[PostResult], worker: str) -> None:
 
 def _write_attempts(results: Sequence[PostResult], worker: str) -> None:
     """Complete the attempts made with the mark; insert those of tries that never got one."""
-    unmarked = [r for r in results if r.post.attempt_id is None]
+    unmarked = [r for r in results if r.source != S.PUBLISHING]
     for result in unmarked:
-        result.post.attempt_id = uuid7()
-        result.post.attempts += 1
+        if result.post.attempt_id is None:  # not None: this batch is being tried again
+            result.post.attempt_id = uuid7()
+            result.post.attempts += 1
     sql.insert_rows(
         PublishAttempt,
         [_new_attempt(r.post, r.post.attempts, worker) for r in unmarked],

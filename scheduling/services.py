@@ -270,6 +270,25 @@ def resolve_outcome(
     return post
 
 
+def reconcile_now(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
+    """Ask the network about an unknown outcome as soon as that is safe, instead of at due_at.
+
+    Safe is: after the sent lease and its grace, when a hung call can no longer land.
+    """
+    with transaction.atomic():
+        post = _locked(post_id)
+        if post.state != S.OUTCOME_UNKNOWN:
+            raise IllegalTransition(_too_late("reconciled", post))
+        if post.lease_slot is not None:
+            raise IllegalTransition("Carillon is asking the network about this post right now.")
+        now = timezone.now()
+        wait = settings.PUBLISH_LEASE + settings.RECONCILE_GRACE
+        due_at = max(now, post.sent_at + wait) if post.sent_at else now
+        _move(post, S.OUTCOME_UNKNOWN, actor, reason, due_at=due_at)
+        _audit(post, actor, "post.reconcile_asked", reason)
+    return post
+
+
 def new_group(workspace: Workspace, created_by: User | None) -> PostGroup:
     """Return a new group for posts written together."""
     return PostGroup.objects.create(workspace=workspace, created_by=created_by)

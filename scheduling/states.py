@@ -64,7 +64,7 @@ class PostGraph(StateGraph):
         S.PROCESSING: frozenset(
             {S.PUBLISHED, S.SCHEDULED, S.OUTCOME_UNKNOWN, S.BLOCKED, S.FAILED, S.DEAD_LETTER}
         ),
-        S.OUTCOME_UNKNOWN: frozenset({S.PUBLISHED, S.SCHEDULED, S.FAILED}),
+        S.OUTCOME_UNKNOWN: frozenset({S.PUBLISHED, S.SCHEDULED, S.FAILED, S.DEAD_LETTER}),
         S.BLOCKED: frozenset({S.SCHEDULED, S.HELD, S.FAILED, S.CANCELLED}),
         S.HELD: frozenset({S.SCHEDULED, S.FAILED, S.CANCELLED}),
         S.PUBLISHED: frozenset(),

@@ -1,0 +1,93 @@
+"""Connected accounts as the publisher loop holds them: decrypted once, dropped when they change."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from platforms.adapters.base import Adapter
+from platforms.credentials import CredentialError
+from platforms.models import SocialConnection
+from platforms.registry import adapter_for
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedAccount:
+    """One connection, ready for calls. `problem` says why its credentials cannot be used."""
+
+    connection: SocialConnection
+    adapter: Adapter
+    credentials: Mapping[str, Any] = field(repr=False)
+    workspace_late_limit: int | None
+    problem: str = ""
+
+    @property
+    def state(self) -> str:
+        """Return the connection's state."""
+        return self.connection.state
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """Return when the access token runs out, if it does."""
+        return self.connection.expires_at
+
+
+class AccountCache:
+    """Keeps the accounts in use; every `load` asks for the versions, so nothing here is stale."""
+
+    MOST = 5000
+
+    def __init__(self) -> None:
+        self._known: dict[uuid.UUID, ConnectedAccount] = {}
+
+    def get(self, connection_id: uuid.UUID) -> ConnectedAccount:
+        """Return a loaded account."""
+        return self._known[connection_id]
+
+    def forget(self, connection_id: uuid.UUID) -> None:
+        """Drop an account, so that the next load reads it anew."""
+        self._known.pop(connection_id, None)
+
+    def load(self, connection_ids: Iterable[uuid.UUID]) -> None:
+        """Read what is new or has changed (at most two queries); runs on a database thread."""
+        wanted = set(connection_ids)
+        if not wanted:
+            return
+        if len(self._known) > self.MOST:
+            self._known.clear()
+        versions = SocialConnection.objects.filter(pk__in=wanted).values_list(
+            "pk", "version", "state"
+        )
+        stale = [pk for pk, version, state in versions if not self._is_current(pk, version, state)]
+        if not stale:
+            return
+        rows = SocialConnection.objects.filter(pk__in=stale).select_related("workspace")
+        for connection in rows:
+            self._known[connection.pk] = _opened(connection)
+
+    def _is_current(self, pk: uuid.UUID, version: int, state: str) -> bool:
+        known = self._known.get(pk)
+        return (
+            known is not None
+            and known.connection.version == version
+            and known.connection.state == state
+        )
+
+
+def _opened(connection: SocialConnection) -> ConnectedAccount:
+    credentials: Mapping[str, Any] = {}
+    problem = ""
+    try:
+        credentials = connection.get_credentials()
+    except CredentialError as error:
+        problem = str(error)
+    return ConnectedAccount(
+        connection=connection,
+        adapter=adapter_for(connection.platform),
+        credentials=credentials,
+        workspace_late_limit=connection.workspace.late_limit_minutes,
+        problem=problem,
+    )

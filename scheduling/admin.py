@@ -1,0 +1,295 @@
+"""The staff console for posts: what is going on, why, and what a person may do about it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+
+from engine.admin_actions import ConfirmedActionsAdmin
+from engine.admin_cells import (
+    BAD,
+    BUSY,
+    GOOD,
+    MUTED,
+    NOTHING,
+    WAIT,
+    WARN,
+    badge,
+    time_cell,
+)
+from engine.admin_lists import CappedAdmin
+from engine.models import Installation
+from engine.words import duration
+from platforms.models import SocialConnection
+from platforms.registry import ADAPTERS
+from scheduling.admin_actions import POST_ACTIONS
+from scheduling.admin_filters import (
+    AccountFilter,
+    CategoryFilter,
+    LatenessFilter,
+    PlatformFilter,
+    ScheduledFilter,
+    StuckFilter,
+    WorkspaceFilter,
+)
+from scheduling.admin_forms import PostForm, text_of
+from scheduling.explanations import explain, lateness_of
+from scheduling.flight_recorder import flight_recorder
+from scheduling.models import ScheduledPost
+from scheduling.states import EDITABLE, PostState
+
+S = PostState
+TONES = {
+    S.DRAFT: MUTED,
+    S.AWAITING_APPROVAL: WAIT,
+    S.SCHEDULED: WAIT,
+    S.QUEUED: WAIT,
+    S.PUBLISHING: BUSY,
+    S.PROCESSING: BUSY,
+    S.OUTCOME_UNKNOWN: WARN,
+    S.BLOCKED: WARN,
+    S.HELD: WARN,
+    S.PUBLISHED: GOOD,
+    S.FAILED: BAD,
+    S.DEAD_LETTER: BAD,
+    S.CANCELLED: MUTED,
+}
+EXCERPT_CHARS = 70
+LATE_SECONDS = 1.0  # from here on lateness is worth a colour
+MOST_ACCOUNTS = 500  # that one search may mean
+CONTENT = ("connection", "text", "wall_clock", "time_zone", "first_comment")
+RULES = ("priority", "late_policy", "late_limit_minutes", "callback_url", "external_id")
+SHOWN_CONTENT = ("connection", "text", "scheduled_at", "time_zone", "first_comment", "media_count")
+MACHINE_FIELDS = (
+    "state",
+    "due_at",
+    "lateness",
+    "tries",
+    "first_sent_at",
+    "sent_at",
+    "published_at",
+    "link",
+    "remote_ids",
+    "last_category",
+    "last_error",
+)
+INNER_FIELDS = (
+    "id",
+    "workspace",
+    "platform",
+    "options",
+    "progress",
+    "content_version",
+    "publish_run",
+    "fencing_token",
+    "lease_slot",
+    "lease_expires_at",
+    "correlation_id",
+    "created_by",
+    "created_at",
+)
+
+
+@admin.register(ScheduledPost)
+class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
+    form = PostForm
+    confirmed_actions = POST_ACTIONS
+    change_form_template = "admin/scheduling/scheduledpost/change_form.html"
+    list_display = (
+        "state_badge",
+        "excerpt",
+        "network",
+        "account",
+        "scheduled",
+        "due",
+        "lateness",
+        "tries",
+        "category",
+        "link",
+    )
+    list_display_links = ("excerpt",)
+    list_select_related: ClassVar[tuple[str, ...]] = ("connection",)
+    list_filter = (
+        "state",
+        StuckFilter,
+        LatenessFilter,
+        PlatformFilter,
+        AccountFilter,
+        CategoryFilter,
+        ScheduledFilter,
+        WorkspaceFilter,
+    )
+    show_facets = admin.ShowFacets.NEVER  # each facet would count the whole table
+    search_fields = ("id",)  # shows the box; get_search_results decides
+    search_help_text = "Words of the text, an account, an external id, a post's id or its address"
+    autocomplete_fields = ("connection",)
+
+    # --- who may what -------------------------------------------------------------------------
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # history stays; cancel is the way to stop a post
+
+    def has_change_permission(self, request: HttpRequest, obj: ScheduledPost | None = None) -> bool:
+        editable = obj is None or (obj.state in EDITABLE and not obj.progress.get("published"))
+        return editable and super().has_change_permission(request, obj)
+
+    # --- the list -----------------------------------------------------------------------------
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Newest first, along the time-ordered key; what is overdue, longest first."""
+        if request.GET.get("lateness") == "overdue":
+            return ("due_at", "-pk")
+        return ("-pk",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            return queryset.filter(pk=uuid.UUID(term)), False
+        except ValueError:
+            pass
+        if term.startswith(("https://", "http://")):
+            return queryset.filter(permalink__startswith=term.rstrip("/")), False
+        accounts = SocialConnection.objects.filter(username__icontains=term.lstrip("@"))
+        rule = (
+            Q(external_id=term)
+            | Q(connection__in=list(accounts.values_list("pk", flat=True)[:MOST_ACCOUNTS]))
+            | Q(words__icontains=term)
+        )
+        if not term.isascii():  # SQLite keeps JSON as it was written: other letters are escaped
+            rule |= Q(words__icontains=json.dumps(term)[1:-1])
+        return queryset.alias(words=Cast("segments", TextField())).filter(rule), False
+
+    @admin.display(description="state")
+    def state_badge(self, post: ScheduledPost) -> SafeString:
+        return badge(post.get_state_display(), TONES[PostState(post.state)])
+
+    @admin.display(description="text")
+    def excerpt(self, post: ScheduledPost) -> str:
+        text = Truncator(str(post.segments[0].get("text", "")) if post.segments else "")
+        thread = f" (thread of {len(post.segments)})" if len(post.segments) > 1 else ""
+        return (text.chars(EXCERPT_CHARS) or "(no text)") + thread
+
+    @admin.display(description="platform")
+    def network(self, post: ScheduledPost) -> str:
+        adapter = ADAPTERS.get(post.platform)
+        return adapter.name if adapter else post.platform
+
+    @admin.display(description="account")
+    def account(self, post: ScheduledPost) -> str:
+        return post.connection.username or post.connection.external_id
+
+    @admin.display(description="scheduled for")
+    def scheduled(self, post: ScheduledPost) -> SafeString | str:
+        return time_cell(post.scheduled_at)
+
+    @admin.display(description="next step")
+    def due(self, post: ScheduledPost) -> SafeString | str:
+        """Show when the machine acts next, if that is not simply the scheduled moment."""
+        if post.due_at is None or (post.due_at == post.scheduled_at and not post.attempts):
+            return NOTHING
+        return time_cell(post.due_at)
+
+    @admin.display(description="lateness")
+    def lateness(self, post: ScheduledPost) -> SafeString | str:
+        late = lateness_of(post, timezone.now())
+        if late is None:
+            return NOTHING
+        so_far = "" if post.first_sent_at else " so far"
+        tone = "late" if late.total_seconds() >= LATE_SECONDS else "punctual"
+        return format_html('<span class="{}">{}{}</span>', tone, duration(late), so_far)
+
+    @admin.display(description="attempts")
+    def tries(self, post: ScheduledPost) -> str:
+        return f"{post.attempts}/{post.max_attempts}"
+
+    @admin.display(description="last category")
+    def category(self, post: ScheduledPost) -> str:
+        return post.last_category.replace("_", " ") or NOTHING
+
+    @admin.display(description="live at")
+    def link(self, post: ScheduledPost) -> SafeString | str:
+        if not post.permalink.startswith(("https://", "http://")):
+            return NOTHING
+        return format_html(
+            '<a href="{}" target="_blank" rel="noopener noreferrer" title="{}">view ↗</a>',
+            post.permalink,
+            post.permalink,
+        )
+
+    @admin.display(description="text")
+    def text(self, post: ScheduledPost) -> str:
+        return text_of(post)
+
+    def describe(self, obj: ScheduledPost) -> SafeString:
+        return format_html(
+            "{} <b>{}</b> {} · {} · {}",
+            self.state_badge(obj),
+            self.excerpt(obj),
+            self.network(obj),
+            self.account(obj),
+            self.scheduled(obj),
+        )
+
+    # --- one post -----------------------------------------------------------------------------
+    def get_fieldsets(self, request: HttpRequest, obj: ScheduledPost | None = None) -> Any:
+        if obj is None:
+            return [(None, {"fields": CONTENT}), ("Rules", {"fields": RULES})]
+        may_edit = self.has_change_permission(request, obj)
+        content = (*CONTENT, "media_count", "version") if may_edit else SHOWN_CONTENT
+        return [
+            ("What happened", {"fields": MACHINE_FIELDS}),
+            ("Content", {"fields": content}),
+            ("Rules", {"fields": RULES}),
+            ("Inner workings", {"fields": INNER_FIELDS, "classes": ["collapse"]}),
+        ]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: ScheduledPost | None = None
+    ) -> tuple[str, ...]:
+        if obj is None:
+            return ()
+        return (*MACHINE_FIELDS, *INNER_FIELDS, "connection", "external_id", "media_count")
+
+    def get_form(
+        self, request: HttpRequest, obj: Any | None = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm[Any]]:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.user = request.user  # type: ignore[attr-defined]
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Do nothing: the form's service has written the post already."""
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        post = self.get_object(request, object_id)
+        context: dict[str, Any] = {}
+        if post is not None:
+            paused = Installation.objects.filter(paused=True).exists()
+            context = {
+                "badge": self.state_badge(post),
+                "explanation": explain(post, paused=paused),
+                "recorder": flight_recorder(post),
+                "title": f"{self.network(post)} post of {self.account(post)}",
+            }
+        return super().change_view(
+            request, object_id, form_url, {**context, **(extra_context or {})}
+        )

@@ -1,0 +1,176 @@
+"""What the post list can be narrowed by; every choice is known without asking the table."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import F, Model, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import Workspace
+from engine.errors import ErrorCategory
+from platforms.models import SocialConnection
+from platforms.registry import ADAPTERS
+from scheduling.states import WAITING, PostState
+
+Posts = QuerySet[Any]
+Rule = Callable[[datetime], Q]
+MOST_OWNERS = 500  # accounts or workspaces that one filter text may mean
+
+
+def overdue(now: datetime) -> Q:
+    """Posts whose moment has passed and that are not sent (both halves have an index)."""
+    waiting = Q(state__in=sorted(WAITING), due_at__lt=now)
+    return (waiting & Q(lease_slot__isnull=True)) | (waiting & Q(lease_slot__isnull=False))
+
+
+def stuck(now: datetime) -> Q:
+    """Posts that have been publishing for too long, or whose outcome nobody knows."""
+    return Q(state=PostState.OUTCOME_UNKNOWN) | Q(
+        state=PostState.PUBLISHING,
+        lease_slot__isnull=False,
+        sent_at__lt=now - settings.STUCK_THRESHOLD,
+    )
+
+
+def _sent_late(at_least: timedelta, less_than: timedelta | None) -> Q:
+    rule = Q(first_sent_at__gte=F("scheduled_at") + at_least)
+    if less_than is not None:
+        rule &= Q(first_sent_at__lt=F("scheduled_at") + less_than)
+    return rule
+
+
+def _scheduled_between(start: datetime, end: datetime) -> Q:
+    """The workspaces' calendar index serves this; no index has scheduled_at alone."""
+    everyone = Workspace.objects.values("pk")
+    return Q(workspace__in=everyone, scheduled_at__gte=start, scheduled_at__lt=end)
+
+
+class RuleFilter(admin.SimpleListFilter):
+    """A filter whose choices are (value, label, rule of the present moment)."""
+
+    rules: tuple[tuple[str, str, Rule], ...]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, label) for value, label, _ in self.rules]
+
+    def queryset(self, request: HttpRequest, queryset: Posts) -> Posts:
+        for value, _, rule in self.rules:
+            if value == self.value():
+                return queryset.filter(rule(timezone.now()))
+        return queryset
+
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+class LatenessFilter(RuleFilter):
+    title = "lateness"
+    parameter_name = "lateness"
+    rules = (
+        ("overdue", "overdue now", overdue),
+        (
+            "on_time",
+            "on time (under 1 s)",
+            lambda now: Q(first_sent_at__lt=F("scheduled_at") + SECOND),
+        ),
+        ("seconds", "1 s to 1 min", lambda now: _sent_late(SECOND, MINUTE)),
+        ("minutes", "over 1 min", lambda now: _sent_late(MINUTE, None)),
+    )
+
+
+class StuckFilter(RuleFilter):
+    title = "stuck"
+    parameter_name = "stuck"
+    rules = (("yes", "stuck or outcome unknown", stuck),)
+
+
+class ScheduledFilter(RuleFilter):
+    title = "scheduled for"
+    parameter_name = "scheduled"
+    rules = (
+        ("past_hour", "the past hour", lambda now: _scheduled_between(now - HOUR, now)),
+        ("past_day", "the past 24 hours", lambda now: _scheduled_between(now - DAY, now)),
+        ("next_hour", "the next hour", lambda now: _scheduled_between(now, now + HOUR)),
+        ("next_day", "the next 24 hours", lambda now: _scheduled_between(now, now + DAY)),
+    )
+
+
+class PlatformFilter(admin.SimpleListFilter):
+    title = "platform"
+    parameter_name = "platform"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(slug, adapter.name) for slug, adapter in ADAPTERS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: Posts) -> Posts:
+        return queryset.filter(platform=self.value()) if self.value() else queryset
+
+
+class CategoryFilter(admin.SimpleListFilter):
+    title = "last category"
+    parameter_name = "category"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(category), str(category).replace("_", " ")) for category in ErrorCategory]
+
+    def queryset(self, request: HttpRequest, queryset: Posts) -> Posts:
+        return queryset.filter(last_category=self.value()) if self.value() else queryset
+
+
+class TextFilter(admin.SimpleListFilter):
+    """A filter one types into, for owners too many to list; a UUID means exactly that one."""
+
+    template = "admin/console/text_filter.html"
+    model: type[Model]
+    column: str
+    fields: tuple[str, ...]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("", "")]  # always shown, although it has no list of choices
+
+    def choices(self, changelist: ChangeList) -> Any:
+        """Yield what the form must carry along: the list's other parameters."""
+        yield {
+            "others": [
+                (name, value)
+                for name, values in changelist.filter_params.items()
+                if name != self.parameter_name
+                for value in values
+            ],
+            "value": self.value() or "",
+            "clear": changelist.get_query_string(remove=[self.parameter_name]),
+        }
+
+    def queryset(self, request: HttpRequest, queryset: Posts) -> Posts:
+        wanted = (self.value() or "").strip()
+        if not wanted:
+            return queryset
+        try:
+            return queryset.filter(**{f"{self.column}_id": uuid.UUID(wanted)})
+        except ValueError:
+            rule = Q()
+            for field in self.fields:
+                rule |= Q(**{f"{field}__icontains": wanted.lstrip("@")})
+            found = self.model._default_manager.filter(rule).values_list("pk", flat=True)
+            return queryset.filter(**{f"{self.column}_id__in": list(found[:MOST_OWNERS])})
+
+
+class AccountFilter(TextFilter):
+    title = "account"
+    parameter_name = "account"
+    model, column, fields = SocialConnection, "connection", ("username", "display_name")
+
+
+class WorkspaceFilter(TextFilter):
+    title = "workspace"
+    parameter_name = "workspace_is"
+    model, column, fields = Workspace, "workspace", ("slug", "name")

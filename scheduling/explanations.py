@@ -1,0 +1,278 @@
+"""In plain words: what is going on with a post, what happens next, and which actions it allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.utils import timezone
+
+from engine.words import duration, moment
+from platforms.models import ConnectionState
+from scheduling.states import CANCELLABLE, EDITABLE, REQUEUEABLE, PostState
+
+if TYPE_CHECKING:
+    from scheduling.models import ScheduledPost
+
+S = PostState
+
+# What `scheduling.services` accepts; tests hold both together.
+ALLOWED: dict[str, frozenset[PostState]] = {
+    "edit": EDITABLE,
+    "cancel": CANCELLABLE | {S.FAILED, S.DEAD_LETTER},
+    "requeue": REQUEUEABLE,
+    "publish_now": frozenset({S.DRAFT, S.SCHEDULED, S.QUEUED, S.HELD}),
+    "resolve": frozenset({S.OUTCOME_UNKNOWN}),
+    "reconcile_now": frozenset({S.OUTCOME_UNKNOWN}),
+}
+REFUSALS: dict[PostState, str] = {
+    S.DRAFT: "still a draft",
+    S.AWAITING_APPROVAL: "awaiting approval",
+    S.SCHEDULED: "already scheduled",
+    S.QUEUED: "already queued",
+    S.PUBLISHING: "being sent right now",
+    S.PROCESSING: "the network is working on it",
+    S.OUTCOME_UNKNOWN: "outcome unknown, resolve it first",
+    S.BLOCKED: "its account must be connected again first",
+    S.HELD: "held for a person",
+    S.PUBLISHED: "already published",
+    S.FAILED: "failed, requeue it instead",
+    S.DEAD_LETTER: "out of attempts, requeue it instead",
+    S.CANCELLED: "cancelled before",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`headline`: what is going on now. `next_step`: who does what next, and when."""
+
+    headline: str
+    next_step: str
+    needs_person: bool = False
+
+
+def refusal(state: str, action: str) -> str:
+    """Return why a post in `state` does not allow `action` (a key of ALLOWED), or ""."""
+    return "" if state in ALLOWED[action] else REFUSALS[PostState(state)]
+
+
+def lateness_of(post: ScheduledPost, now: datetime) -> timedelta | None:
+    """Return first_sent_at - scheduled_at; for a waiting post that is overdue, its delay so far.
+
+    None for a post that was not sent and is not late.
+    """
+    if post.first_sent_at is not None:
+        return max(timedelta(), post.first_sent_at - post.scheduled_at)
+    if post.state in {S.SCHEDULED, S.QUEUED} and post.scheduled_at < now:
+        return now - post.scheduled_at
+    return None
+
+
+def explain(
+    post: ScheduledPost, *, now: datetime | None = None, paused: bool = False
+) -> Explanation:
+    """Say what is going on with a post (its connection loaded) and what to do next.
+
+    `paused` tells that the whole installation has stopped sending.
+    """
+    now = now or timezone.now()
+    state = PostState(post.state)
+    if state in {S.SCHEDULED, S.QUEUED}:
+        return _waiting(post, now, paused=paused)
+    return _EXPLAINERS[state](post, now)
+
+
+# --- one function for each state ------------------------------------------------------------
+
+
+def _draft(post: ScheduledPost, now: datetime) -> Explanation:
+    return Explanation(
+        "A draft: nothing will be sent.", "Its author schedules it, or it is published now."
+    )
+
+
+def _awaiting_approval(post: ScheduledPost, now: datetime) -> Explanation:
+    return Explanation(
+        f"Waits for approval; it is meant for {moment(post.scheduled_at, now=now)}.",
+        "An approver of the workspace decides.",
+        needs_person=True,
+    )
+
+
+def _waiting(post: ScheduledPost, now: datetime, *, paused: bool) -> Explanation:
+    due_at = post.due_at or post.scheduled_at
+    headline = _waiting_headline(post, due_at, now)
+    if paused:
+        return Explanation(
+            f"{headline} Sending is paused for the whole installation.",
+            "Resume sending on the installation's page; late posts are then judged by their "
+            "late policy.",
+            needs_person=True,
+        )
+    if post.connection.state == ConnectionState.PAUSED:
+        return Explanation(
+            f"{headline} Its account {_account(post)} is paused.",
+            "Resume the connection; until then it is not sent.",
+            needs_person=True,
+        )
+    if due_at > now:
+        verb = "tries again" if post.attempts else "sends it"
+        return Explanation(headline, f"Carillon {verb} at {moment(due_at, now=now)}.")
+    return Explanation(
+        headline,
+        "A publisher slot takes it within a second. If it stays here, look at the worker slots "
+        "and the rate limits.",
+    )
+
+
+def _waiting_headline(post: ScheduledPost, due_at: datetime, now: datetime) -> str:
+    if post.attempts and post.last_category:
+        return (
+            f"Attempt {post.attempts} of {post.max_attempts} did not succeed"
+            f" ({_words(post.last_category)}){_error(post)}"
+        )
+    if due_at <= now:
+        return f"Due since {moment(due_at, now=now)} and not sent yet."
+    if due_at > post.scheduled_at and post.last_error:
+        return f"Waits longer than planned{_error(post)}"
+    return (
+        "Prepared and waits for its moment." if post.state == S.QUEUED else "Waits for its moment."
+    )
+
+
+def _publishing(post: ScheduledPost, now: datetime) -> Explanation:
+    since = moment(post.sent_at, now=now) if post.sent_at else "now"
+    headline = f"Being sent since {since}: the call to the network may be in flight."
+    if post.lease_expires_at is None:
+        return Explanation(headline, "Its slot records the answer.")
+    doubtful_at = post.lease_expires_at + settings.RECONCILE_GRACE
+    if doubtful_at > now:
+        return Explanation(
+            headline,
+            "Its slot records the answer within seconds. If that slot has died, the outcome "
+            f"counts as unknown from {moment(doubtful_at, now=now)} on, and Carillon asks the network.",
+        )
+    return Explanation(
+        f"{headline} Its lease ran out at {moment(post.lease_expires_at, now=now)}.",
+        "A slot's sweep should have moved it on by now: look whether any worker slot is fresh.",
+        needs_person=True,
+    )
+
+
+def _processing(post: ScheduledPost, now: datetime) -> Explanation:
+    return Explanation(
+        "The network has accepted it and is working on it.", _asks_again(post.due_at, now)
+    )
+
+
+def _outcome_unknown(post: ScheduledPost, now: datetime) -> Explanation:
+    since = f" since {moment(post.sent_at, now=now)}" if post.sent_at else ""
+    headline = f"Outcome unknown{since}: the network did not answer."
+    if post.due_at is not None:
+        return Explanation(headline, _asks_again(post.due_at, now))
+    return Explanation(
+        f"Needs a person: {headline[0].lower()}{headline[1:]} Carillon cannot find out by itself.",
+        f"Look at {_account(post)}, then say here whether the post is live. Nothing is sent "
+        "until then.",
+        needs_person=True,
+    )
+
+
+def _blocked(post: ScheduledPost, now: datetime) -> Explanation:
+    connection = post.connection
+    if connection.state == ConnectionState.PAUSED:
+        return Explanation(
+            f"Blocked: its account {_account(post)} is paused.",
+            "Resume the connection; its posts then go on.",
+            needs_person=True,
+        )
+    if connection.state == ConnectionState.ACTIVE:
+        return Explanation(
+            f"Was blocked; its account {_account(post)} works again.",
+            "Carillon puts it back in line within a minute; requeue does it at once.",
+        )
+    why = f" ({connection.state_reason.rstrip('.')})" if connection.state_reason else ""
+    return Explanation(
+        f"Blocked: the network no longer accepts {_account(post)}{why}.",
+        "The account's owner must connect it again; its posts then go on.",
+        needs_person=True,
+    )
+
+
+def _held(post: ScheduledPost, now: datetime) -> Explanation:
+    meant = f"it was meant for {moment(post.scheduled_at, now=now)}"
+    headline = f"Held for a person{_error(post)}" if post.last_error else f"Held: {meant}."
+    return Explanation(
+        headline,
+        "Decide: publish it now, edit it to a new moment, or cancel it.",
+        needs_person=True,
+    )
+
+
+def _published(post: ScheduledPost, now: datetime) -> Explanation:
+    when = f" at {moment(post.published_at, now=now)}" if post.published_at else ""
+    late = lateness_of(post, now)
+    how_late = f", sent {duration(late)} after its moment" if late is not None else ""
+    return Explanation(f"Published{when}{how_late}.", "Nothing to do.")
+
+
+def _failed(post: ScheduledPost, now: datetime) -> Explanation:
+    category = f" ({_words(post.last_category)})" if post.last_category else ""
+    return Explanation(
+        f"Failed{category}{_error(post)}",
+        "Change what stands in the way, then save or requeue it; or cancel it.",
+        needs_person=True,
+    )
+
+
+def _dead_letter(post: ScheduledPost, now: datetime) -> Explanation:
+    category = f" ({_words(post.last_category)})" if post.last_category else ""
+    return Explanation(
+        f"Gave up after {post.attempts} of {post.max_attempts} attempts{category}{_error(post)}",
+        "Requeue it when the cause is gone, or cancel it.",
+        needs_person=True,
+    )
+
+
+def _cancelled(post: ScheduledPost, now: datetime) -> Explanation:
+    return Explanation("Cancelled: nothing will be sent.", "Requeue it if that was a mistake.")
+
+
+_EXPLAINERS = {
+    S.DRAFT: _draft,
+    S.AWAITING_APPROVAL: _awaiting_approval,
+    S.PUBLISHING: _publishing,
+    S.PROCESSING: _processing,
+    S.OUTCOME_UNKNOWN: _outcome_unknown,
+    S.BLOCKED: _blocked,
+    S.HELD: _held,
+    S.PUBLISHED: _published,
+    S.FAILED: _failed,
+    S.DEAD_LETTER: _dead_letter,
+    S.CANCELLED: _cancelled,
+}
+
+
+# --- words ----------------------------------------------------------------------------------
+
+
+def _asks_again(due_at: datetime | None, now: datetime) -> str:
+    if due_at is None or due_at <= now:
+        return "Carillon is about to ask the network again."
+    return f"Carillon asks it again at {moment(due_at, now=now)}."
+
+
+def _account(post: ScheduledPost) -> str:
+    connection = post.connection
+    return f"{connection.username or connection.external_id} on {post.platform}"
+
+
+def _words(category: str) -> str:
+    return category.replace("_", " ")
+
+
+def _error(post: ScheduledPost) -> str:
+    """Return ": why." with the post's last error, or just the full stop."""
+    return f": {post.last_error.strip().rstrip('.')}." if post.last_error else "."

@@ -1,0 +1,58 @@
+"""Once a minute: posts inside the look-ahead window become `queued`, to be prepared by a slot."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from engine import sql
+from scheduling.models import PostTransition, ScheduledPost
+from scheduling.states import PostState
+
+S = PostState
+ACTOR = "look-ahead"
+BATCH = 2000
+
+
+def queue_due_posts() -> int:
+    """Move posts due within LOOK_AHEAD_MINUTES from `scheduled` to `queued`; returns how many.
+
+    Only unclaimed rows: a post already in a slot's hands needs no preparation ahead.
+    """
+    total = 0
+    while moved := _queue_batch():
+        total += moved
+        if moved < BATCH:
+            break
+    return total
+
+
+def _queue_batch() -> int:
+    ScheduledPost.graph.check(S.SCHEDULED, S.QUEUED)
+    table = sql.table_of(ScheduledPost)
+    locked = " FOR UPDATE SKIP LOCKED" if sql.is_postgresql() else ""
+    chosen = (
+        f"SELECT id FROM {table} WHERE lease_slot IS NULL AND state = '{S.SCHEDULED}' "  # noqa: S608
+        f"AND due_at <= {sql.now_plus(settings.LOOK_AHEAD)} ORDER BY due_at LIMIT {BATCH}{locked}"
+    )
+    statement = (
+        f"UPDATE {table} SET state = '{S.QUEUED}' WHERE id IN ({chosen}) "  # noqa: S608
+        "RETURNING id, fencing_token"
+    )
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            moved = cursor.fetchall()
+        sql.insert_rows(
+            PostTransition,
+            [{"post_id": sql.as_uuid(pk), "fencing_token": token} for pk, token in moved],
+            {"post_id": sql.UUID, "fencing_token": sql.BIGINT},
+            fixed={
+                "source": f"'{S.SCHEDULED}'",
+                "target": f"'{S.QUEUED}'",
+                "actor": f"'{ACTOR}'",
+                "reason": "'inside the look-ahead window'",
+                "at": sql.now_plus(),
+            },
+        )
+    return len(moved)

@@ -1,0 +1,13 @@
+"""Periodic jobs of posts, as data; synced into django-q2 after every migrate."""
+
+from __future__ import annotations
+
+from engine.schedules import Daily, EveryMinutes, SlotKind
+
+SLOTS = [SlotKind("publish", "scheduling.tasks.run_publisher_slot")]
+
+SCHEDULES = [
+    EveryMinutes("look-ahead", "scheduling.tasks.look_ahead_minute", minutes=1),
+    EveryMinutes("sweep", "scheduling.tasks.sweep_minute", minutes=1),
+    Daily("tidy", "scheduling.tasks.tidy_daily", hour=0),
+]

@@ -1,0 +1,27 @@
+"""What the task queue calls; queued by dotted path, so names here never change."""
+
+from __future__ import annotations
+
+from engine.runner import run_slot
+from scheduling import look_ahead, sweeper, tidying
+from scheduling.publisher import PostWorkload
+
+
+def run_publisher_slot() -> None:
+    """Publish posts for about ten minutes, if a publisher slot is wanted."""
+    run_slot(PostWorkload())
+
+
+def look_ahead_minute() -> None:
+    """Move posts into the look-ahead window."""
+    look_ahead.queue_due_posts()
+
+
+def sweep_minute() -> None:
+    """Recover what dead workers left; the slots do it each second, this is the safety net."""
+    sweeper.sweep()
+
+
+def tidy_daily() -> None:
+    """Remove what only the past needed."""
+    tidying.tidy()
