@@ -10,27 +10,36 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 ROOT = Path(__file__).resolve().parent.parent
-SETTINGS = ROOT / "config" / "settings.py"
+READERS = (
+    ROOT / "config" / "settings.py",
+    ROOT / "config" / "paths.py",
+    ROOT / "engine" / "management" / "commands" / "qcluster.py",
+)
 FROM_THE_MACHINE = frozenset({"DATABASE_URL", "REDIS_URL"})  # given: tests use those servers
 
 
-def declared_variables(source: Path = SETTINGS) -> set[str]:
-    """Return the name of every variable that `source` reads, as env.cast("NAME") or environ.get."""
-    return {
-        call.args[0].value
-        for call in ast.walk(ast.parse(source.read_text()))
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and ast.unparse(call.func.value) in {"env", "os.environ"}
-        and call.args
-        and isinstance(call.args[0], ast.Constant)
-        and isinstance(call.args[0].value, str)
-    }
+def declared_variables() -> dict[str, list[object]]:
+    """Return every variable the code reads, env.cast("NAME") or os.environ.get("NAME").
+
+    The values are the constant defaults given; a computed default does not appear.
+    """
+    found: dict[str, list[object]] = {}
+    for call in (node for path in READERS for node in ast.walk(ast.parse(path.read_text()))):
+        if (
+            isinstance(call, ast.Call)
+            and ast.unparse(call.func).rpartition(".")[0] in {"env", "os.environ"}
+            and call.args
+            and isinstance(call.args[0], ast.Constant)
+        ):
+            given = [item.value for item in call.keywords if item.arg == "default"]
+            constants = [item.value for item in given if isinstance(item, ast.Constant)]
+            found.setdefault(str(call.args[0].value), []).extend(constants)
+    return found
 
 
 def isolate(scratch: Path) -> None:
     """Make the process's environment a fresh installation's, with files under `scratch`."""
-    for name in declared_variables() - FROM_THE_MACHINE:
+    for name in declared_variables().keys() - FROM_THE_MACHINE:
         os.environ.pop(name, None)
     static = scratch / "static"
     static.mkdir()
