@@ -92,8 +92,6 @@ def slot_timeout() -> int:
 
 def _modules() -> Iterator[ModuleType]:
     for config in apps.get_app_configs():
-        name = f"{config.name}.schedules"
-        if config.name.split(".")[0] not in {"django", "django_q", "rest_framework"} and find_spec(
-            name
-        ):
-            yield import_module(name)
+        ours = config.path.startswith(str(settings.BASE_DIR)) and config.name != "engine"
+        if ours and find_spec(f"{config.name}.schedules"):
+            yield import_module(f"{config.name}.schedules")
