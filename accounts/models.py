@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -14,7 +14,7 @@ from engine.ids import uuid7
 class User(AbstractUser):
     """A person. `external_id` is the id another system (a JWT issuer) knows them by."""
 
-    external_id = models.CharField(max_length=255, null=True, blank=True, unique=True)  # noqa: DJ001 - unique where given
+    external_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
 
 
 class Workspace(models.Model):
@@ -23,7 +23,7 @@ class Workspace(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     slug = models.SlugField(max_length=64, unique=True)
     name = models.CharField(max_length=255)
-    external_id = models.CharField(max_length=255, null=True, blank=True, unique=True)  # noqa: DJ001 - unique where given
+    external_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     time_zone = models.CharField(max_length=64, default="UTC")
     late_limit_minutes = models.PositiveIntegerField(null=True, blank=True)  # null: the setting's
     created_at = models.DateTimeField(auto_now_add=True)
@@ -77,8 +77,24 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix})"
 
 
+class AppendOnly(Exception):
+    """Somebody tried to change or delete an audit event; they are only ever added."""
+
+
+class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+    """Adds and reads; the database refuses the rest anyway, this says so before it is asked."""
+
+    def update(self, **kwargs: Any) -> int:
+        """Refuse."""
+        raise AppendOnly("Audit events cannot be changed.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Refuse."""
+        raise AppendOnly("Audit events cannot be deleted.")
+
+
 class AuditEvent(models.Model):
-    """What somebody did, for ever: rows are added and never changed (the database refuses)."""
+    """What somebody did, for ever: rows are added and never changed (triggers refuse, see 0002)."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(
@@ -91,8 +107,20 @@ class AuditEvent(models.Model):
     detail = models.JSONField(default=dict, blank=True)
     at = models.DateTimeField(auto_now_add=True, db_index=True)
 
+    objects = AuditEventQuerySet.as_manager()
+
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.target}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Add the event; refuse to write an existing one again."""
+        if not self._state.adding:
+            raise AppendOnly("Audit events cannot be changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Refuse."""
+        raise AppendOnly("Audit events cannot be deleted.")
 
 
 class IdempotencyKey(models.Model):

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from accounts.tokens import Claims, TokenRefused, is_service_token, read_token
+
+OLD, NEW = "o" * 32, "n" * 32
+
+
+@pytest.fixture(autouse=True)
+def secrets(settings: Any) -> None:
+    settings.JWT_SECRET = [NEW, OLD]
+    settings.JWT_AUDIENCE = settings.JWT_ISSUER = ""
+
+
+def signed(secret: str = NEW, **claims: Any) -> str:
+    return jwt.encode({"exp": time.time() + 60, "sub": "u1", **claims}, secret, "HS256")
+
+
+def refusal(token: str) -> TokenRefused:
+    with pytest.raises(TokenRefused) as caught:
+        read_token(token)
+    return caught.value
+
+
+@pytest.mark.parametrize("secret", [NEW, OLD])
+def test_a_token_signed_with_any_of_the_secrets_is_read(secret: str) -> None:
+    assert read_token(signed(secret, org_id="o1")) == Claims(user_id="u1", org_id="o1")
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        ({"sub": None, "user_id": "u2"}, "u2"),
+        ({"sub": 17}, "17"),
+        ({"sub": None}, ""),
+        ({"sub": "u1", "aud": "whoever", "iss": "whoever"}, "u1"),
+    ],
+)
+def test_ids_are_taken_from_sub_or_user_id(claims: dict[str, Any], expected: str) -> None:
+    token = jwt.encode({"exp": time.time() + 60, **claims}, NEW, "HS256") if claims else ""
+    assert read_token(token).user_id == expected
+
+
+@pytest.mark.parametrize(
+    ("claims", "code"),
+    [
+        ({"exp": time.time() - 31}, "token_expired"),
+        ({"nbf": time.time() + 300}, "token_invalid"),
+        ({"sub": ["u1"]}, "token_invalid"),
+        ({"sub": True}, "token_invalid"),
+        ({"sub": "x" * 256}, "token_invalid"),
+        ({"org_id": "a\x00b"}, "token_invalid"),
+    ],
+)
+def test_bad_claims_are_refused(claims: dict[str, Any], code: str) -> None:
+    assert refusal(signed(**claims)).code == code
+
+
+def test_clocks_may_differ_by_half_a_minute() -> None:
+    assert read_token(signed(exp=time.time() - 25)).user_id == "u1"
+
+
+def test_a_token_without_an_end_is_refused() -> None:
+    error = refusal(jwt.encode({"sub": "u1"}, NEW, "HS256"))
+    assert "exp" in str(error)
+
+
+def test_a_foreign_signature_is_refused() -> None:
+    assert refusal(signed("f" * 32)).code == "token_invalid"
+
+
+def test_unsigned_and_other_algorithms_are_refused() -> None:
+    claims = {"exp": time.time() + 60, "sub": "u1"}
+    rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    header, body, _ = signed().split(".")
+    unsigned = base64.urlsafe_b64encode(json.dumps({"alg": "none"}).encode()).decode().rstrip("=")
+    for token in (
+        jwt.encode(claims, None, "none"),
+        jwt.encode(claims, rsa_key, "RS256"),
+        jwt.encode(claims, NEW * 2, "HS512"),
+        f"{unsigned}.{body}.",
+        f"{header}.{body}.",
+    ):
+        assert refusal(token).code == "token_invalid"
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "ü.ü.ü", "." * 50, "e30.e30.e30"])
+def test_what_is_no_token_is_refused(token: str) -> None:
+    assert refusal(token).code == "token_invalid"
+
+
+def test_audience_and_issuer_count_when_they_are_set(settings: Any) -> None:
+    settings.JWT_AUDIENCE, settings.JWT_ISSUER = "carillon", "portal"
+    assert read_token(signed(aud="carillon", iss="portal")).user_id == "u1"
+    for claims in ({"aud": "carillon", "iss": "x"}, {"aud": "x", "iss": "portal"}, {}):
+        assert refusal(signed(**claims)).code == "token_invalid"
+
+
+def test_without_secrets_no_token_is_accepted(settings: Any) -> None:
+    settings.JWT_SECRET = []
+    assert refusal(signed()).code == "token_not_accepted"
+
+
+def test_the_service_token_is_none_while_it_is_not_set(settings: Any) -> None:
+    settings.SERVICE_TOKEN = ""
+    assert not is_service_token("")
+    settings.SERVICE_TOKEN = "s" * 20
+    assert is_service_token("s" * 20)
+    assert not is_service_token("ß" * 20)
