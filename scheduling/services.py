@@ -195,6 +195,32 @@ def edit_post(
     return post
 
 
+def schedule_draft(post_id: uuid.UUID, *, actor: str, **changes: Any) -> ScheduledPost:
+    """Give a draft its moment: `changes` must hold scheduled_at, and may hold other columns.
+
+    Raises IllegalTransition when it is no draft (any more), Invalid when a rule is broken.
+    """
+    with transaction.atomic():
+        post = _locked(post_id)
+        if post.state != S.DRAFT:
+            raise IllegalTransition(_too_late("scheduled", post))
+        for name, value in changes.items():
+            setattr(post, name, value)
+        post.state = S.SCHEDULED  # the rules for moments are those of scheduled posts
+        errors = [
+            *_moment_errors(post, post.workspace, timezone.now()),
+            *_shape_errors(post),
+        ] or content_errors(post, _attachments_of(post))
+        if errors:
+            raise Invalid(errors)
+        post.state = S.DRAFT
+        post.content_version += 1
+        _move(post, S.SCHEDULED, actor, "scheduled", due_at=post.scheduled_at)
+        _audit(post, actor, "post.scheduled")
+        announce([PostChange.of(post, event="post.scheduled")])
+    return post
+
+
 def cancel_post(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
     """Stop a post for good; raises IllegalTransition when it was sent (or cancelled) already."""
     with transaction.atomic():
@@ -330,7 +356,7 @@ def _moment_errors(post: ScheduledPost, workspace: Workspace, now: datetime) -> 
         ]
     try:
         ZoneInfo(post.time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: "Europe" is a directory
         errors.append(
             FieldError(
                 "time_zone",
