@@ -26,6 +26,7 @@ _STATIC = {
     "feed.css": "text/css",
     "feed.js": "text/javascript",
     "avatar.svg": "image/svg+xml",
+    "icon.svg": "image/svg+xml",
 }
 
 
@@ -63,18 +64,17 @@ class _Feed:
         )
 
     async def data(self, request: web.Request) -> web.Response:
-        """`?after=<revision>` answers `{"revision"}` alone when nothing has changed since."""
+        """With `?after=<revision>` only the switches, when no post has changed since."""
         world = self._world
         revision = f"{world.run_id}-{world.revision}"
+        answer = {"revision": revision, "now": world.now(), "rules": world.switches.as_json()}
         if request.query.get("after") == revision:
-            return web.json_response({"revision": revision, "now": world.now()})
+            return web.json_response(answer)
         sites = sorted(world.sites.items())
         return web.json_response(
             {
-                "revision": revision,
-                "now": world.now(),
+                **answer,
                 "networks": {name: site_stats(site) for name, site in sites},
-                "rules": world.switches.as_json(),
                 "threads": self._threads(),
             }
         )
@@ -102,11 +102,8 @@ class _Feed:
 
 
 def _thread_json(posts: list[Post]) -> dict[str, Any]:
-    first = posts[0]
     return {
-        "network": first.network,
-        "account": first.account.name,
-        "name": first.account.display_name,
+        "network": posts[0].network,
         "posts": [_post_json(post) for post in posts],
     }
 
@@ -115,11 +112,13 @@ def _post_json(post: Post) -> dict[str, Any]:
     return {
         "id": post.id,
         "account": post.account.name,
+        "name": post.account.display_name,
         "text": post.text,
         "is_reply": post.parent is not None,
         "at": post.published_at,
         "lateness_ms": post.lateness_ms,
         "deleted": post.deleted_at is not None,
+        "is_copy": post.is_copy,
         "media": [_media_json(post.network, item) for item in post.media],
     }
 

@@ -72,6 +72,7 @@ class Post:
     due_at: float | None
     fingerprint: bytes
     extra: dict[str, Any]
+    is_copy: bool = False  # a living post with this fingerprint was there before
     deleted_at: float | None = None
 
     @property

@@ -56,8 +56,10 @@ class Fault:
         return (self.times is None or self.times > 0) and (self.until is None or now < self.until)
 
     def as_json(self, now: float) -> dict[str, Any]:
-        left = {} if self.until is None else {"seconds_left": round(self.until - now, 3)}
-        return {**self.options, "times": self.times, **left}
+        told: dict[str, Any] = {**self.options, "times": self.times}
+        if self.until is not None:
+            told |= {"until": self.until, "seconds_left": round(self.until - now, 3)}
+        return told
 
 
 @dataclass(slots=True)

@@ -102,6 +102,7 @@ class Site:
         account.live += 1
         copies = self.copies.setdefault(print_, [])
         if copies:
+            post.is_copy = True
             account.duplicates += 1
         copies.append(post)
         for item in media:
