@@ -47,20 +47,21 @@ class Response:
 
     @property
     def retry_after(self) -> timedelta | None:
-        """Return Retry-After in either form (seconds or HTTP date), never negative.
-
-        A date counts from the answer's own Date header, so that a wrong clock here does no harm.
-        """
+        """Return Retry-After in either form (seconds or HTTP date), never negative."""
         value = self.headers.get("retry-after", "").strip()
         if not value:
             return None
         if _SECONDS.fullmatch(value):
-            wait = timedelta(seconds=float(value))
-        else:
-            until = _http_date(value)
-            if until is None:
-                return None
-            wait = until - (_http_date(self.headers.get("date", "")) or datetime.now(UTC))
+            return min(timedelta(seconds=float(value)), LONGEST_WAIT)
+        until = _http_date(value)
+        return None if until is None else self.wait_until(until)
+
+    def wait_until(self, moment: datetime) -> timedelta:
+        """Return how long it is from this answer to `moment`, never negative.
+
+        Counts from the answer's own Date header, so that a wrong clock here does no harm.
+        """
+        wait = moment - (_http_date(self.headers.get("date", "")) or datetime.now(UTC))
         return min(max(wait, timedelta()), LONGEST_WAIT)
 
     @property

@@ -1,4 +1,4 @@
-"""What every network adapter is: stateless, pure asyncio, frozen data in and out, one request at a time."""
+"""What every network adapter is: stateless, frozen data in and out, one request at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any, ClassVar, Protocol
 from engine.errors import ErrorCategory, ServiceError
 from engine.http import Http, Response
 
-ErrorTable = Mapping[tuple[int, str], ErrorCategory]  # (HTTP status, provider code or "") -> category
+ErrorTable = Mapping[
+    tuple[int, str], ErrorCategory
+]  # (HTTP status, provider code or "") -> category
 
 
 class Capability(StrEnum):
@@ -118,6 +120,22 @@ class Draft:
     options: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def parts(self) -> tuple[Segment, ...]:
+        """Return all that is published, in order: the segments, then the first comment if any."""
+        if not self.first_comment:
+            return self.segments
+        return (*self.segments, Segment(self.first_comment))
+
+    @property
+    def files(self) -> list[tuple[str, Media]]:
+        """Return every file with its place, "segment.position", as progress names it."""
+        return [
+            (f"{number}.{position}", file)
+            for number, segment in enumerate(self.segments)
+            for position, file in enumerate(segment.media)
+        ]
+
 
 Progress = Mapping[str, Any]  # JSON; see the adapter's docstring for its keys
 
@@ -209,7 +227,8 @@ class Adapter:
     credential_keys: ClassVar[Mapping[str, str]] = {}
     options_schema: ClassVar[Mapping[str, Any]] = {}  # JSON Schema of `Draft.options`
     in_flight_per_connection: ClassVar[int] = 4
-    in_flight_per_app: ClassVar[int] = 200
+    in_flight_per_app: ClassVar[int | None] = None  # None: the slot's own concurrency bounds it
+    app_wide_codes: ClassVar[frozenset[str]] = frozenset()  # provider codes that concern the app
     config_class: ClassVar[type[Any]] = NoConfig
 
     def __init__(self, config: Any = None) -> None:
@@ -242,16 +261,26 @@ class Adapter:
         return any(segment.media for segment in draft.segments)
 
     async def prepare(self, http: Http, draft: Draft, progress: Progress) -> Continue | Ready:
-        """Do one invisible step ahead of time (upload one file); free to repeat."""
+        """Do one invisible step ahead of time (upload one file); free to repeat.
+
+        While the network still works on a file, a step raises SERVER_ERROR with `retry_after`;
+        the progress returned before it holds, so the same step is asked again later.
+        """
         return Ready(progress)
 
     async def publish(
         self, http: Http, draft: Draft, progress: Progress, *, key: str
     ) -> Continue | Processing | Published:
-        """Make the next protected request. `key` is this segment's idempotency key."""
+        """Make the next protected request. `key` is this segment's idempotency key.
+
+        Progress key "published": remote ids of the finished segments (the first comment is the
+        last one). When none is left to do, Published comes back without a request.
+        """
         raise NotImplementedError
 
-    async def check(self, http: Http, draft: Draft, progress: Progress) -> Processing | Ready | Published:
+    async def check(
+        self, http: Http, draft: Draft, progress: Progress
+    ) -> Processing | Ready | Published:
         """Ask, read-only, how far the network is."""
         raise NotImplementedError
 
@@ -290,21 +319,48 @@ class Adapter:
         """Return the network's machine-readable code in an error answer, or ""."""
         return ""
 
-    def error(self, response: Response, *, wrote: bool) -> ServiceError:
-        """Turn a non-2xx answer into a ServiceError by the table (status, code), then by status.
+    def retry_after(self, response: Response) -> timedelta | None:
+        """Return how long the network asks us to wait; networks without Retry-After override it."""
+        return response.retry_after
+
+    def error(
+        self,
+        response: Response,
+        *,
+        wrote: bool = False,
+        upload: bool = False,
+        table: ErrorTable | None = None,
+    ) -> ServiceError:
+        """Turn a bad answer into a ServiceError by the table (status, code), then by status.
 
         `wrote` marks a request that may have made something visible: a 5xx to it is
-        OUTCOME_UNKNOWN unless the table says otherwise.
+        OUTCOME_UNKNOWN unless the table says otherwise. `upload` marks one whose content is a
+        file: a refusal of it is MEDIA_ERROR. `table` replaces the adapter's own.
         """
-        code = self.provider_code(response)
-        category = self.errors.get((response.status, code)) or self.errors.get((response.status, ""))
+        code = self.provider_code(response)[:100]
+        table = self.errors if table is None else table
+        category = table.get((response.status, code)) or table.get((response.status, ""))
         if category is None:
             category = default_category(response.status, wrote=wrote)
+        if upload and category is ErrorCategory.VALIDATION_ERROR:
+            category = ErrorCategory.MEDIA_ERROR
         return ServiceError(
             category,
-            self.explain(response),
-            retry_after=response.retry_after,
+            response.redact(self.explain(response)),
+            retry_after=self.retry_after(response),
             provider_code=code,
+            http_status=response.status,
+            request_id=response.request_id,
+            excerpt=response.excerpt,
+            app_wide=code in self.app_wide_codes,
+        )
+
+    def unreadable(self, response: Response, *, wrote: bool = False) -> ServiceError:
+        """Return the error for a 2xx answer that does not say what it should."""
+        category = ErrorCategory.OUTCOME_UNKNOWN if wrote else ErrorCategory.UNKNOWN
+        return ServiceError(
+            category,
+            f"{self.name} answered HTTP {response.status}, but not in the form it documents.",
             http_status=response.status,
             request_id=response.request_id,
             excerpt=response.excerpt,

@@ -1,0 +1,427 @@
+"""Mastodon: statuses with an Idempotency-Key, media v2, threads, on the server the user names.
+
+Source: docs.joinmastodon.org for Mastodon 4.6 (methods statuses, media, accounts, instance;
+user/posting for counting), read 2026-11.
+
+Progress: `media` maps "segment.position" to {"id", "ready", "expires_at" (epoch seconds)};
+`published` lists the ids of the finished statuses, the first comment last; `permalink` is the
+first one's address. Servers keep a key for at most an hour, and compatible software may not keep
+it at all (`per_server`). Unattached media is purged after about a day (recalled); we trust 20 h.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import regex
+
+from engine.errors import ErrorCategory as C
+from engine.errors import ServiceError
+from engine.http import Auth, Bearer, Http, Part, Response
+from platforms.adapters.base import (
+    Account,
+    Adapter,
+    Bucket,
+    Capability,
+    Continue,
+    Draft,
+    ErrorTable,
+    Limits,
+    Media,
+    PostMetrics,
+    Progress,
+    Published,
+    RateHint,
+    Ready,
+    RetrySafety,
+    Safety,
+    Violation,
+)
+from platforms.adapters.checks import draft_violations
+from platforms.adapters.texts import comparable, plain_text
+
+ERRORS: ErrorTable = {  # (status, our code for the words) -> category; Mastodon has no codes
+    (401, ""): C.AUTH_ERROR,  # tokens do not expire here: 401 means revoked
+    (403, ""): C.PERMISSION,  # scope missing, login disabled, account suspended
+    (404, ""): C.VALIDATION_ERROR,  # the status replied to is gone
+    (410, ""): C.VALIDATION_ERROR,
+    (413, ""): C.MEDIA_ERROR,  # from a proxy in front of the server
+    (422, ""): C.VALIDATION_ERROR,
+    (422, "media-processing"): C.SERVER_ERROR,  # nothing was made; it passes
+    (422, "media-attached"): C.DUPLICATE,  # our files are in a status already: which one?
+    (429, ""): C.RATE_LIMIT,
+}
+# Last resort: (part of the error's text, our code). Samples: Mastodon's config/locales/en.yml.
+TEXTS = (
+    ("have not finished processing", "media-processing"),
+    ("already attached to another", "media-attached"),
+)
+LINK = re.compile(r"(?<!\w)https?://[^\s<>\"]+[^\s<>\".,;:!?')\]}]", re.IGNORECASE)
+REMOTE_MENTION = re.compile(r"(?<![=/\w])@(\w+(?:[\w.-]*\w)?)@[\w.-]+\w")
+GRAPHEME = regex.compile(r"\X")
+LINK_CHARS = 23
+MEDIA_LIFE = timedelta(hours=20)
+POLL_AGAIN = timedelta(seconds=2)
+FIND_PAGES = 5
+LIMIT_NAMES = (  # (where in `configuration`, name there, our name)
+    ("statuses", "max_characters", "text_chars"),
+    ("statuses", "max_media_attachments", "images"),
+    ("media_attachments", "image_size_limit", "image_bytes"),
+    ("media_attachments", "description_limit", "alt_text_chars"),
+)
+METRIC_NAMES = {
+    "replies_count": "replies",
+    "reblogs_count": "reposts",
+    "favourites_count": "likes",
+    "quotes_count": "quotes",
+}
+
+
+class Mastodon(Adapter):
+    slug = "mastodon"
+    name = "Mastodon"
+    limits = Limits(
+        text_chars=500,
+        images=4,
+        image_bytes=16 * 1024 * 1024,
+        alt_text_chars=1500,
+        thread_segments=25,  # ours: Mastodon sets no limit
+        checked="2026-11-22",
+        source="docs.joinmastodon.org/entities/Instance, /user/posting; per server",
+    )
+    capabilities = frozenset(
+        {
+            Capability.THREADS,
+            Capability.IMAGES,
+            Capability.ALT_TEXT,
+            Capability.FIRST_COMMENT,
+            Capability.IDEMPOTENCY_KEY,
+            Capability.FIND,
+            Capability.DELETE,
+            Capability.METRICS,
+        }
+    )
+    errors = ERRORS
+    buckets = (  # docs.joinmastodon.org/api/rate-limits; servers may differ, headers tell
+        Bucket("publish", "connection", 300, timedelta(hours=3)),
+        Bucket("prepare", "connection", 30, timedelta(minutes=30)),
+        Bucket("delete", "connection", 30, timedelta(minutes=30)),
+        Bucket("other", "connection", 300, timedelta(minutes=5)),
+    )
+    retry_safety = RetrySafety(
+        Safety.KEY, ttl=timedelta(minutes=60), min_wait=timedelta(), per_server=True
+    )
+    credential_keys: ClassVar[Mapping[str, str]] = {
+        "instance_url": "Address of the server, e.g. https://mastodon.social",
+        "access_token": "Settings > Development: scopes read, write:statuses, write:media",
+    }
+    options_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "visibility": {"type": "string", "enum": ["public", "unlisted", "private"]},
+            "spoiler_text": {"type": "string", "maxLength": 500},
+            "sensitive": {"type": "boolean"},
+            "language": {"type": "string", "maxLength": 3},
+        },
+    }
+
+    # --- what the http layer needs ----------------------------------------------------------
+    def base_url(self, credentials: Mapping[str, Any]) -> str:
+        address = str(credentials.get("instance_url") or "").strip().rstrip("/")
+        return address if "://" in address else f"https://{address}"
+
+    def user_given_host(self) -> bool:
+        return True
+
+    def authorize(self, credentials: Mapping[str, Any]) -> Auth:
+        token = str(credentials.get("access_token") or "").strip()
+        if not token:
+            raise ServiceError(C.AUTH_ERROR, "The connection to Mastodon has no access token.")
+        return Bearer(token)
+
+    def rate_hints(self, response: Response) -> Sequence[RateHint]:
+        headers = response.headers
+        remaining, limit = (
+            headers.get("x-ratelimit-remaining", ""),
+            headers.get("x-ratelimit-limit"),
+        )
+        reset = _reset(response)
+        if reset is None or not remaining.isdecimal():
+            return ()
+        known = int(limit) if limit and limit.isdecimal() else None
+        return (RateHint(_operation(response), "connection", known, int(remaining), reset),)
+
+    # --- before publishing --------------------------------------------------------------------
+    def violations(self, draft: Draft) -> list[Violation]:
+        spoiler = str(draft.options.get("spoiler_text") or "")
+        return draft_violations(
+            draft,
+            self.limits,
+            self.options_schema,
+            excess=lambda text, limit: excess(spoiler + text, limit) if text else 0,
+        )
+
+    async def prepare(self, http: Http, draft: Draft, progress: Progress) -> Continue | Ready:
+        media = dict(progress.get("media", {}))
+        for place, file in draft.files:
+            known = media.get(place)
+            if known is None:
+                media[place] = await self._upload(http, file)
+                return Continue({**progress, "media": media})
+            if not known["ready"]:
+                if await self._is_kept(http, known["id"]):
+                    media[place] = {**known, "ready": True}
+                else:
+                    del media[place]
+                return Continue({**progress, "media": media})
+        ends = [entry["expires_at"] for entry in media.values()]
+        return Ready(progress, datetime.fromtimestamp(min(ends), UTC) if ends else None)
+
+    async def _upload(self, http: Http, file: Media) -> dict[str, Any]:
+        name = file.file_name or "image"
+        parts = [Part("file", file.read, file.size_bytes, name, file.mime_type)]
+        if file.alt_text:
+            parts.append(Part("description", file.alt_text))
+        response = await http.post("/api/v2/media", multipart=parts)
+        if not response.ok:
+            raise self.error(response, upload=True)
+        media_id = response.json_object().get("id")
+        if not isinstance(media_id, str):
+            raise self.unreadable(response)
+        ends = datetime.now(UTC) + MEDIA_LIFE
+        ready = response.status != 202  # 202: accepted, still being processed
+        return {"id": media_id, "ready": ready, "expires_at": int(ends.timestamp())}
+
+    async def _is_kept(self, http: Http, media_id: str) -> bool:
+        """Say whether a processed file is still there; raises SERVER_ERROR while it is not done."""
+        response = await http.get(f"/api/v1/media/{media_id}")
+        if response.status == 206:
+            detail = "Mastodon is still processing a file."
+            raise ServiceError(C.SERVER_ERROR, detail, retry_after=POLL_AGAIN, http_status=206)
+        if not response.ok and response.status != 404:
+            raise self.error(response, upload=True)
+        return response.ok
+
+    # --- publishing ---------------------------------------------------------------------------
+    async def publish(
+        self, http: Http, draft: Draft, progress: Progress, *, key: str
+    ) -> Continue | Published:
+        done = list(progress.get("published", ()))
+        if len(done) < len(draft.parts):
+            response = await http.post(
+                "/api/v1/statuses",
+                json=self._body(draft, progress, done),
+                headers={"Idempotency-Key": key},
+                writes=True,
+            )
+            if not response.ok:
+                raise self.error(response, wrote=True)
+            status = response.json_object()
+            if not isinstance(status.get("id"), str) or not status["id"]:
+                raise self.unreadable(response, wrote=True)
+            progress = _with_status(progress, done, status)
+            done.append(status["id"])
+        if len(done) < len(draft.parts):
+            return Continue(progress)
+        return Published(tuple(done), _permalink(draft, progress, done[0]), progress)
+
+    def _body(self, draft: Draft, progress: Progress, done: Sequence[str]) -> dict[str, Any]:
+        number = len(done)
+        part = draft.parts[number]
+        body: dict[str, Any] = {"status": part.text}
+        for name in self.options_schema["properties"]:
+            if name in draft.options:
+                body[name] = draft.options[name]
+        if part.media:
+            uploaded = progress.get("media", {})
+            places = [f"{number}.{position}" for position in range(len(part.media))]
+            if not all(place in uploaded for place in places):
+                raise ServiceError(C.UNKNOWN, "The images are not uploaded yet.")
+            body["media_ids"] = [uploaded[place]["id"] for place in places]
+        if done:
+            body["in_reply_to_id"] = done[-1]
+        return body
+
+    async def find(
+        self, http: Http, draft: Draft, progress: Progress, *, segment: int, since: datetime
+    ) -> Published | None:
+        done = list(progress.get("published", ()))
+        wanted = draft.parts[segment]
+        parent = done[segment - 1] if 0 < segment <= len(done) else None
+        text = _comparable(wanted.text)
+        spoiler = comparable(str(draft.options.get("spoiler_text") or ""))
+        account_id = draft.account.external_id.rpartition(":")[2]
+        async for status in self._statuses_since(http, account_id, since):
+            if (
+                status["id"] not in done
+                and status.get("in_reply_to_id") == parent
+                and len(status.get("media_attachments") or ()) == len(wanted.media)
+                and comparable(str(status.get("spoiler_text") or "")) == spoiler
+                and _comparable(plain_text(str(status.get("content") or ""))) == text
+            ):
+                progress = _with_status(progress, done, status)
+                first = (*done, status["id"])[0]
+                return Published((status["id"],), _permalink(draft, progress, first), progress)
+        return None
+
+    async def _statuses_since(
+        self, http: Http, account_id: str, since: datetime
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield statuses, newest first; OUTCOME_UNKNOWN if the list does not reach `since`."""
+        params = {"limit": "40", "exclude_reblogs": "true"}
+        for _ in range(FIND_PAGES):
+            response = await http.get(f"/api/v1/accounts/{account_id}/statuses", params=params)
+            if not response.ok:
+                raise self.error(response)
+            page = response.json()
+            if not isinstance(page, list) or not all(_is_status(entry) for entry in page):
+                raise self.unreadable(response, wrote=True)
+            for status in page:
+                created_at = _instant(status["created_at"])
+                if created_at is None or created_at < since:
+                    return
+                yield status
+            if not page or 'rel="next"' not in response.headers.get("link", ""):
+                return
+            params["max_id"] = page[-1]["id"]
+        raise ServiceError(C.OUTCOME_UNKNOWN, "The account has too many statuses to look through.")
+
+    # --- the account ----------------------------------------------------------------------------
+    async def validate(self, http: Http) -> Account:
+        response = await http.get("/api/v1/accounts/verify_credentials")
+        if not response.ok:
+            raise self.error(response)
+        found = response.json_object()
+        if not isinstance(found.get("id"), str) or not isinstance(found.get("username"), str):
+            raise self.unreadable(response)
+        instance = await http.get("/api/v2/instance")  # 404 before Mastodon 4.0 and elsewhere
+        return Account(
+            external_id=f"{urlsplit(http.base_url).netloc}:{found['id']}",
+            username=found["username"],
+            display_name=str(found.get("display_name") or ""),
+            avatar_url=str(found.get("avatar") or ""),
+            instance_url=http.base_url,
+            limits=_limits(instance.json_object()) if instance.ok else {},
+        )
+
+    async def delete(self, http: Http, remote_id: str) -> None:
+        response = await http.delete(f"/api/v1/statuses/{remote_id}")
+        if not response.ok and response.status != 404:
+            raise self.error(response)
+
+    async def metrics(self, http: Http, remote_ids: Sequence[str]) -> list[PostMetrics]:
+        found: list[PostMetrics] = []
+        for remote_id in remote_ids:  # reading many at once needs Mastodon 4.3
+            response = await http.get(f"/api/v1/statuses/{remote_id}")
+            if response.status == 404:
+                continue
+            if not response.ok:
+                raise self.error(response)
+            found.append(PostMetrics(remote_id, _counters(response.json_object())))
+        return found
+
+    # --- errors -----------------------------------------------------------------------------
+    def provider_code(self, response: Response) -> str:
+        text = str(response.json_object().get("error") or "").lower()
+        return next((code for words, code in TEXTS if words in text), "")
+
+    def retry_after(self, response: Response) -> timedelta | None:
+        """Mastodon tells the end of the window, as an ISO instant, and no Retry-After."""
+        reset = _reset(response)
+        if response.retry_after is not None or response.status != 429 or reset is None:
+            return response.retry_after
+        return response.wait_until(reset)
+
+    def explain(self, response: Response) -> str:
+        answer = response.json_object()
+        reason = answer.get("error_description") or answer.get("error")
+        if isinstance(reason, str) and reason:
+            return f"Mastodon answered HTTP {response.status}: {reason}"
+        return super().explain(response)
+
+
+def excess(text: str, limit: int) -> int:
+    """Return by how much `text` is over `limit`, or 0.
+
+    Counted are grapheme clusters; a link counts 23, a remote mention without its server.
+    """
+    if len(text) + LINK_CHARS * text.count("://") <= limit:
+        return 0
+    rest, links = LINK.subn("", text)
+    rest = REMOTE_MENTION.sub(r"@\1", rest)
+    return max(0, len(GRAPHEME.findall(rest)) + LINK_CHARS * links - limit)
+
+
+def _comparable(text: str) -> str:
+    return comparable(REMOTE_MENTION.sub(r"@\1", text))  # shown without the server
+
+
+def _with_status(
+    progress: Progress, done: Sequence[str], status: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the progress with one more finished status."""
+    known = {**progress, "published": [*done, status["id"]]}
+    if not done and isinstance(status.get("url"), str):
+        known["permalink"] = status["url"]
+    return known
+
+
+def _permalink(draft: Draft, progress: Progress, first_id: str) -> str:
+    account = draft.account
+    return str(progress.get("permalink") or "") or (
+        f"{account.instance_url}/@{account.username}/{first_id}"
+    )
+
+
+def _operation(response: Response) -> str:
+    if response.method == "POST" and response.path.endswith("/api/v1/statuses"):
+        return "publish"
+    if response.method == "POST" and response.path.endswith("/media"):
+        return "prepare"
+    return "delete" if response.method == "DELETE" else "other"
+
+
+def _reset(response: Response) -> datetime | None:
+    return _instant(response.headers.get("x-ratelimit-reset", ""))
+
+
+def _instant(value: Any) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _is_status(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("id"), str)
+        and _instant(entry.get("created_at")) is not None
+    )
+
+
+def _limits(instance: Mapping[str, Any]) -> dict[str, int]:
+    """Return the server's own limits, as far as it tells them."""
+    configuration = instance.get("configuration")
+    groups: dict[str, Any] = configuration if isinstance(configuration, dict) else {}
+    found: dict[str, int] = {}
+    for group, name, ours in LIMIT_NAMES:
+        values = groups.get(group)
+        value = values.get(name) if isinstance(values, dict) else None
+        if isinstance(value, int) and value > 0:
+            found[ours] = value
+    return found
+
+
+def _counters(status: Mapping[str, Any]) -> dict[str, int]:
+    return {
+        ours: status[name]
+        for name, ours in METRIC_NAMES.items()
+        if isinstance(status.get(name), int)
+    }

@@ -1,0 +1,434 @@
+"""X: API v2 posts, one-shot image uploads, threads as reply chains, OAuth 1.0a and 2.0 tokens.
+
+Sources: docs.x.com and its OpenAPI document 2.167, read 2026-11; twitter-text config v3 (length).
+
+Progress: `media` maps "segment.position" to {"id", "expires_at" (epoch seconds), "described"};
+`published` lists the ids of the finished segments, the first comment last.
+X has no idempotency key. Its duplicate detector forgets, so an unknown outcome is cleared up by
+listing the account's own posts. How far that list lags is undocumented; 15 s is our assumption.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from twitter_text import parse_tweet
+
+from engine.errors import ErrorCategory as C
+from engine.errors import ServiceError
+from engine.http import Auth, Basic, Bearer, Http, OAuth1, Part, Response
+from platforms.adapters.base import (
+    Account,
+    Adapter,
+    Bucket,
+    Capability,
+    Continue,
+    Draft,
+    Limits,
+    Media,
+    PostMetrics,
+    Progress,
+    Published,
+    RateHint,
+    Ready,
+    RetrySafety,
+    Safety,
+    Violation,
+)
+from platforms.adapters.checks import draft_violations
+from platforms.adapters.x_reading import (
+    ERRORS,
+    OAUTH2_ERRORS,
+    counters_of,
+    data_of,
+    has_id,
+    is_same,
+    operation_of,
+    provider_code,
+    reason_of,
+    reset_of,
+    retry_after,
+)
+
+INVALID = re.compile("[\ufffe\ufeff\uffff]")  # twitter-text: invalid characters
+CASHTAG = re.compile(r"(?<![\w$])\$[A-Za-z]{1,6}(?:[._][A-Za-z]{1,2})?(?!\w)")
+FIND_PAGES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class XConfig:
+    """The application at developer.x.com; consumer keys for OAuth 1.0a, client keys for 2.0."""
+
+    api_base: str = "https://api.x.com"
+    token_url: str = "https://api.x.com/2/oauth2/token"
+    consumer_key: str = ""
+    consumer_secret: str = field(default="", repr=False)
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    post_fields_param: str = "tweet.fields"
+
+
+class X(Adapter):
+    slug = "x"
+    name = "X"
+    limits = Limits(
+        text_chars=280,
+        images=4,
+        image_bytes=5 * 1024 * 1024,
+        alt_text_chars=1000,
+        thread_segments=25,  # ours: X sets no limit, but every part costs
+        checked="2026-11-22",
+        source="docs.x.com/x-api/media/quickstart/best-practices, twitter-text config v3",
+        image_types=frozenset({"image/jpeg", "image/png", "image/webp"}),
+    )
+    capabilities = frozenset(
+        {
+            Capability.THREADS,
+            Capability.IMAGES,
+            Capability.ALT_TEXT,
+            Capability.FIRST_COMMENT,
+            Capability.FIND,
+            Capability.DELETE,
+            Capability.METRICS,
+            Capability.REFRESH,
+            Capability.REVOKE,
+        }
+    )
+    errors = ERRORS
+    app_wide_codes = frozenset(
+        {"credits", "CreditsDepleted", "usage-capped", "client-forbidden", "app-limit-24hour"}
+    )
+    # docs.x.com/x-api/fundamentals/rate-limits; where two pages differ, the lower number.
+    buckets = (
+        Bucket("publish", "connection", 100, timedelta(minutes=15)),
+        Bucket("publish", "connection", 300, timedelta(hours=3)),
+        Bucket("publish", "app", 10_000, timedelta(hours=24)),
+        Bucket("prepare", "connection", 500, timedelta(minutes=15)),
+        Bucket("find", "connection", 900, timedelta(minutes=15)),
+        Bucket("delete", "connection", 50, timedelta(minutes=15)),
+        Bucket("metrics", "connection", 5000, timedelta(minutes=15)),
+        Bucket("validate", "connection", 75, timedelta(minutes=15)),
+    )
+    retry_safety = RetrySafety(Safety.FIND, ttl=timedelta(days=7), min_wait=timedelta(seconds=15))
+    credential_keys: ClassVar[Mapping[str, str]] = {
+        "oauth_token?": "OAuth 1.0a: the user's access token (developer.x.com, Keys and tokens)",
+        "oauth_token_secret?": "OAuth 1.0a: the secret that belongs to it",
+        "access_token?": "OAuth 2.0: the access token (or another name for oauth_token)",
+        "access_token_secret?": "OAuth 1.0a: another name for oauth_token_secret",
+        "refresh_token?": "OAuth 2.0: the refresh token (scope offline.access)",
+        "expires_at?": "OAuth 2.0: when the access token ends, ISO 8601",
+    }
+    options_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "reply_settings": {
+                "type": "string",
+                "enum": ["following", "mentionedUsers", "subscribers", "verified"],
+            },
+            "made_with_ai": {"type": "boolean"},
+            "paid_partnership": {"type": "boolean"},
+        },
+    }
+    config_class = XConfig
+    config: XConfig
+
+    # --- what the http layer needs ----------------------------------------------------------
+    def base_url(self, credentials: Mapping[str, Any]) -> str:
+        return self.config.api_base
+
+    def authorize(self, credentials: Mapping[str, Any]) -> Auth:
+        token = str(credentials.get("oauth_token") or credentials.get("access_token") or "").strip()
+        secret = credentials.get("oauth_token_secret") or credentials.get("access_token_secret")
+        if not token:
+            raise ServiceError(C.AUTH_ERROR, "The connection to X has no access token.")
+        if not secret:
+            return Bearer(token)
+        config = self.config
+        if not (config.consumer_key and config.consumer_secret):
+            detail = "OAuth 1.0a tokens need TWITTER_API_KEY and TWITTER_API_SECRET to be set."
+            raise ServiceError(C.VALIDATION_ERROR, detail, app_wide=True)
+        return OAuth1(config.consumer_key, config.consumer_secret, token, str(secret).strip())
+
+    def rate_hints(self, response: Response) -> Sequence[RateHint]:
+        headers = response.headers
+        remaining, reset = headers.get("x-rate-limit-remaining"), reset_of(response, "rate-limit")
+        if remaining is None or reset is None or not remaining.isdecimal():
+            return ()
+        limit = headers.get("x-rate-limit-limit", "")
+        return (
+            RateHint(
+                operation_of(response),
+                limit=int(limit) if limit.isdecimal() else None,
+                remaining=int(remaining),
+                resets_at=reset,
+            ),
+        )
+
+    # --- before publishing --------------------------------------------------------------------
+    def violations(self, draft: Draft) -> list[Violation]:
+        found = draft_violations(draft, self.limits, self.options_schema, excess=excess)
+        texts = [(f"segments[{n}].text", s.text) for n, s in enumerate(draft.segments)]
+        for place, text in [*texts, ("first_comment", draft.first_comment)]:
+            if len(CASHTAG.findall(text)) > 1:
+                message = "X accepts at most one cashtag ($NAME) in a post. Remove the others."
+                found.append(Violation(place, "too_many_cashtags", message))
+            if INVALID.search(text):
+                message = "X refuses an invisible character in this text. Type it anew."
+                found.append(Violation(place, "invalid_characters", message))
+        return found
+
+    async def prepare(self, http: Http, draft: Draft, progress: Progress) -> Continue | Ready:
+        media = dict(progress.get("media", {}))
+        for place, file in draft.files:
+            known = media.get(place)
+            if known is None:
+                media[place] = await self._upload(http, file)
+                return Continue({**progress, "media": media})
+            if file.alt_text and not known.get("described"):
+                await self._describe(http, known["id"], file.alt_text)
+                media[place] = {**known, "described": True}
+                return Continue({**progress, "media": media})
+        ends = [entry["expires_at"] for entry in media.values()]
+        return Ready(progress, datetime.fromtimestamp(min(ends), UTC) if ends else None)
+
+    async def _upload(self, http: Http, file: Media) -> dict[str, Any]:
+        parts = [
+            Part("media_category", "tweet_image"),
+            Part("media_type", file.mime_type),
+            Part("media", file.read, file.size_bytes, file.file_name or "image", file.mime_type),
+        ]
+        response = await http.post("/2/media/upload", multipart=parts)
+        if not response.ok:
+            raise self._error(http, response, upload=True)
+        data = data_of(response)
+        if not isinstance(data.get("id"), str):
+            raise self.unreadable(response)
+        life = data.get("expires_after_secs")
+        life = life if isinstance(life, int) and 0 < life < 10**6 else 86_400
+        return {"id": data["id"], "expires_at": int(datetime.now(UTC).timestamp()) + life}
+
+    async def _describe(self, http: Http, media_id: str, alt_text: str) -> None:
+        body = {"id": media_id, "metadata": {"alt_text": {"text": alt_text}}}
+        response = await http.post("/2/media/metadata", json=body)
+        if not response.ok:
+            raise self._error(http, response, upload=True)
+
+    # --- publishing ---------------------------------------------------------------------------
+    async def publish(
+        self, http: Http, draft: Draft, progress: Progress, *, key: str
+    ) -> Continue | Published:
+        done = list(progress.get("published", ()))
+        total = len(draft.parts)
+        if len(done) < total:
+            body = self._body(draft, progress, done)
+            response = await http.post("/2/tweets", json=body, writes=True)
+            if not response.ok:
+                raise self._error(http, response, wrote=True)
+            created = data_of(response).get("id")
+            if not isinstance(created, str) or not created:
+                raise self.unreadable(response, wrote=True)
+            done.append(created)
+            progress = {**progress, "published": done}
+        if len(done) < total:
+            return Continue(progress)
+        return Published(tuple(done), _permalink(draft, done[0]), progress)
+
+    def _body(self, draft: Draft, progress: Progress, done: Sequence[str]) -> dict[str, Any]:
+        """Return the next post: no unknown and no null keys, X answers 400 to both."""
+        number = len(done)
+        segment = draft.parts[number]
+        body: dict[str, Any] = {"text": segment.text} if segment.text else {}
+        if segment.media:
+            uploaded = progress.get("media", {})
+            places = [f"{number}.{position}" for position in range(len(segment.media))]
+            if not all(place in uploaded for place in places):
+                raise ServiceError(C.UNKNOWN, "The images are not uploaded yet.")
+            body["media"] = {"media_ids": [uploaded[place]["id"] for place in places]}
+        if done:
+            body["reply"] = {"in_reply_to_tweet_id": done[-1]}
+        elif "reply_settings" in draft.options:
+            body["reply_settings"] = draft.options["reply_settings"]
+        if number < len(draft.segments):
+            for flag in ("made_with_ai", "paid_partnership"):
+                if draft.options.get(flag):
+                    body[flag] = True
+        return body
+
+    async def find(
+        self, http: Http, draft: Draft, progress: Progress, *, segment: int, since: datetime
+    ) -> Published | None:
+        done = list(progress.get("published", ()))
+        wanted = draft.parts[segment]
+        parent = done[segment - 1] if 0 < segment <= len(done) else None
+        async for post in self._posts_since(http, draft, wanted.text, since):
+            if post["id"] not in done and is_same(post, wanted, parent, draft.account):
+                progress = {**progress, "published": [*done, post["id"]]}
+                return Published((post["id"],), _permalink(draft, (*done, post["id"])[0]), progress)
+        return None
+
+    async def _posts_since(
+        self, http: Http, draft: Draft, text: str, since: datetime
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield the account's own posts, newest first; OUTCOME_UNKNOWN if the list is not whole."""
+        kind = self.config.post_fields_param.partition(".")[0]  # "tweet", or "post" as of 2.167
+        fields = f"created_at,text,entities,attachments,referenced_{kind}s"
+        if excess(text, self.limits.text_chars):
+            fields += f",note_{kind}"  # the whole of a long post; `text` has its beginning
+        params = {
+            "start_time": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "max_results": "100",
+            "exclude": "retweets",
+            self.config.post_fields_param: fields,
+        }
+        for _ in range(FIND_PAGES):
+            path = f"/2/users/{draft.account.external_id}/tweets"
+            response = await http.get(path, params=params)
+            if not response.ok:
+                raise self._error(http, response)
+            answer = response.json_object()
+            posts, meta = answer.get("data", []), answer.get("meta")
+            if not isinstance(posts, list) or not isinstance(meta, dict):
+                raise self.unreadable(response, wrote=True)
+            for post in posts:
+                if isinstance(post, dict) and isinstance(post.get("id"), str):
+                    yield post
+            if not meta.get("next_token"):
+                return
+            params["pagination_token"] = str(meta["next_token"])
+        raise ServiceError(C.OUTCOME_UNKNOWN, "X lists too many posts to look through.")
+
+    # --- the account ----------------------------------------------------------------------------
+    async def validate(self, http: Http) -> Account:
+        response = await http.get("/2/users/me", params={"user.fields": "profile_image_url"})
+        if not response.ok:
+            raise self._error(http, response)
+        data = data_of(response)
+        if not isinstance(data.get("id"), str) or not isinstance(data.get("username"), str):
+            raise self.unreadable(response)
+        return Account(
+            external_id=data["id"],
+            username=data["username"],
+            display_name=str(data.get("name") or ""),
+            avatar_url=str(data.get("profile_image_url") or ""),
+        )
+
+    async def refresh(self, http: Http, credentials: Mapping[str, Any]) -> Mapping[str, Any]:
+        config = self.config
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": str(credentials.get("refresh_token") or ""),
+        }
+        if not form["refresh_token"]:
+            raise ServiceError(
+                C.AUTH_ERROR, "There is no refresh token.", provider_code="invalid_grant"
+            )
+        auth = Basic(config.client_id, config.client_secret) if config.client_secret else None
+        if auth is None:
+            form["client_id"] = config.client_id
+        response = await http.post(config.token_url, form=form, auth=auth)
+        if not response.ok:
+            raise self._refresh_error(response)
+        answer = response.json_object()
+        if not isinstance(answer.get("access_token"), str) or not answer["access_token"]:
+            raise self.unreadable(response)
+        life = answer.get("expires_in")
+        ends = datetime.now(UTC) + timedelta(seconds=life if isinstance(life, int) else 7200)
+        return {
+            **credentials,
+            "access_token": answer["access_token"],
+            "refresh_token": answer.get("refresh_token") or form["refresh_token"],
+            "expires_at": ends.isoformat(),
+        }
+
+    def _refresh_error(self, response: Response) -> ServiceError:
+        """400 means that the refresh token is used up; 401 that the application is not accepted."""
+        error = self.error(response)
+        if response.status == 400:
+            error = ServiceError(
+                C.AUTH_ERROR,
+                "X no longer accepts the refresh token. Connect the account again.",
+                provider_code="invalid_grant",
+                http_status=400,
+                request_id=response.request_id,
+            )
+        elif response.status == 401:
+            detail = "X refuses the application: check TWITTER_CLIENT_ID and TWITTER_CLIENT_SECRET."
+            error = ServiceError(
+                C.PERMISSION, detail, http_status=401, provider_code="invalid_client", app_wide=True
+            )
+        return error
+
+    async def revoke(self, http: Http) -> None:
+        if not isinstance(http.auth, Bearer):
+            detail = (
+                "X cannot revoke an OAuth 1.0a token: remove the app at "
+                "x.com/settings/connected_apps."
+            )
+            raise ServiceError(C.VALIDATION_ERROR, detail)
+        config = self.config
+        form = {"token": http.auth.token, "client_id": config.client_id}
+        auth = Basic(config.client_id, config.client_secret) if config.client_secret else None
+        response = await http.post("/2/oauth2/revoke", form=form, auth=auth)
+        if not response.ok:
+            raise self._error(http, response)
+
+    async def delete(self, http: Http, remote_id: str) -> None:
+        response = await http.delete(f"/2/tweets/{remote_id}")
+        if not response.ok and response.status != 404:
+            raise self._error(http, response)
+
+    async def metrics(self, http: Http, remote_ids: Sequence[str]) -> list[PostMetrics]:
+        found: list[PostMetrics] = []
+        for start in range(0, len(remote_ids), 100):
+            params = {
+                "ids": ",".join(remote_ids[start : start + 100]),
+                self.config.post_fields_param: "public_metrics",
+            }
+            response = await http.get("/2/tweets", params=params)
+            if not response.ok:
+                raise self._error(http, response)
+            posts = response.json_object().get("data", [])
+            if not isinstance(posts, list):
+                raise self.unreadable(response)
+            found += [PostMetrics(post["id"], counters_of(post)) for post in posts if has_id(post)]
+        return found
+
+    # --- errors -----------------------------------------------------------------------------
+    def _error(
+        self, http: Http, response: Response, *, wrote: bool = False, upload: bool = False
+    ) -> ServiceError:
+        table = OAUTH2_ERRORS if isinstance(http.auth, Bearer) else ERRORS
+        return self.error(response, wrote=wrote, upload=upload, table=table)
+
+    def provider_code(self, response: Response) -> str:
+        return provider_code(response)
+
+    def retry_after(self, response: Response) -> timedelta | None:
+        return retry_after(response)
+
+    def explain(self, response: Response) -> str:
+        return reason_of(response)
+
+
+# --- counting -------------------------------------------------------------------------------
+def excess(text: str, limit: int) -> int:
+    """Return by how much the weighted length of `text` is over `limit`, or 0.
+
+    A link weighs 23 however short, other characters at most 2: most texts need no closer look,
+    which matters when a hundred thousand are imported.
+    """
+    text = unicodedata.normalize("NFC", text)
+    heaviest = len(text) if text.isascii() else 2 * len(text)
+    if heaviest + 23 * text.count(".") <= limit:
+        return 0
+    return max(0, int(parse_tweet(text).weightedLength) - limit)
+
+
+def _permalink(draft: Draft, remote_id: str) -> str:
+    return f"https://x.com/{draft.account.username or 'i'}/status/{remote_id}"
