@@ -11,7 +11,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
@@ -24,6 +24,7 @@ from engine.http import Http, HttpPool
 from engine.retry import POLICIES, Action
 from engine.runner import Job, Runner
 from platforms.adapters.base import (
+    Adapter,
     Capability,
     Draft,
     Processing,
@@ -131,10 +132,7 @@ class PostWorkload:
             token=post.token,
             due=due,
             owner=post.workspace_id,
-            lanes=(
-                (post.connection_id, adapter.in_flight_per_connection),
-                (post.platform, adapter.in_flight_per_app),
-            ),
+            lanes=_lanes(post, adapter),
             priority=post.priority,
             marked=not self._needs_work_first(post, account, due),
             payload=post,
@@ -645,6 +643,13 @@ def draft_of_text(post: ClaimedPost, account: ConnectedAccount) -> Draft:
         options=post.options,
         limits=account.connection.limits,
     )
+
+
+def _lanes(post: ClaimedPost, adapter: Adapter) -> tuple[tuple[Hashable, int], ...]:
+    connection = (post.connection_id, adapter.in_flight_per_connection)
+    if adapter.in_flight_per_app is None:
+        return (connection,)
+    return (connection, (post.platform, adapter.in_flight_per_app))
 
 
 def _gate_keys(post: ClaimedPost) -> tuple[Key, ...]:
