@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, re_path
+
+from scheduling.api.schedule import ApiNotFound
+
+admin.site.site_header = admin.site.site_title = "Carillon"
+admin.site.index_title = "Staff console"
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/v1/", include("scheduling.api.urls")),
+    re_path(r"^api(/|$)", ApiNotFound.as_view()),
 ]
+handler404 = "scheduling.api.problems.not_found"
+handler500 = "scheduling.api.problems.server_error"

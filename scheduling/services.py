@@ -198,24 +198,32 @@ def edit_post(
 def schedule_draft(post_id: uuid.UUID, *, actor: str, **changes: Any) -> ScheduledPost:
     """Give a draft its moment: `changes` must hold scheduled_at, and may hold other columns.
 
-    Raises IllegalTransition when it is no draft (any more), Invalid when a rule is broken.
+    `attachments`, if given, replace the media. Raises IllegalTransition when it is no draft (any
+    more), Invalid when a rule is broken.
     """
+    attachments: Sequence[Attachment] | None = changes.pop("attachments", None)
     with transaction.atomic():
         post = _locked(post_id)
         if post.state != S.DRAFT:
             raise IllegalTransition(_too_late("scheduled", post))
         for name, value in changes.items():
             setattr(post, name, value)
+        kept = attachments if attachments is not None else _attachments_of(post)
+        post.media_count = len(kept)
         post.state = S.SCHEDULED  # the rules for moments are those of scheduled posts
         errors = [
+            *_ownership_errors(post.workspace, post.connection),
             *_moment_errors(post, post.workspace, timezone.now()),
             *_shape_errors(post),
-        ] or content_errors(post, _attachments_of(post))
+        ] or content_errors(post, kept)
         if errors:
             raise Invalid(errors)
         post.state = S.DRAFT
         post.content_version += 1
         _move(post, S.SCHEDULED, actor, "scheduled", due_at=post.scheduled_at)
+        if attachments is not None:
+            post.post_media.all().delete()
+            _attach(post, attachments)
         _audit(post, actor, "post.scheduled")
         announce([PostChange.of(post, event="post.scheduled")])
     return post

@@ -1,0 +1,126 @@
+"""What all views of the API share: who calls, where they may act, problems, idempotency."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
+
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from accounts.access import Access, Caller, resolve
+from accounts.authentication import BrowserAuthentication, TokenAuthentication
+from accounts.models import Role
+from scheduling.api import idempotency
+from scheduling.api.parsers import StrictJSONParser
+from scheduling.api.problems import Problem, unknown
+from scheduling.models import ScheduledPost
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+WORKSPACE_HEADER = "X-Workspace"
+
+
+class ApiView(APIView):
+    """Subclasses read the body, `enter` the workspace, call a service, and `answer`."""
+
+    authentication_classes = (TokenAuthentication, BrowserAuthentication)
+    permission_classes = ()
+    parser_classes: ClassVar[tuple[type[BaseParser], ...]] = (StrictJSONParser,)  # type: ignore[misc]
+    renderer_classes: ClassVar[tuple[type[BaseRenderer], ...]] = (JSONRenderer,)  # type: ignore[misc]
+    read_scope = "posts:read"  # "" lets every key in
+    write_scope = "posts:write"
+    read_role = Role.VIEWER
+    write_role = Role.EDITOR
+    claim: idempotency.Claim | None = None
+
+    @property
+    def caller(self) -> Caller:
+        """Return who calls."""
+        return cast("Caller", self.request.auth)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Authenticate and compare scopes before anything else is looked at."""
+        _ = request.body  # kept for the fingerprint; also refuses bodies that are too large
+        super().initial(request, *args, **kwargs)
+        if not isinstance(request.auth, Caller):
+            raise NotAuthenticated
+        scope = self.read_scope if request.method in SAFE else self.write_scope
+        if scope and not request.auth.has_scope(scope):
+            raise Problem(403, "scope_missing", f"This API key lacks the scope {scope}.")
+
+    @property
+    def names_workspace(self) -> bool:
+        """Say whether the request's header names a workspace."""
+        return bool(self.request.headers.get(WORKSPACE_HEADER))
+
+    def enter(self, *, org_id: str = "", user_id: str = "", named: str = "") -> Access:
+        """Return where this request acts, its role checked, and claim its Idempotency-Key."""
+        named = named or self.request.headers.get(WORKSPACE_HEADER, "")
+        access = resolve(self.caller, org_id=org_id, user_id=user_id, named=named)
+        needed = self.read_role if self.request.method in SAFE else self.write_role
+        if not access.may(needed):
+            raise Problem(
+                403, "role_missing", f"Your role here is {access.role}; this takes {needed.value}."
+            )
+        if self.request.method == "POST":
+            self.claim = idempotency.begin(self.request, access.workspace)
+        return access
+
+    def read(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
+        """Return the validated body; raises ValidationError."""
+        data = self.request.data
+        body = serializer(data=data if data or not isinstance(data, Mapping) else {})
+        body.is_valid(raise_exception=True)
+        validated: dict[str, Any] = body.validated_data
+        return validated
+
+    def answer(self, body: Any, status: int = 200) -> Response:
+        """Return the answer, kept under the request's Idempotency-Key in the open transaction."""
+        response = Response(body, status=status)
+        if self.claim is not None and not self.claim.keep(response):
+            raise Problem(409, "idempotency_key_lost", "Another request took this key over.")
+        return response
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer a replay with what was said before, everything else with a problem."""
+        if isinstance(exc, idempotency.Replay):
+            return exc.response
+        response = super().handle_exception(exc)
+        if self.claim is not None:
+            if response.status_code >= 500:
+                self.claim.forget()
+            else:
+                self.claim.keep(response)
+        return response
+
+
+def post_of(access: Access, post_id: str) -> ScheduledPost:
+    """Return a post of the workspace with its account; raises Problem 404."""
+    return found_post(ScheduledPost.objects.filter(workspace=access.workspace), post_id)
+
+
+def found_post(posts: Any, post_id: str) -> ScheduledPost:
+    """Return the post with this id among `posts`; raises Problem 404."""
+    key = as_uuid(post_id)
+    post: ScheduledPost | None = (
+        posts.select_related("connection", "workspace", "created_by").filter(pk=key).first()
+        if key
+        else None
+    )
+    if post is None:
+        raise unknown("id", "post")
+    return post
+
+
+def as_uuid(text: str) -> uuid.UUID | None:
+    """Return `text` as a UUID, or None when it is none."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None

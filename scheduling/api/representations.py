@@ -1,0 +1,129 @@
+"""How posts and what happened to them look in answers; nothing secret is in any of these."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from platforms.models import SocialConnection
+from scheduling.api.fields import instant
+from scheduling.explanations import explain
+from scheduling.models import PostTransition, PublishAttempt, ScheduledPost
+
+Json = dict[str, Any]
+
+
+def post_json(post: ScheduledPost, now: datetime | None = None) -> Json:
+    """Return a post in full (connection and post_media are read)."""
+    explanation = explain(post, now=now or timezone.now())
+    return {
+        "id": str(post.pk),
+        "state": post.state,
+        "platform": post.platform,
+        "connection": str(post.connection_id),
+        "account": post.connection.username or post.connection.external_id,
+        "external_id": post.external_id,
+        "segments": post.segments,
+        "first_comment": post.first_comment,
+        "options": post.options,
+        "media": [
+            {
+                "asset": str(row.asset_id),
+                "url": row.asset.source_url or None,
+                "kind": row.asset.kind,
+                "segment": row.segment,
+                "alt_text": row.alt_text or row.asset.alt_text,
+            }
+            for row in post.post_media.all()
+        ],
+        "scheduled_at": instant(post.scheduled_at),
+        "time_zone": post.time_zone,
+        "due_at": instant(post.due_at),
+        "sent_at": instant(post.first_sent_at),
+        "published_at": instant(post.published_at),
+        "lateness_ms": lateness_ms(post),
+        "priority": post.priority,
+        "late_policy": post.late_policy,
+        "late_limit_minutes": post.late_limit_minutes,
+        "attempts": post.attempts,
+        "max_attempts": post.max_attempts,
+        "content_version": post.content_version,
+        "publish_run": post.publish_run,
+        "remote_ids": post.remote_ids,
+        "permalink": post.permalink or None,
+        "last_error": error_json(post, explanation.next_step),
+        "explanation": explanation.headline,
+        "next_step": explanation.next_step,
+        "needs_person": explanation.needs_person,
+        "callback_url": post.callback_url or None,
+        "correlation_id": post.correlation_id,
+        "created_at": instant(post.created_at),
+    }
+
+
+def error_json(post: ScheduledPost, next_step: str) -> Json | None:
+    """Return the last failure: stable category, the network's words, what to do; None if none."""
+    if not (post.last_category or post.last_error):
+        return None
+    return {"category": post.last_category, "message": post.last_error, "next_step": next_step}
+
+
+def lateness_ms(post: ScheduledPost) -> float | None:
+    """Return first sent_at - scheduled_at in milliseconds, at least 0; None before it was sent."""
+    if post.first_sent_at is None:
+        return None
+    late = (post.first_sent_at - post.scheduled_at).total_seconds()
+    return max(0.0, round(late * 1000, 3))
+
+
+def attempt_json(attempt: PublishAttempt) -> Json:
+    """Return one try to publish."""
+    return {
+        "number": attempt.number,
+        "started_at": instant(attempt.started_at),
+        "sent_at": instant(attempt.sent_at),
+        "finished_at": instant(attempt.finished_at),
+        "outcome": attempt.outcome,
+        "category": attempt.category or None,
+        "http_status": attempt.http_status or None,
+        "provider_code": attempt.provider_code or None,
+        "request_id": attempt.request_id or None,
+        "excerpt": attempt.excerpt or None,
+        "retry_after_seconds": attempt.retry_after_seconds,
+        "remote_ids": attempt.remote_ids,
+        "decision": attempt.decision or None,
+        "reason": attempt.reason or None,
+        "worker": attempt.worker or None,
+    }
+
+
+def transition_json(move: PostTransition) -> Json:
+    """Return one move from state to state."""
+    return {
+        "source": move.source,
+        "target": move.target,
+        "actor": move.actor,
+        "reason": move.reason or None,
+        "at": instant(move.at),
+    }
+
+
+def connection_json(connection: SocialConnection) -> Json:
+    """Return a connected account, without its credentials."""
+    return {
+        "id": str(connection.pk),
+        "platform": connection.platform,
+        "external_id": connection.external_id,
+        "username": connection.username,
+        "display_name": connection.display_name,
+        "avatar_url": connection.avatar_url or None,
+        "instance_url": connection.instance_url or None,
+        "scopes": connection.scopes,
+        "limits": connection.limits,
+        "state": connection.state,
+        "state_reason": connection.state_reason or None,
+        "expires_at": instant(connection.expires_at),
+        "created_at": instant(connection.created_at),
+    }
