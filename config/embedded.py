@@ -41,6 +41,7 @@ def prepare_environment(*, sandbox: bool) -> None:
         _write_secrets()
     for path in environment_files():
         environ.Env.read_env(path)
+    _require_ports("PORT", "SANDBOX_PORT")
     for name, value in provisions(os.environ, sandbox=sandbox).items():
         if not os.environ.get(name):
             os.environ[name] = _provided[name] = value
@@ -101,6 +102,13 @@ def join_running_installation() -> None:
         if path != EMBEDDED_ENV:  # the user's own files win over the run's addresses
             environ.Env.read_env(path)
     environ.Env.read_env(RUNNING_ENV)
+
+
+def _require_ports(*names: str) -> None:
+    for name in names:
+        value = os.environ.get(name) or "1"
+        if not value.isdecimal() or not 1 <= int(value) <= 65_535:
+            raise SystemExit(f"{name} must be a port number from 1 to 65535, not {value!r}.")
 
 
 def _write_secrets() -> None:

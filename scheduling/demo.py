@@ -1,0 +1,163 @@
+"""The demo: a staff login, a workspace with accounts on the sandbox, and two minutes of posts."""
+
+from __future__ import annotations
+
+import secrets
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User, Workspace
+from accounts.services import create_workspace
+from media.models import Asset
+from platforms.models import SocialConnection
+from platforms.services import connect
+from platforms.verification import verify_credentials
+from scheduling.drafts import Attachment
+from scheduling.models import ScheduledPost
+from scheduling.services import schedule_post
+
+ACTOR = "system"
+SLUG = "demo"
+STAFF = "admin"
+FIRST_AFTER = timedelta(seconds=8)  # by then web server and publisher have started
+PICTURE_SIZE_PIXELS = (480, 270)
+PICTURE_ALT_TEXT = "A plain colour gradient from dusk blue at the top to dawn orange below."
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPost:
+    """One post of the demo: `after` counts from the first one, several texts make a thread."""
+
+    after_seconds: int
+    account: str
+    texts: tuple[str, ...]
+    picture: bool = False
+
+
+POSTS = (
+    DemoPost(0, "sandbox", ("Good morning. This post left the moment it was due.",)),
+    DemoPost(4, "x", ("The same minute, another network: signed with OAuth 1.0a.",)),
+    DemoPost(8, "mastodon", ("And a third one, with an Idempotency-Key on every attempt.",)),
+    DemoPost(16, "sandbox", ("A picture with its description.",), picture=True),
+    DemoPost(
+        25,
+        "x",
+        (
+            "A thread, one protected request at a time.",
+            "If this reply fails, only this reply is tried again.",
+            "Three posts, in order, each of them once.",
+        ),
+    ),
+    DemoPost(35, "mastodon", ("Uploaded minutes ahead, published on its second.",), picture=True),
+    DemoPost(45, "sandbox", ("Open the admin and look at this post's attempts.",)),
+    DemoPost(60, "x", ("One minute in. The lateness beside each post is measured here.",)),
+    DemoPost(75, "mastodon", ("Two posts on one account ...", "... as a thread.")),
+    DemoPost(90, "x", ("Try the switches: let the sandbox answer 429 or drop a reply.",)),
+    DemoPost(105, "sandbox", ("Still one copy, whatever the network does.",)),
+    DemoPost(115, "mastodon", ("That was the demo. Now schedule one of your own.",)),
+)
+
+
+def make_staff() -> str:
+    """Make the staff login unless there is one; return its new password, else an empty text."""
+    if User.objects.filter(is_superuser=True).exists():
+        return ""
+    password = secrets.token_urlsafe(12)
+    User.objects.create_superuser(STAFF, "", password)
+    return password
+
+
+def make_demo() -> int:
+    """Connect the demo accounts and schedule the demo posts, once; return how many posts.
+
+    The sandbox must answer: accounts are verified there like anybody's. An interrupted demo is
+    completed by the next call. Raises ServiceError when the sandbox refuses.
+    """
+    if ScheduledPost.objects.filter(workspace__slug=SLUG).exists():
+        return 0
+    owner = User.objects.filter(is_superuser=True).order_by("pk").first()
+    workspace = Workspace.objects.filter(slug=SLUG).first() or create_workspace(
+        slug=SLUG, name="Demo", owner=owner, actor=ACTOR
+    )
+    accounts = {
+        platform: connect(
+            workspace, platform, given, verify_credentials(platform, given), owner, actor=ACTOR
+        )
+        for platform, given in _credentials().items()
+    }
+    with transaction.atomic():
+        return _schedule(workspace, accounts, owner)
+
+
+def _credentials() -> dict[str, dict[str, str]]:
+    """Return tokens of sandbox accounts; X only while it is pointed at the sandbox."""
+    site = settings.SANDBOX_URL
+    given = {
+        "sandbox": {"access_token": "demo-ada"},
+        "mastodon": {"instance_url": f"{site}/mastodon/one", "access_token": "demo-grace"},
+    }
+    if settings.PLATFORMS["x"]["api_base"].startswith(site):
+        given["x"] = {"oauth_token": "linus-token", "oauth_token_secret": "linus-secret"}
+    return given
+
+
+def _schedule(
+    workspace: Workspace, accounts: Mapping[str, SocialConnection], owner: User | None
+) -> int:
+    picture = _picture(workspace, owner)
+    first = timezone.now() + FIRST_AFTER
+    posts = [post for post in POSTS if post.account in accounts]
+    for post in posts:
+        schedule_post(
+            workspace=workspace,
+            connection=accounts[post.account],
+            segments=[{"text": text} for text in post.texts],
+            scheduled_at=first + timedelta(seconds=post.after_seconds),
+            attachments=[Attachment(picture, alt_text=PICTURE_ALT_TEXT)] if post.picture else [],
+            created_by=owner,
+            actor=ACTOR,
+        )
+    return len(posts)
+
+
+def _picture(workspace: Workspace, owner: User | None) -> Asset:
+    content = _gradient_png(*PICTURE_SIZE_PIXELS)
+    asset = Asset(
+        workspace=workspace,
+        mime_type="image/png",
+        size_bytes=len(content),
+        width=PICTURE_SIZE_PIXELS[0],
+        height=PICTURE_SIZE_PIXELS[1],
+        alt_text=PICTURE_ALT_TEXT,
+        created_by=owner,
+    )
+    asset.file.save("gradient.png", ContentFile(content), save=False)
+    asset.save()
+    return asset
+
+
+def _gradient_png(width: int, height: int) -> bytes:
+    """Return a PNG (8-bit RGB) that fades from blue to orange.
+
+    Source: Portable Network Graphics specification, third edition, sections 5 and 11.
+    """
+    shares = [y / height for y in range(height)]
+    colours = [(int(30 + 210 * s), int(60 + 80 * s), int(140 - 90 * s)) for s in shares]
+    pixels = b"".join(b"\x00" + bytes(colour) * width for colour in colours)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in (
+            (b"IHDR", header),
+            (b"IDAT", zlib.compress(pixels)),
+            (b"IEND", b""),
+        )
+    )
