@@ -240,3 +240,18 @@ REST_FRAMEWORK = {
 
 # --- logging --------------------------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="info").upper()
+LOG_FORMAT = env.str("LOG_FORMAT", default="json")  # json or text
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {"()": "config.logs.JsonFormatter"},
+        "text": {"()": "config.logs.TextFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "carillon": {"level": LOG_LEVEL},
+        "django-q": {"handlers": ["console"], "level": Q_CLUSTER["log_level"], "propagate": False},
+    },
+}
