@@ -119,7 +119,7 @@ def verify(
     secret = token_secret(given["oauth_token"])
     if secret is None:
         raise Denied("the token is unknown")
-    if not given["oauth_timestamp"].isdigit():
+    if not given["oauth_timestamp"].isdecimal():
         raise Denied("the timestamp is not a number")
     if abs(now - int(given["oauth_timestamp"])) > CLOCK_SKEW_SECONDS:
         raise Denied("the timestamp is more than 5 minutes off")

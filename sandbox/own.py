@@ -236,7 +236,7 @@ def read_one(call: Call) -> Answer:
 def read_many(call: Call) -> Answer:
     query = call.query
     limit = query.get("limit", "50")
-    if not limit.isdigit() or not 1 <= int(limit) <= 100:
+    if not limit.isdecimal() or not 1 <= int(limit) <= 100:
         raise error(400, "invalid_parameter", "limit: give 1 to 100.")
     try:
         since = parse_instant(query["since"]) if "since" in query else 0.0

@@ -96,7 +96,7 @@ def fingerprint(
 ) -> bytes:
     """Return 16 bytes that are equal for two posts a reader would call the same."""
     digest = hashlib.blake2b(account.id.encode(), digest_size=16)
-    digest.update(b"\0" + text.encode())
+    digest.update(b"\0" + text.encode(errors="surrogatepass"))
     for item in media:
         digest.update(b"\0m" + item.digest)
     if parent is not None:

@@ -107,8 +107,9 @@ class Site:
         copies.append(post)
         for item in media:
             item.attached = True
-        self.world.recent.append(post)
-        self.world.revision += 1
+        if self.world.sites.get(self.name) is self:  # else forgotten while the call was under way
+            self.world.recent.append(post)
+            self.world.revision += 1
         return post
 
     def delete(self, post: Post) -> None:

@@ -164,7 +164,7 @@ def of_account(call: Call) -> Answer:
 
 def _number(query: dict[str, str], name: str) -> int | None:
     text = query.get(name, "")
-    return int(text) if text.isdigit() else None
+    return int(text) if text.isdecimal() else None
 
 
 def _shape(post: Post, call: Call) -> dict[str, Any]:

@@ -1,15 +1,16 @@
 "use strict";
 
 const POLL_MS = 1000;
-const BUTTONS = [
-  ["429 for 30 s", { fail: { status: 429, for_s: 30, retry_after: "left" }, on: "all" }],
-  ["Accept, then drop the next post", { accept_then_drop: 1 }],
-  ["503 for the next 3 posts", { fail: { status: 503, times: 3 } }],
-  ["Hang the next post, land it 5 s later", { hang: { lands_after_ms: 5000 } }],
-  ["Garbage instead of the next answer", { garbage: 1 }],
-  ["Lose the next post before doing it", { drop_before: 1 }],
-  ["Latency of 2 s", { latency_ms: 2000 }],
-  ["Lists lag 10 s behind", { find_lag_ms: 10000 }],
+const BUTTONS = [ // label, explanation, what POST /_control gets
+  ["429 for 30 s", "Every call is refused with Retry-After for 30 seconds",
+    { fail: { status: 429, for_s: 30, retry_after: "left" }, on: "all" }],
+  ["Accept and drop", "The next post is published, but its answer is lost", { accept_then_drop: 1 }],
+  ["503 three times", "The next three posts are refused and not published", { fail: { status: 503, times: 3 } }],
+  ["Hang, land later", "The next post is never answered and appears 5 seconds later", { hang: { lands_after_ms: 5000 } }],
+  ["Garbage answer", "The next post is published, but answered with an HTML page", { garbage: 1 }],
+  ["Drop before", "The next post's connection is lost before anything is done", { drop_before: 1 }],
+  ["2 s slower", "Every new post takes 2 seconds", { latency_ms: 2000 }],
+  ["Lists lag 10 s", "Lists and lookups do not show posts younger than 10 seconds", { find_lag_ms: 10000 }],
 ];
 const FAULTS = {
   drop_before: "connection lost before anything is done",
@@ -49,8 +50,8 @@ function label(network) {
 }
 
 function duration(ms) {
-  if (ms < 1000) return `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;
-  if (ms < 60000) return `${(ms / 1000).toFixed(1)} s`;
+  if (ms < 1000) return `${Number(ms.toFixed(ms < 10 ? 1 : 0))} ms`;
+  if (ms < 60000) return `${Number((ms / 1000).toFixed(1))} s`;
   if (ms < 5400000) return `${Math.round(ms / 60000)} min`;
   return `${Math.round(ms / 3600000)} h`;
 }
@@ -224,7 +225,7 @@ function drawRules() {
   }
   $("rules").replaceChildren(...lines.map(([undo, what, where]) => {
     const item = make("li");
-    const words = make("span", "", what);
+    const words = make("span", "", what[0].toUpperCase() + what.slice(1));
     words.append(make("small", "", where));
     const button = make("button", "", "×");
     button.type = "button";
@@ -312,12 +313,13 @@ async function watch() {
 }
 
 function prepare() {
-  for (const [text, switches] of BUTTONS) {
+  for (const [text, explanation, switches] of BUTTONS) {
     const button = make("button", "", text);
     button.type = "button";
+    button.title = explanation;
     button.addEventListener("click", () => {
       const network = $("target").value || null;
-      order("POST", "/_control", { network, ...switches }, `${label(network || "")}: ordered.`);
+      order("POST", "/_control", { network, ...switches }, `${label(network || "")}: ${explanation[0].toLowerCase()}${explanation.slice(1)}.`);
     });
     $("buttons").append(button);
   }

@@ -58,7 +58,7 @@ def append(call: Call) -> Answer:
     media = _unfinished(call)
     parts = _parts(call)
     index = _text(parts, "segment_index")
-    if not index.isdigit() or int(index) > 999:
+    if not index.isdecimal() or int(index) > 999:
         raise problems.invalid("segment_index", index, "`segment_index` must be 0 to 999.")
     if "media" not in parts or len(parts["media"].data) > _SEGMENT_BYTES:
         raise problems.invalid("media", "", "`media` must be a segment of at most 5 MB.")

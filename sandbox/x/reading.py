@@ -24,7 +24,7 @@ def read_one(call: Call) -> Answer:
 def read_many(call: Call) -> Answer:
     query = call.query
     fields, ids = _fields(query), query.get("ids", "").split(",")
-    if not 1 <= len(ids) <= 100 or not all(i.isdigit() for i in ids):
+    if not 1 <= len(ids) <= 100 or not all(i.isdecimal() for i in ids):
         raise problems.invalid("ids", query.get("ids"), "ids: give 1 to 100 ids")
     posts = {i: call.site.visible(i, call.account.name) for i in ids}
     answer: dict[str, Any] = {}
@@ -104,7 +104,7 @@ def _fields(query: dict[str, str]) -> set[str]:
 
 def _page_size(query: dict[str, str]) -> int:
     text = query.get("max_results", "10")
-    if not text.isdigit() or not 5 <= int(text) <= 100:
+    if not text.isdecimal() or not 5 <= int(text) <= 100:
         raise problems.invalid(
             "max_results", text, f"max_results [{text}] is not between 5 and 100"
         )
@@ -115,7 +115,7 @@ def _number(query: dict[str, str], name: str) -> int | None:
     text = query.get(name)
     if text is None:
         return None
-    if not text.isdigit():
+    if not text.isdecimal():
         raise problems.invalid(name, text, f"{name} [{text}] is not an id")
     return int(text)
 

@@ -19,7 +19,7 @@ def _is_flag(value: Any) -> bool:
 
 
 def _is_id(value: Any) -> bool:
-    return isinstance(value, str) and value.isdigit()
+    return isinstance(value, str) and value.isdecimal()
 
 
 def _are_ids(low: int, high: int) -> Check:

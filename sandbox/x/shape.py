@@ -70,7 +70,10 @@ def _wrapped(post: Post) -> tuple[str, list[dict[str, Any]]]:
         length += len(piece)
 
     def add_link(expanded: str, display: str, **more: str) -> None:
-        short = "https://t.co/" + hashlib.blake2b(expanded.encode(), digest_size=5).hexdigest()
+        short = (
+            "https://t.co/"
+            + hashlib.blake2b(expanded.encode(errors="surrogatepass"), digest_size=5).hexdigest()
+        )
         start = length
         add(short)
         entry = {"start": start, "end": length, "url": short, "expanded_url": expanded}

@@ -14,6 +14,7 @@ import pytest
 
 from sandbox import Running, start
 
+ADA = "demo-ada"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 24
 
 
@@ -49,7 +50,7 @@ class Client:
         self.url, self.png = running.url, PNG
 
     async def call(
-        self, method: str, path: str, *, token: str | None = "demo-ada", **options: Any
+        self, method: str, path: str, *, token: str | None = ADA, **options: Any
     ) -> Reply:
         headers = dict(options.pop("headers", {}))
         if token is not None:
@@ -60,7 +61,7 @@ class Client:
             return Reply(response.status, response.headers, await response.text())
 
     async def tweet(self, text: str, **options: Any) -> Reply:
-        token = options.pop("token", "demo-ada")
+        token = options.pop("token", ADA)
         headers = options.pop("headers", {})
         body = {"text": text, **options}
         return await self.call("POST", "/x/2/tweets", json=body, token=token, headers=headers)
@@ -84,10 +85,11 @@ class Client:
 
 
 Story = Callable[[Client], Awaitable[None]]
+Play = Callable[[Story], None]
 
 
 @pytest.fixture
-def play() -> Callable[[Story], None]:
+def play() -> Play:
     """Run a story against a fresh sandbox."""
 
     async def run(story: Story) -> None:

@@ -12,9 +12,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.sandbox.conftest import Client, Play
 
-def test_duplicates_are_counted_by_text_media_and_thread(play):
-    async def story(c):
+
+def test_duplicates_are_counted_by_text_media_and_thread(play: Play) -> None:
+    async def story(c: Client) -> None:
         first = (await c.toot("root")).json["id"]
         second = (await c.toot("root")).json["id"]
         await c.toot("reply", in_reply_to_id=first)
@@ -27,8 +29,8 @@ def test_duplicates_are_counted_by_text_media_and_thread(play):
     play(story)
 
 
-def test_lateness_is_arrival_minus_due_time(play):
-    async def story(c):
+def test_lateness_is_arrival_minus_due_time(play: Play) -> None:
+    async def story(c: Client) -> None:
         due = datetime.now(UTC) - timedelta(seconds=2)
         headers = {"X-Carillon-Due-At": due.isoformat()}
         await c.tweet("late", headers=headers)
@@ -44,23 +46,25 @@ def test_lateness_is_arrival_minus_due_time(play):
     play(story)
 
 
-def test_an_unreadable_due_time_is_refused(play):
-    async def story(c):
+def test_an_unreadable_due_time_is_refused(play: Play) -> None:
+    async def story(c: Client) -> None:
         headers = {"X-Carillon-Due-At": "tomorrow"}
         assert (await c.tweet("a", headers=headers)).status == 400
 
     play(story)
 
 
-def test_every_call_is_logged_with_its_time_and_status(play):
-    async def story(c):
+def test_every_call_is_logged_with_its_time_and_status(play: Play) -> None:
+    async def story(c: Client) -> None:
         before = time.time()
         await c.tweet("a")
         await c.call("GET", "/x/2/tweets/1")
         await c.toot("b")
         await c.call("GET", "/x/2/users/me", token="nonsense")
         log = (await c.call("GET", "/_calls", token=None)).json
-        assert [(k["network"], k["operation"], k["account"], k["status"]) for k in log["calls"]] == [
+        assert [
+            (k["network"], k["operation"], k["account"], k["status"]) for k in log["calls"]
+        ] == [
             ("x", "create", "ada", 201),
             ("x", "find", "ada", 200),
             ("mastodon/one", "create", "ada", 200),
@@ -77,8 +81,8 @@ def test_every_call_is_logged_with_its_time_and_status(play):
     play(story)
 
 
-def test_forgetting_clears_posts_keys_calls_and_windows_but_not_switches(play):
-    async def story(c):
+def test_forgetting_clears_posts_keys_calls_and_windows_but_not_switches(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch("x", rate={"limit": 1})
         await c.tweet("a")
         first = (await c.toot("a", key="k")).json["id"]
@@ -92,8 +96,8 @@ def test_forgetting_clears_posts_keys_calls_and_windows_but_not_switches(play):
     play(story)
 
 
-def test_control_takes_json_only_so_that_foreign_pages_cannot_post(play):
-    async def story(c):
+def test_control_takes_json_only_so_that_foreign_pages_cannot_post(play: Play) -> None:
+    async def story(c: Client) -> None:
         for path in ("/_control", "/_control/tokens", "/_control/consumers", "/_control/clients"):
             reply = await c.call("POST", path, token=None, data='{"network": "x"}')
             assert reply.status == 415
@@ -103,8 +107,8 @@ def test_control_takes_json_only_so_that_foreign_pages_cannot_post(play):
     play(story)
 
 
-def test_the_feed_joins_threads_newest_first(play):
-    async def story(c):
+def test_the_feed_joins_threads_newest_first(play: Play) -> None:
+    async def story(c: Client) -> None:
         root = (await c.tweet("one")).json["data"]["id"]
         await c.toot("between")
         await c.tweet("two", reply={"in_reply_to_tweet_id": root})
@@ -121,8 +125,8 @@ def test_the_feed_joins_threads_newest_first(play):
     play(story)
 
 
-def test_the_page_needs_nothing_from_elsewhere(play):
-    async def story(c):
+def test_the_page_needs_nothing_from_elsewhere(play: Play) -> None:
+    async def story(c: Client) -> None:
         page = await c.call("GET", "/", token=None)
         policy = page.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
@@ -139,20 +143,23 @@ def test_the_page_needs_nothing_from_elsewhere(play):
     play(story)
 
 
-def _command(port):
+def _command(port: int) -> list[str]:
     return [sys.executable, "-m", "sandbox", "--port", str(port), "--seed-accounts"]
 
 
 @pytest.fixture
-def free_port():
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+        return int(listener.getsockname()[1])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_process_at_once_even_while_calls_hang(free_port, number):
+def test_a_signal_ends_the_process_at_once_even_while_calls_hang(
+    free_port: int, number: signal.Signals
+) -> None:
     with subprocess.Popen(_command(free_port), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         assert f":{free_port}/" in process.stdout.readline()
         with socket.create_connection(("127.0.0.1", free_port), timeout=5) as idle:
             body = b'{"network": null, "on": "all", "hang": true}'
@@ -167,7 +174,7 @@ def test_a_signal_ends_the_process_at_once_even_while_calls_hang(free_port, numb
                 assert time.monotonic() - started < 2
 
 
-def test_a_taken_port_is_one_line_and_exit_1():
+def test_a_taken_port_is_one_line_and_exit_1() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()

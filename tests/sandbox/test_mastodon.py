@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 import pytest
 
+from tests.sandbox.conftest import Client, Play, Reply
+
 API = "/mastodon/one/api"
 
 
-async def upload(c, mime_type="image/png", **fields):
+async def upload(c: Client, mime_type: str = "image/png", **fields: Any) -> Reply:
     form = aiohttp.FormData()
     form.add_field("file", c.png, filename="a", content_type=mime_type)
     for name, value in fields.items():
@@ -19,8 +22,8 @@ async def upload(c, mime_type="image/png", **fields):
     return await c.call("POST", f"{API}/v2/media", data=form)
 
 
-def test_create_answers_200_with_the_status(play):
-    async def story(c):
+def test_create_answers_200_with_the_status(play: Play) -> None:
+    async def story(c: Client) -> None:
         reply = await c.toot("Release 1.4 is out", visibility="unlisted", language="de")
         assert reply.status == 200
         status = reply.json
@@ -34,8 +37,8 @@ def test_create_answers_200_with_the_status(play):
     play(story)
 
 
-def test_forms_are_taken_like_json(play):
-    async def story(c):
+def test_forms_are_taken_like_json(play: Play) -> None:
+    async def story(c: Client) -> None:
         media_id = (await upload(c)).json["id"]
         form = [("status", "a form"), ("media_ids[]", media_id), ("sensitive", "true")]
         status = (await c.call("POST", f"{API}/v1/statuses", data=form)).json
@@ -45,8 +48,8 @@ def test_forms_are_taken_like_json(play):
     play(story)
 
 
-def test_content_is_html_with_links_hashtags_and_breaks(play):
-    async def story(c):
+def test_content_is_html_with_links_hashtags_and_breaks(play: Play) -> None:
+    async def story(c: Client) -> None:
         url = "https://www.example.org/a/very/long/path/that/is/cut?x=1&y=2"
         content = (await c.toot(f"A & B\nC\n\nD {url} #django")).json["content"]
         assert content.startswith("<p>A &amp; B<br />C</p><p>D <a href=")
@@ -58,8 +61,8 @@ def test_content_is_html_with_links_hashtags_and_breaks(play):
     play(story)
 
 
-def test_a_key_gives_the_original_back_for_an_hour_and_per_account(play):
-    async def story(c):
+def test_a_key_gives_the_original_back_for_an_hour_and_per_account(play: Play) -> None:
+    async def story(c: Client) -> None:
         first = (await c.toot("once", key="k1")).json["id"]
         again = await c.toot("once", key="k1")
         assert (again.status, again.json["id"]) == (200, first)
@@ -81,8 +84,8 @@ def test_a_key_gives_the_original_back_for_an_hour_and_per_account(play):
     play(story)
 
 
-def test_the_forgetful_instance_and_switches_lose_keys(play):
-    async def story(c):
+def test_the_forgetful_instance_and_switches_lose_keys(play: Play) -> None:
+    async def story(c: Client) -> None:
         assert (await c.toot("a", "forgetful", key="k")).status == 200
         assert (await c.toot("a", "forgetful", key="k")).status == 200
         assert (await c.stats("mastodon/forgetful"))["duplicates"] == 1
@@ -102,8 +105,8 @@ def test_the_forgetful_instance_and_switches_lose_keys(play):
     play(story)
 
 
-def test_without_a_key_copies_are_accepted_silently(play):
-    async def story(c):
+def test_without_a_key_copies_are_accepted_silently(play: Play) -> None:
+    async def story(c: Client) -> None:
         ids = {(await c.toot("same")).json["id"] for _ in range(3)}
         assert len(ids) == 3
         stats = await c.stats("mastodon/one")
@@ -125,8 +128,8 @@ def test_without_a_key_copies_are_accepted_silently(play):
         ({"status": "a", "media_ids": list("12345")}, "Cannot attach more than 4 files"),
     ],
 )
-def test_failed_validations_are_422_with_the_reason(play, fields, reason):
-    async def story(c):
+def test_failed_validations_are_422_with_the_reason(play: Play, fields: Any, reason: str) -> None:
+    async def story(c: Client) -> None:
         reply = await c.call("POST", f"{API}/v1/statuses", json=fields)
         assert reply.status == 422
         assert reply.json["error"].startswith(f"Validation failed: {reason}")
@@ -143,16 +146,18 @@ def test_failed_validations_are_422_with_the_reason(play, fields, reason):
         "@eve@very-long-host.example.org " + "a" * 495,
     ],
 )
-def test_text_is_counted_in_graphemes_links_as_23_and_mentions_without_host(play, text):
-    async def story(c):
+def test_text_is_counted_in_graphemes_links_as_23_and_mentions_without_host(
+    play: Play, text: str
+) -> None:
+    async def story(c: Client) -> None:
         assert (await c.toot(text)).status == 200
         assert (await c.toot("aaa" + text)).status == 422
 
     play(story)
 
 
-def test_threads_and_replies_to_nothing(play):
-    async def story(c):
+def test_threads_and_replies_to_nothing(play: Play) -> None:
+    async def story(c: Client) -> None:
         first = (await c.toot("one")).json["id"]
         second = (await c.toot("two", in_reply_to_id=first)).json
         assert second["in_reply_to_id"] == first
@@ -162,8 +167,8 @@ def test_threads_and_replies_to_nothing(play):
     play(story)
 
 
-def test_images_are_ready_at_once_and_described_before_posting(play):
-    async def story(c):
+def test_images_are_ready_at_once_and_described_before_posting(play: Play) -> None:
+    async def story(c: Client) -> None:
         reply = await upload(c, description="first")
         assert reply.status == 200
         media = reply.json
@@ -183,8 +188,8 @@ def test_images_are_ready_at_once_and_described_before_posting(play):
     play(story)
 
 
-def test_videos_are_processed_before_they_can_be_attached(play):
-    async def story(c):
+def test_videos_are_processed_before_they_can_be_attached(play: Play) -> None:
+    async def story(c: Client) -> None:
         reply = await upload(c, mime_type="video/mp4")
         assert (reply.status, reply.json["url"]) == (202, None)
         path = f"{API}/v1/media/{reply.json['id']}"
@@ -199,22 +204,22 @@ def test_videos_are_processed_before_they_can_be_attached(play):
     play(story)
 
 
-def test_files_of_other_kinds_are_refused(play):
-    async def story(c):
+def test_files_of_other_kinds_are_refused(play: Play) -> None:
+    async def story(c: Client) -> None:
         assert (await upload(c, mime_type="text/html")).status == 422
         assert (await c.call("POST", f"{API}/v2/media", json={})).status == 422
 
     play(story)
 
 
-def test_statuses_are_listed_newest_first_by_id_bounds(play):
-    async def story(c):
+def test_statuses_are_listed_newest_first_by_id_bounds(play: Play) -> None:
+    async def story(c: Client) -> None:
         me = (await c.call("GET", f"{API}/v1/accounts/verify_credentials")).json
         assert me["username"] == "ada"
         ids = [(await c.toot(f"n {n}")).json["id"] for n in range(5)]
         path = f"{API}/v1/accounts/{me['id']}/statuses"
 
-        async def listed(query):
+        async def listed(query: str) -> list[str]:
             return [s["id"] for s in (await c.call("GET", f"{path}?{query}")).json]
 
         assert await listed("limit=2&exclude_reblogs=true") == ids[:2:-1]
@@ -228,16 +233,16 @@ def test_statuses_are_listed_newest_first_by_id_bounds(play):
     play(story)
 
 
-def test_ids_carry_their_time(play):
-    async def story(c):
+def test_ids_carry_their_time(play: Play) -> None:
+    async def story(c: Client) -> None:
         status = (await c.toot("now")).json
         assert abs((int(status["id"]) >> 16) / 1000 - c.clock()) < 5
 
     play(story)
 
 
-def test_deleting_answers_the_status_with_its_text(play):
-    async def story(c):
+def test_deleting_answers_the_status_with_its_text(play: Play) -> None:
+    async def story(c: Client) -> None:
         status_id = (await c.toot("bye")).json["id"]
         path = f"{API}/v1/statuses/{status_id}"
         assert (await c.call("DELETE", path, token="demo-eve")).status == 404
@@ -247,8 +252,8 @@ def test_deleting_answers_the_status_with_its_text(play):
     play(story)
 
 
-def test_the_instance_tells_its_limits_without_a_token(play):
-    async def story(c):
+def test_the_instance_tells_its_limits_without_a_token(play: Play) -> None:
+    async def story(c: Client) -> None:
         reply = await c.call("GET", f"{API}/v2/instance", token=None)
         configuration = reply.json["configuration"]
         assert configuration["statuses"] == {
@@ -261,8 +266,8 @@ def test_the_instance_tells_its_limits_without_a_token(play):
     play(story)
 
 
-def test_rate_headers_reset_is_an_iso_instant_and_429_has_no_retry_after(play):
-    async def story(c):
+def test_rate_headers_reset_is_an_iso_instant_and_429_has_no_retry_after(play: Play) -> None:
+    async def story(c: Client) -> None:
         reply = await c.toot("a")
         assert reply.headers["X-RateLimit-Limit"] == "300"
         reset = datetime.fromisoformat(reply.headers["X-RateLimit-Reset"])
@@ -278,8 +283,8 @@ def test_rate_headers_reset_is_an_iso_instant_and_429_has_no_retry_after(play):
     play(story)
 
 
-def test_tokens_are_invalid_or_revoked(play):
-    async def story(c):
+def test_tokens_are_invalid_or_revoked(play: Play) -> None:
+    async def story(c: Client) -> None:
         path = f"{API}/v1/accounts/verify_credentials"
         bad = await c.call("GET", path, token="nonsense")
         assert (bad.status, bad.json["error"]) == (401, "The access token is invalid")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from oauthlib.oauth1 import SIGNATURE_TYPE_AUTH_HEADER, Client
+from oauthlib import oauth1
 from oauthlib.oauth1.rfc5849.signature import sign_hmac_sha1_with_client
 from yarl import URL
 
 from sandbox.oauth1 import base_string, sign
+from tests.sandbox.conftest import Client, Play, Reply
 
 KEYS = {
     "client_key": "sandbox-consumer",
@@ -21,18 +24,24 @@ KEYS = {
 FORM = "application/x-www-form-urlencoded"
 
 
-def signed(method, url, body=None, headers=None, **overrides):
-    client = Client(**{**KEYS, "signature_type": SIGNATURE_TYPE_AUTH_HEADER, **overrides})
+def signed(
+    method: str,
+    url: str,
+    body: str | None = None,
+    headers: dict[str, str] | None = None,
+    **overrides: Any,
+) -> str:
+    client = oauth1.Client(**{**KEYS, **overrides})
     _url, headers, _body = client.sign(url, method, body, headers or {})
-    return headers["Authorization"]
+    return str(headers["Authorization"])
 
 
-async def call(c, method, path, header, **options):
+async def call(c: Client, method: str, path: str, header: str, **options: Any) -> Reply:
     headers = {"Authorization": header, **options.pop("headers", {})}
     return await c.call(method, path, token=None, headers=headers, **options)
 
 
-def test_the_signature_matches_the_standards_own_example():
+def test_the_signature_matches_the_standards_own_example() -> None:
     """Source: docs.x.com, "Creating a signature" (the published worked example)."""
     parameters = [
         ("status", "Hello Ladies + Gentlemen, a signed OAuth request!"),
@@ -55,12 +64,12 @@ def test_the_signature_matches_the_standards_own_example():
     assert signature == _oauthlib_signature(text)
 
 
-def _oauthlib_signature(text):
+def _oauthlib_signature(text: str) -> str:
     class Secrets:
         client_secret = "kAcSOqF21Fu85e7zjz7ZN2U4ZRhV3WpwPAtIDYWDjiD"
         resource_owner_secret = "LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHW2YPi5kE"
 
-    return sign_hmac_sha1_with_client(text, Secrets)
+    return str(sign_hmac_sha1_with_client(text, Secrets))
 
 
 @pytest.mark.parametrize(
@@ -72,8 +81,8 @@ def _oauthlib_signature(text):
         "/x/2/users/me?q=a+b&q=%C3%A9%20&empty=&tilde=~%7E&plus=%2B",
     ],
 )
-def test_signed_reads_are_accepted_whatever_the_query(play, path):
-    async def story(c):
+def test_signed_reads_are_accepted_whatever_the_query(play: Play, path: str) -> None:
+    async def story(c: Client) -> None:
         header = signed("GET", c.url + path)
         headers = {"Authorization": header}
         async with c.session.get(URL(c.url + path, encoded=True), headers=headers) as response:
@@ -82,8 +91,8 @@ def test_signed_reads_are_accepted_whatever_the_query(play, path):
     play(story)
 
 
-def test_json_bodies_are_not_part_of_the_signature(play):
-    async def story(c):
+def test_json_bodies_are_not_part_of_the_signature(play: Play) -> None:
+    async def story(c: Client) -> None:
         header = signed("POST", f"{c.url}/x/2/tweets")
         reply = await call(c, "POST", "/x/2/tweets", header, json={"text": "signed & sent"})
         assert reply.status == 201
@@ -92,8 +101,8 @@ def test_json_bodies_are_not_part_of_the_signature(play):
     play(story)
 
 
-def test_form_bodies_are_part_of_the_signature(play):
-    async def story(c):
+def test_form_bodies_are_part_of_the_signature(play: Play) -> None:
+    async def story(c: Client) -> None:
         body = "text=a+b%20c&more=%C3%A9"
         path, form = "/x/2/tweets", {"Content-Type": FORM}
         good = signed("POST", c.url + path, body, dict(form))
@@ -117,8 +126,8 @@ def test_form_bodies_are_part_of_the_signature(play):
         ({"signature_method": "HMAC-SHA256"}, "only HMAC-SHA1 is accepted"),
     ],
 )
-def test_badly_signed_calls_are_401(play, overrides, reason):
-    async def story(c):
+def test_badly_signed_calls_are_401(play: Play, overrides: dict[str, Any], reason: str) -> None:
+    async def story(c: Client) -> None:
         header = signed("GET", f"{c.url}/x/2/users/me", **overrides)
         reply = await call(c, "GET", "/x/2/users/me", header)
         assert reply.status == 401
@@ -128,8 +137,8 @@ def test_badly_signed_calls_are_401(play, overrides, reason):
     play(story)
 
 
-def test_a_signature_is_good_for_its_own_method_and_url_only(play):
-    async def story(c):
+def test_a_signature_is_good_for_its_own_method_and_url_only(play: Play) -> None:
+    async def story(c: Client) -> None:
         header = signed("GET", f"{c.url}/x/2/users/me")
         assert (await call(c, "GET", "/x/2/users/me?a=1", header)).status == 401
         assert (await call(c, "POST", "/x/2/tweets", header, json={"text": "a"})).status == 401
@@ -137,8 +146,8 @@ def test_a_signature_is_good_for_its_own_method_and_url_only(play):
     play(story)
 
 
-def test_a_nonce_works_once(play):
-    async def story(c):
+def test_a_nonce_works_once(play: Play) -> None:
+    async def story(c: Client) -> None:
         header = signed("GET", f"{c.url}/x/2/users/me")
         assert (await call(c, "GET", "/x/2/users/me", header)).status == 200
         again = await call(c, "GET", "/x/2/users/me", header)
@@ -149,8 +158,8 @@ def test_a_nonce_works_once(play):
 
 
 @pytest.mark.parametrize("skew_seconds", [-290, 290])
-def test_timestamps_within_five_minutes_are_accepted(play, skew_seconds):
-    async def story(c):
+def test_timestamps_within_five_minutes_are_accepted(play: Play, skew_seconds: int) -> None:
+    async def story(c: Client) -> None:
         stamp = str(int(time.time()) + skew_seconds)
         header = signed("GET", f"{c.url}/x/2/users/me", timestamp=stamp)
         assert (await call(c, "GET", "/x/2/users/me", header)).status == 200
@@ -167,19 +176,19 @@ def test_timestamps_within_five_minutes_are_accepted(play, skew_seconds):
         lambda header: "OAuth",
     ],
 )
-def test_unreadable_headers_are_401(play, spoil):
-    async def story(c):
+def test_unreadable_headers_are_401(play: Play, spoil: Callable[[str], str]) -> None:
+    async def story(c: Client) -> None:
         header = spoil(signed("GET", f"{c.url}/x/2/users/me"))
         assert (await call(c, "GET", "/x/2/users/me", header)).status == 401
 
     play(story)
 
 
-def test_consumers_can_be_registered_and_tokens_revoked(play):
-    async def story(c):
+def test_consumers_can_be_registered_and_tokens_revoked(play: Play) -> None:
+    async def story(c: Client) -> None:
         body = {"key": "my-app", "secret": "s&cret"}
         await c.call("POST", "/_control/consumers", token=None, json=body)
-        mine = {"client_key": "my-app", "client_secret": "s&cret"}
+        mine: dict[str, Any] = {"client_key": "my-app", "client_secret": "s&cret"}
         header = signed("GET", f"{c.url}/x/2/users/me", **mine)
         assert (await call(c, "GET", "/x/2/users/me", header)).status == 200
         revoked = {"network": "x", "token": "ada-token", "action": "revoke"}

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import aiohttp
 import pytest
 
+from tests.sandbox.conftest import ADA, Client, Play, Reply
+
 POSTS = "/sandbox/posts"
 
 
-async def post(c, text="hello", key="", token="demo-ada", **fields):
+async def post(
+    c: Client, text: str = "hello", key: str = "", token: str = ADA, **fields: Any
+) -> Reply:
     headers = {"Idempotency-Key": key} if key else {}
     return await c.call("POST", POSTS, token=token, json={"text": text, **fields}, headers=headers)
 
 
-async def upload(c, data=None, mime_type="image/png", **fields):
+async def upload(
+    c: Client, data: bytes | None = None, mime_type: str = "image/png", **fields: Any
+) -> Reply:
     form = aiohttp.FormData(fields)
     form.add_field("file", io.BytesIO(data or c.png), filename="a.png", content_type=mime_type)
     return await c.call("POST", "/sandbox/media", data=form)
 
 
-def test_a_post_is_created_read_listed_and_deleted(play):
-    async def story(c):
+def test_a_post_is_created_read_listed_and_deleted(play: Play) -> None:
+    async def story(c: Client) -> None:
         reply = await post(c, "one")
         assert reply.status == 201
         one = reply.json
@@ -52,8 +59,8 @@ def test_a_post_is_created_read_listed_and_deleted(play):
     play(story)
 
 
-def test_me_names_the_account_of_the_token(play):
-    async def story(c):
+def test_me_names_the_account_of_the_token(play: Play) -> None:
+    async def story(c: Client) -> None:
         me = (await c.call("GET", "/sandbox/me", token="demo-grace_h")).json
         assert (me["username"], me["name"]) == ("grace_h", "Grace H")
         assert me["id"].isdigit()
@@ -63,8 +70,8 @@ def test_me_names_the_account_of_the_token(play):
     play(story)
 
 
-def test_a_key_makes_a_repeat_safe_for_a_day(play):
-    async def story(c):
+def test_a_key_makes_a_repeat_safe_for_a_day(play: Play) -> None:
+    async def story(c: Client) -> None:
         first = await post(c, key="k")
         again = await post(c, "anything", key="k")
         assert (again.status, again.json["id"]) == (200, first.json["id"])
@@ -78,8 +85,8 @@ def test_a_key_makes_a_repeat_safe_for_a_day(play):
     play(story)
 
 
-def test_slow_posts_are_processed_for_two_seconds(play):
-    async def story(c):
+def test_slow_posts_are_processed_for_two_seconds(play: Play) -> None:
+    async def story(c: Client) -> None:
         reply = await post(c, "take your time #slow", key="k")
         assert reply.status == 202
         assert reply.json == {"id": reply.json["id"], "status": "processing"}
@@ -94,8 +101,8 @@ def test_slow_posts_are_processed_for_two_seconds(play):
     play(story)
 
 
-def test_media_and_threads(play):
-    async def story(c):
+def test_media_and_threads(play: Play) -> None:
+    async def story(c: Client) -> None:
         uploaded = await upload(c, alt_text="A chart")
         assert uploaded.status == 201
         media = uploaded.json
@@ -127,8 +134,8 @@ def test_media_and_threads(play):
         ({"text": "a", "due_at": "2026-01-01T00:00:00"}, "invalid_field"),
     ],
 )
-def test_what_does_not_fit_is_422_with_a_code(play, fields, code):
-    async def story(c):
+def test_what_does_not_fit_is_422_with_a_code(play: Play, fields: Any, code: str) -> None:
+    async def story(c: Client) -> None:
         reply = await c.call("POST", POSTS, json=fields)
         assert (reply.status, reply.json["error"]["code"]) == (422, code)
         assert reply.json["error"]["message"]
@@ -137,8 +144,8 @@ def test_what_does_not_fit_is_422_with_a_code(play, fields, code):
     play(story)
 
 
-def test_unreadable_bodies_and_parameters_are_400(play):
-    async def story(c):
+def test_unreadable_bodies_and_parameters_are_400(play: Play) -> None:
+    async def story(c: Client) -> None:
         for data in ("{", "[]"):
             assert (await c.call("POST", POSTS, data=data)).json["error"]["code"] == "invalid_json"
         for query in ("limit=0", "limit=101", "since=yesterday"):
@@ -150,8 +157,8 @@ def test_unreadable_bodies_and_parameters_are_400(play):
     play(story)
 
 
-def test_files_must_be_small_images(play):
-    async def story(c):
+def test_files_must_be_small_images(play: Play) -> None:
+    async def story(c: Client) -> None:
         assert (await upload(c, mime_type="video/mp4")).status == 415
         assert (await upload(c, data=b"x" * (5 * 1024**2 + 1))).status == 413
         assert (await upload(c, alt_text="a" * 1001)).json["error"]["code"] == "alt_text_too_long"
@@ -159,8 +166,8 @@ def test_files_must_be_small_images(play):
     play(story)
 
 
-def test_rate_headers_count_seconds_and_429_says_when(play):
-    async def story(c):
+def test_rate_headers_count_seconds_and_429_says_when(play: Play) -> None:
+    async def story(c: Client) -> None:
         reply = await post(c)
         assert reply.headers["ratelimit-limit"] == "1000"
         assert reply.headers["ratelimit-remaining"] == "999"
@@ -175,8 +182,8 @@ def test_rate_headers_count_seconds_and_429_says_when(play):
     play(story)
 
 
-def test_binary_files_survive_whatever_bytes_they_hold(play):
-    async def story(c):
+def test_binary_files_survive_whatever_bytes_they_hold(play: Play) -> None:
+    async def story(c: Client) -> None:
         data = bytes(range(256)) + b"\r\n--\r\n\r\n" * 3
         media_id = (await upload(c, data=data)).json["id"]
         raw = await c.session.get(f"{c.url}/_media/sandbox/{media_id}")

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
 
+from tests.sandbox.conftest import Client, Play, Reply
+
 LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
 
-async def eventually(condition, seconds=5.0):
+async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 5.0) -> None:
     """Wait until the coroutine function `condition` is true."""
     deadline = time.monotonic() + seconds
     while not await condition():
@@ -20,12 +24,12 @@ async def eventually(condition, seconds=5.0):
         await asyncio.sleep(0.01)
 
 
-async def count(c, network="x"):
-    return (await c.stats(network))["count"]
+async def count(c: Client, network: str = "x") -> int:
+    return int((await c.stats(network))["count"])
 
 
-def test_failures_come_in_order_and_then_end(play):
-    async def story(c):
+def test_failures_come_in_order_and_then_end(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch("x", fail=[{"status": 503, "times": 2}, {"status": 400, "body": {"a": 1}}])
         replies = [await c.tweet("t") for _ in range(4)]
         assert [r.status for r in replies] == [503, 503, 400, 201]
@@ -36,8 +40,8 @@ def test_failures_come_in_order_and_then_end(play):
     play(story)
 
 
-def test_a_failure_may_land_all_the_same(play):
-    async def story(c):
+def test_a_failure_may_land_all_the_same(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch("x", fail={"status": 502, "lands": True, "body": "<html>bad gateway</html>"})
         reply = await c.tweet("t")
         assert (reply.status, reply.text) == (502, "<html>bad gateway</html>")
@@ -47,8 +51,8 @@ def test_a_failure_may_land_all_the_same(play):
     play(story)
 
 
-def test_429_tells_when_in_the_networks_own_words(play):
-    async def story(c):
+def test_429_tells_when_in_the_networks_own_words(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch(None, fail={"status": 429, "retry_after": 30, "times": None})
         on_x = await c.tweet("t")
         assert on_x.headers["Retry-After"] == "30"
@@ -66,8 +70,8 @@ def test_429_tells_when_in_the_networks_own_words(play):
     play(story)
 
 
-def test_a_timed_failure_counts_down_and_ends(play):
-    async def story(c):
+def test_a_timed_failure_counts_down_and_ends(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch(
             "mastodon", fail={"status": 429, "for_s": 30, "retry_after": "left"}, on="all"
         )
@@ -80,8 +84,8 @@ def test_a_timed_failure_counts_down_and_ends(play):
     play(story)
 
 
-def test_without_retry_after_there_is_no_such_header(play):
-    async def story(c):
+def test_without_retry_after_there_is_no_such_header(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch("mastodon/one", fail={"status": 429, "for_s": 30})
         reply = await c.toot("a")
         assert reply.status == 429
@@ -90,8 +94,8 @@ def test_without_retry_after_there_is_no_such_header(play):
     play(story)
 
 
-def test_a_failures_headers_are_sent_as_given(play):
-    async def story(c):
+def test_a_failures_headers_are_sent_as_given(play: Play) -> None:
+    async def story(c: Client) -> None:
         date = "Sun, 22 Nov 2026 10:00:00 GMT"
         headers = {"x-rate-limit-reset": "1", "X-Odd": 5}
         await c.switch("x", fail={"status": 429, "retry_after": date, "headers": headers})
@@ -103,8 +107,8 @@ def test_a_failures_headers_are_sent_as_given(play):
     play(story)
 
 
-def test_accept_then_drop_publishes_and_says_nothing(play):
-    async def story(c):
+def test_accept_then_drop_publishes_and_says_nothing(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch("x", accept_then_drop=1)
         with pytest.raises(LOST):
             await c.tweet("dropped")
@@ -118,8 +122,8 @@ def test_accept_then_drop_publishes_and_says_nothing(play):
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "reset"])
-def test_dropped_before_means_not_done(play, kind):
-    async def story(c):
+def test_dropped_before_means_not_done(play: Play, kind: str) -> None:
+    async def story(c: Client) -> None:
         await c.switch("x", **{kind: 1})
         with pytest.raises(LOST) as lost:
             await c.tweet("dropped")
@@ -130,8 +134,8 @@ def test_dropped_before_means_not_done(play, kind):
     play(story)
 
 
-def test_garbage_is_a_200_of_html_that_landed_unless_told_otherwise(play):
-    async def story(c):
+def test_garbage_is_a_200_of_html_that_landed_unless_told_otherwise(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch("x", garbage=1)
         reply = await c.tweet("a")
         assert (reply.status, reply.headers["Content-Type"]) == (200, "text/html")
@@ -144,8 +148,8 @@ def test_garbage_is_a_200_of_html_that_landed_unless_told_otherwise(play):
     play(story)
 
 
-def test_a_truncated_answer_landed(play):
-    async def story(c):
+def test_a_truncated_answer_landed(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch("x", truncated=1)
         with pytest.raises(aiohttp.ClientPayloadError):
             await c.tweet("a")
@@ -154,8 +158,8 @@ def test_a_truncated_answer_landed(play):
     play(story)
 
 
-def test_a_hung_call_never_lands_without_being_told(play):
-    async def story(c):
+def test_a_hung_call_never_lands_without_being_told(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch("x", hang=1)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(c.tweet("a"), 0.2)
@@ -165,14 +169,14 @@ def test_a_hung_call_never_lands_without_being_told(play):
     play(story)
 
 
-def test_a_hung_call_may_land_when_its_client_is_long_gone(play):
-    async def story(c):
+def test_a_hung_call_may_land_when_its_client_is_long_gone(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch("mastodon/one", hang={"lands_after_ms": 300})
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(c.toot("late", key="k"), 0.1)
         assert await count(c, "mastodon/one") == 0
 
-        async def landed():
+        async def landed() -> bool:
             return await count(c, "mastodon/one") == 1
 
         await eventually(landed)
@@ -183,8 +187,25 @@ def test_a_hung_call_may_land_when_its_client_is_long_gone(play):
     play(story)
 
 
-def test_slow_drip_arrives_whole_but_slowly(play):
-    async def story(c):
+def test_what_lands_after_everything_was_forgotten_is_not_shown(play: Play) -> None:
+    async def story(c: Client) -> None:
+        await c.switch("x", latency_ms=100)
+        late = asyncio.create_task(c.tweet("ghost"))
+
+        async def under_way() -> bool:
+            return len(c.running.world.calls) == 1
+
+        await eventually(under_way)
+        await c.call("DELETE", "/_data", token=None)
+        assert (await late).status == 201
+        assert (await c.call("GET", "/_stats", token=None)).json == {}
+        assert (await c.call("GET", "/_feed.json", token=None)).json["threads"] == []
+
+    play(story)
+
+
+def test_slow_drip_arrives_whole_but_slowly(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch("x", slow_drip={"interval_ms": 2})
         started = time.monotonic()
         reply = await c.tweet("a")
@@ -194,13 +215,13 @@ def test_slow_drip_arrives_whole_but_slowly(play):
     play(story)
 
 
-def test_latency_delays_the_work_and_survives_an_impatient_client(play):
-    async def story(c):
+def test_latency_delays_the_work_and_survives_an_impatient_client(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch("x", latency_ms=200)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(c.tweet("a"), 0.05)
 
-        async def landed():
+        async def landed() -> bool:
             return await count(c) == 1
 
         await eventually(landed)
@@ -212,8 +233,8 @@ def test_latency_delays_the_work_and_survives_an_impatient_client(play):
     play(story)
 
 
-def test_find_lag_hides_young_posts_from_lists_and_lookups(play):
-    async def story(c):
+def test_find_lag_hides_young_posts_from_lists_and_lookups(play: Play) -> None:
+    async def story(c: Client) -> None:
         me = (await c.call("GET", "/x/2/users/me")).json["data"]["id"]
         await c.switch("x", find_lag_ms=10_000)
         post_id = (await c.tweet("a")).json["data"]["id"]
@@ -229,8 +250,8 @@ def test_find_lag_hides_young_posts_from_lists_and_lookups(play):
     play(story)
 
 
-def test_rate_windows_may_differ_from_their_headers(play):
-    async def story(c):
+def test_rate_windows_may_differ_from_their_headers(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch("x", rate={"limit": 1, "window_s": 60, "reset_skew_s": -50})
         reply = await c.tweet("a")
         assert int(reply.headers["x-rate-limit-reset"]) - c.clock() <= 10
@@ -242,8 +263,8 @@ def test_rate_windows_may_differ_from_their_headers(play):
     play(story)
 
 
-def test_switches_are_aimed_at_network_account_and_operation(play):
-    async def story(c):
+def test_switches_are_aimed_at_network_account_and_operation(play: Play) -> None:
+    async def story(c: Client) -> None:
         always = {"status": 500, "times": None}
         await c.switch("x", account="ada", fail=always)
         await c.switch("x", on="find", fail={**always, "status": 502})
@@ -263,8 +284,8 @@ def test_switches_are_aimed_at_network_account_and_operation(play):
     play(story)
 
 
-def test_the_more_specific_rule_speaks_first(play):
-    async def story(c):
+def test_the_more_specific_rule_speaks_first(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch(None, on="all", fail={"status": 500, "times": None})
         await c.switch("mastodon", fail={"status": 502, "times": None})
         await c.switch("mastodon/one", account="ada", fail={"status": 503, "times": 1})
@@ -291,8 +312,10 @@ def test_the_more_specific_rule_speaks_first(play):
         ({"account": 5, "hang": 1}, "account"),
     ],
 )
-def test_a_switch_that_cannot_be_set_is_named_and_nothing_is_set(play, switches, named):
-    async def story(c):
+def test_a_switch_that_cannot_be_set_is_named_and_nothing_is_set(
+    play: Play, switches: dict[str, Any], named: str
+) -> None:
+    async def story(c: Client) -> None:
         reply = await c.switch("x", **{"find_lag_ms": 1, **switches})
         assert reply.status == 400
         assert reply.json["error"].startswith(f"{named}: ")
@@ -301,9 +324,9 @@ def test_a_switch_that_cannot_be_set_is_named_and_nothing_is_set(play, switches,
     play(story)
 
 
-def test_tokens_expire_are_revoked_and_restored_on_order(play):
-    async def story(c):
-        async def order(network, action):
+def test_tokens_expire_are_revoked_and_restored_on_order(play: Play) -> None:
+    async def story(c: Client) -> None:
+        async def order(network: str, action: str) -> Reply:
             body = {"network": network, "token": "demo-ada", "action": action}
             return await c.call("POST", "/_control/tokens", token=None, json=body)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 import pytest
 
+from tests.sandbox.conftest import Client, Play, Reply
+
 DUPLICATE = "You are not allowed to create a Tweet with duplicate content."
 
 
-def test_create_answers_201_with_id_text_and_history(play):
-    async def story(c):
+def test_create_answers_201_with_id_text_and_history(play: Play) -> None:
+    async def story(c: Client) -> None:
         reply = await c.tweet("Release 2.4 is out")
         assert reply.status == 201
         data = reply.json["data"]
@@ -43,8 +46,10 @@ def test_create_answers_201_with_id_text_and_history(play):
         ({"text": "日" * 141}, "text"),
     ],
 )
-def test_what_does_not_fit_the_schema_is_a_400_that_names_it(play, body, named):
-    async def story(c):
+def test_what_does_not_fit_the_schema_is_a_400_that_names_it(
+    play: Play, body: Any, named: str
+) -> None:
+    async def story(c: Client) -> None:
         reply = await c.call("POST", "/x/2/tweets", json=body)
         assert reply.status == 400
         assert reply.json["type"].endswith("/problems/invalid-request")
@@ -54,8 +59,8 @@ def test_what_does_not_fit_the_schema_is_a_400_that_names_it(play, body, named):
     play(story)
 
 
-def test_optional_fields_of_the_schema_are_accepted(play):
-    async def story(c):
+def test_optional_fields_of_the_schema_are_accepted(play: Play) -> None:
+    async def story(c: Client) -> None:
         reply = await c.tweet(
             "hi", reply_settings="following", made_with_ai=False, paid_partnership=False
         )
@@ -68,15 +73,15 @@ def test_optional_fields_of_the_schema_are_accepted(play):
     "text",
     ["日" * 140, "https://example.org/" + "x" * 400, "👨‍👩‍👧‍👦" * 140, "a" * 280, "é" * 280],
 )
-def test_text_is_counted_by_weight(play, text):
-    async def story(c):
+def test_text_is_counted_by_weight(play: Play, text: str) -> None:
+    async def story(c: Client) -> None:
         assert (await c.tweet(text)).status == 201
 
     play(story)
 
 
-def test_a_second_copy_is_refused_as_duplicate_until_the_detector_forgets(play):
-    async def story(c):
+def test_a_second_copy_is_refused_as_duplicate_until_the_detector_forgets(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.tweet("once")
         again = await c.tweet("once ")
         assert again.status == 403
@@ -96,8 +101,8 @@ def test_a_second_copy_is_refused_as_duplicate_until_the_detector_forgets(play):
     play(story)
 
 
-def test_a_deleted_post_may_be_written_again(play):
-    async def story(c):
+def test_a_deleted_post_may_be_written_again(play: Play) -> None:
+    async def story(c: Client) -> None:
         post_id = (await c.tweet("once")).json["data"]["id"]
         assert (await c.call("DELETE", f"/x/2/tweets/{post_id}")).json == {
             "data": {"deleted": True}
@@ -110,8 +115,8 @@ def test_a_deleted_post_may_be_written_again(play):
     play(story)
 
 
-def test_only_the_author_may_delete(play):
-    async def story(c):
+def test_only_the_author_may_delete(play: Play) -> None:
+    async def story(c: Client) -> None:
         post_id = (await c.tweet("mine")).json["data"]["id"]
         reply = await c.call("DELETE", f"/x/2/tweets/{post_id}", token="demo-grace")
         assert reply.status == 403
@@ -119,8 +124,8 @@ def test_only_the_author_may_delete(play):
     play(story)
 
 
-def test_replies_need_a_living_parent_of_ones_own_or_a_mention(play):
-    async def story(c):
+def test_replies_need_a_living_parent_of_ones_own_or_a_mention(play: Play) -> None:
+    async def story(c: Client) -> None:
         root = (await c.tweet("one")).json["data"]["id"]
         own = await c.tweet("two", reply={"in_reply_to_tweet_id": root})
         assert own.status == 201
@@ -136,8 +141,17 @@ def test_replies_need_a_living_parent_of_ones_own_or_a_mention(play):
     play(story)
 
 
-def test_two_cashtags_are_refused(play):
-    async def story(c):
+def test_odd_characters_are_answered_not_crashed_on(play: Play) -> None:
+    async def story(c: Client) -> None:
+        assert (await c.tweet("half \ud800 a pair")).status == 201
+        me = (await c.call("GET", "/x/2/users/me")).json["data"]["id"]
+        assert (await c.call("GET", f"/x/2/users/{me}/tweets?max_results=²")).status == 400
+
+    play(story)
+
+
+def test_two_cashtags_are_refused(play: Play) -> None:
+    async def story(c: Client) -> None:
         reply = await c.tweet("$ABC beats $XYZ")
         assert reply.status == 403
         assert "maximum of one cashtag" in reply.json["detail"]
@@ -145,8 +159,8 @@ def test_two_cashtags_are_refused(play):
     play(story)
 
 
-def test_texts_come_back_with_wrapped_links_and_escapes(play):
-    async def story(c):
+def test_texts_come_back_with_wrapped_links_and_escapes(play: Play) -> None:
+    async def story(c: Client) -> None:
         text = "R&D: https://example.org/a?b=1&c=2 and example.com!"
         post_id = (await c.tweet(text)).json["data"]["id"]
         path = f"/x/2/tweets/{post_id}?tweet.fields=entities,created_at,conversation_id"
@@ -166,8 +180,8 @@ def test_texts_come_back_with_wrapped_links_and_escapes(play):
     play(story)
 
 
-def test_fields_are_told_only_when_asked_in_either_spelling(play):
-    async def story(c):
+def test_fields_are_told_only_when_asked_in_either_spelling(play: Play) -> None:
+    async def story(c: Client) -> None:
         post_id = (await c.tweet("hi")).json["data"]["id"]
         bare = await c.call("GET", f"/x/2/tweets/{post_id}")
         assert bare.json["data"].keys() == {"id", "text", "edit_history_post_ids"}
@@ -180,8 +194,8 @@ def test_fields_are_told_only_when_asked_in_either_spelling(play):
     play(story)
 
 
-def test_missing_posts_are_errors_beside_the_data(play):
-    async def story(c):
+def test_missing_posts_are_errors_beside_the_data(play: Play) -> None:
+    async def story(c: Client) -> None:
         post_id = (await c.tweet("hi")).json["data"]["id"]
         many = (await c.call("GET", f"/x/2/tweets?ids={post_id},42")).json
         assert [p["id"] for p in many["data"]] == [post_id]
@@ -194,8 +208,8 @@ def test_missing_posts_are_errors_beside_the_data(play):
     play(story)
 
 
-def test_a_users_posts_are_listed_newest_first_in_pages(play):
-    async def story(c):
+def test_a_users_posts_are_listed_newest_first_in_pages(play: Play) -> None:
+    async def story(c: Client) -> None:
         me = (await c.call("GET", "/x/2/users/me")).json["data"]
         assert me["username"] == "ada"
         ids = [(await c.tweet(f"post {n}")).json["data"]["id"] for n in range(7)]
@@ -213,8 +227,8 @@ def test_a_users_posts_are_listed_newest_first_in_pages(play):
     play(story)
 
 
-def test_start_time_bounds_the_list(play):
-    async def story(c):
+def test_start_time_bounds_the_list(play: Play) -> None:
+    async def story(c: Client) -> None:
         me = (await c.call("GET", "/x/2/users/me")).json["data"]["id"]
         await c.tweet("old")
         c.clock.advance(3600)
@@ -234,8 +248,8 @@ def test_start_time_bounds_the_list(play):
     play(story)
 
 
-def test_unauthorized_bodies_are_as_documented(play):
-    async def story(c):
+def test_unauthorized_bodies_are_as_documented(play: Play) -> None:
+    async def story(c: Client) -> None:
         for token in ("nonsense", "demo-", None):
             reply = await c.call("GET", "/x/2/users/me", token=token)
             assert reply.status == 401
@@ -249,8 +263,8 @@ def test_unauthorized_bodies_are_as_documented(play):
     play(story)
 
 
-def test_rate_headers_count_down_per_user_and_endpoint_until_429(play):
-    async def story(c):
+def test_rate_headers_count_down_per_user_and_endpoint_until_429(play: Play) -> None:
+    async def story(c: Client) -> None:
         await c.switch("x", on="create", rate={"limit": 2, "window_s": 60})
         left = [(await c.tweet(f"n {n}")).headers["x-rate-limit-remaining"] for n in range(2)]
         assert left == ["1", "0"]
@@ -269,7 +283,7 @@ def test_rate_headers_count_down_per_user_and_endpoint_until_429(play):
     play(story)
 
 
-def _image_form(c, **fields):
+def _image_form(c: Client, **fields: Any) -> aiohttp.FormData:
     form = aiohttp.FormData()
     form.add_field("media", c.png, filename="a.png", content_type="image/png")
     for name, value in fields.items():
@@ -277,8 +291,8 @@ def _image_form(c, **fields):
     return form
 
 
-def test_one_shot_upload_then_alt_text_then_post(play):
-    async def story(c):
+def test_one_shot_upload_then_alt_text_then_post(play: Play) -> None:
+    async def story(c: Client) -> None:
         form = _image_form(c, media_category="tweet_image")
         uploaded = await c.call("POST", "/x/2/media/upload", data=form)
         assert uploaded.status == 200
@@ -304,8 +318,8 @@ def test_one_shot_upload_then_alt_text_then_post(play):
     play(story)
 
 
-def test_uploaded_media_expire_after_a_day(play):
-    async def story(c):
+def test_uploaded_media_expire_after_a_day(play: Play) -> None:
+    async def story(c: Client) -> None:
         form = _image_form(c, media_category="tweet_image")
         media_id = (await c.call("POST", "/x/2/media/upload", data=form)).json["data"]["id"]
         c.clock.advance(86_401)
@@ -314,8 +328,8 @@ def test_uploaded_media_expire_after_a_day(play):
     play(story)
 
 
-def test_chunked_upload_is_assembled_and_video_is_processed(play):
-    async def story(c):
+def test_chunked_upload_is_assembled_and_video_is_processed(play: Play) -> None:
+    async def story(c: Client) -> None:
         upload = "/x/2/media/upload"
         body = {"media_type": "video/mp4", "total_bytes": 6, "media_category": "tweet_video"}
         started = (await c.call("POST", f"{upload}/initialize", json=body)).json["data"]
@@ -343,8 +357,8 @@ def test_chunked_upload_is_assembled_and_video_is_processed(play):
 @pytest.mark.parametrize(
     "fields", [{}, {"media_category": "tweet_video"}, {"media_category": "poster"}]
 )
-def test_one_shot_upload_needs_an_image_category(play, fields):
-    async def story(c):
+def test_one_shot_upload_needs_an_image_category(play: Play, fields: Any) -> None:
+    async def story(c: Client) -> None:
         reply = await c.call("POST", "/x/2/media/upload", data=_image_form(c, **fields))
         assert reply.status == 400
 
@@ -354,14 +368,14 @@ def test_one_shot_upload_needs_an_image_category(play, fields):
 CLIENT = aiohttp.encode_basic_auth("sandbox-client", "sandbox-client-secret")
 
 
-async def _refresh(c, refresh_token, auth=CLIENT, **more):
+async def _refresh(c: Client, refresh_token: str, auth: str | None = CLIENT, **more: str) -> Reply:
     form = {"grant_type": "refresh_token", "refresh_token": refresh_token, **more}
     headers = {"Authorization": auth} if auth else {}
     return await c.call("POST", "/x/2/oauth2/token", token=None, data=form, headers=headers)
 
 
-def test_refresh_tokens_rotate_and_a_replay_burns_the_family(play):
-    async def story(c):
+def test_refresh_tokens_rotate_and_a_replay_burns_the_family(play: Play) -> None:
+    async def story(c: Client) -> None:
         first = await _refresh(c, "refresh-ada")
         assert first.status == 200
         pair = first.json
@@ -384,8 +398,8 @@ def test_refresh_tokens_rotate_and_a_replay_burns_the_family(play):
     play(story)
 
 
-def test_access_tokens_live_two_hours(play):
-    async def story(c):
+def test_access_tokens_live_two_hours(play: Play) -> None:
+    async def story(c: Client) -> None:
         token = (await _refresh(c, "refresh-ada")).json["access_token"]
         c.clock.advance(7199 - 60)
         assert (await c.call("GET", "/x/2/users/me", token=token)).status == 200
@@ -395,12 +409,14 @@ def test_access_tokens_live_two_hours(play):
     play(story)
 
 
-def test_confidential_clients_need_basic_auth_and_public_ones_a_client_id(play):
-    async def story(c):
+def test_confidential_clients_need_basic_auth_and_public_ones_a_client_id(play: Play) -> None:
+    async def story(c: Client) -> None:
         missing = await _refresh(c, "refresh-ada", auth=None)
         assert missing.status == 401
         assert missing.json["error_description"] == "Missing valid authorization header"
-        wrong = await _refresh(c, "refresh-ada", auth=aiohttp.encode_basic_auth("sandbox-client", "no"))
+        wrong = await _refresh(
+            c, "refresh-ada", auth=aiohttp.encode_basic_auth("sandbox-client", "no")
+        )
         assert wrong.status == 401
         public = await _refresh(c, "refresh-ada", auth=None, client_id="sandbox-public")
         assert public.status == 200
@@ -412,8 +428,8 @@ def test_confidential_clients_need_basic_auth_and_public_ones_a_client_id(play):
     play(story)
 
 
-def test_a_revoked_token_is_dead(play):
-    async def story(c):
+def test_a_revoked_token_is_dead(play: Play) -> None:
+    async def story(c: Client) -> None:
         headers = {"Authorization": CLIENT}
         reply = await c.call(
             "POST", "/x/2/oauth2/revoke", token=None, data={"token": "demo-ada"}, headers=headers
