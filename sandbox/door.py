@@ -93,7 +93,10 @@ class _Visit:
         """Log first: a call counts from its arrival, whatever becomes of it."""
         self.world.calls.append(self.record)
         self.site.calls += 1
-        call = await self._read()
+        try:
+            call = await self._read()
+        except ConnectionError:
+            return self._cut()  # the client left in the middle of its request: nothing was asked
         self._sign_in(call)
         switches, operation = self.world.switches, self.endpoint.operation
         fault = switches.take(self.site.name, self.account_name, operation)

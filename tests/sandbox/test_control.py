@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import socket
@@ -105,6 +106,24 @@ def test_control_takes_json_only_so_that_foreign_pages_cannot_post(play: Play) -
             assert bad.status == 400
 
     play(story)
+
+
+def test_half_a_request_publishes_nothing_and_is_no_alarm(
+    play: Play, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(c: Client) -> None:
+        _reader, writer = await asyncio.open_connection("127.0.0.1", int(c.url.rpartition(":")[2]))
+        head = "POST /x/2/tweets HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer demo-ada\r\n"
+        writer.write(head.encode() + b'Content-Length: 99\r\n\r\n{"text": "ha')
+        while not c.running.world.calls:
+            await asyncio.sleep(0)
+        writer.transport.abort()
+        assert (await c.tweet("whole")).status == 201
+        stats = await c.stats("x")
+        assert (stats["count"], stats["calls"]) == (1, 2)
+
+    play(story)
+    assert not caplog.records
 
 
 def test_the_feed_joins_threads_newest_first(play: Play) -> None:
