@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -21,15 +20,15 @@ from accounts.models import ApiKey, AuditEvent, Membership, User, Workspace
 from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin, actor_of
 from engine.admin_cells import BAD, GOOD, MUTED, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
-from engine.admin_types import AnyModelAdmin, AnyModelForm, AnyTabularInline
+from engine.admin_types import AnyModelAdmin, AnyModelForm, AnyTabularInline, AnyUserAdmin
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(AnyUserAdmin):
     list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active")
     search_fields = ("username", "email", "first_name", "last_name", "external_id")
     fieldsets = (
-        *(DjangoUserAdmin.fieldsets or ()),
+        *(AnyUserAdmin.fieldsets or ()),
         ("Other systems", {"fields": ("external_id",)}),
     )
 

@@ -9,6 +9,7 @@ from scheduling.api.schedule import ApiNotFound
 
 admin.site.site_header = admin.site.site_title = "Carillon"
 admin.site.index_title = "Staff console"
+admin.site.enable_nav_sidebar = False  # the lists need the width
 
 urlpatterns = [
     path("admin/", admin.site.urls),

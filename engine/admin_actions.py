@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
+from django.contrib.auth import get_permission_codename
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,6 +21,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from engine.admin_lists import MOST
+from engine.admin_types import AnyModelAdmin
 from engine.states import IllegalTransition
 
 LISTED = 100  # rows spelled out on a confirmation page
@@ -66,7 +68,7 @@ def actor_of(request: HttpRequest) -> str:
     return f"user:{request.user.get_username()}"
 
 
-class ConfirmedActionsAdmin(admin.ModelAdmin[Any]):
+class ConfirmedActionsAdmin(AnyModelAdmin):
     """A ModelAdmin with `confirmed_actions`; each needs the model's change permission."""
 
     confirmed_actions: ClassVar[tuple[ConfirmedAction, ...]] = ()
@@ -74,14 +76,15 @@ class ConfirmedActionsAdmin(admin.ModelAdmin[Any]):
 
     def may_act(self, request: HttpRequest) -> bool:
         """Say whether this person may act on rows (whatever their state)."""
-        return super().has_change_permission(request) and self.has_view_permission(request)
+        change = get_permission_codename("change", self.opts)
+        return request.user.has_perm(f"{self.opts.app_label}.{change}")
 
     def describe(self, obj: Any) -> str:
         """Return how a row is written on the confirmation page."""
         return str(obj)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        actions = super().get_actions(request)
+        actions: dict[str, Any] = {**super().get_actions(request)}
         if self.may_act(request):
             for action in self.confirmed_actions:
                 if action.bulk:
@@ -131,7 +134,9 @@ class ConfirmedActionsAdmin(admin.ModelAdmin[Any]):
     ) -> HttpResponse:
         obj = self.get_object(request, object_id)
         context = {"console_buttons": self.buttons(request, obj) if obj else []}
-        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
+        return super().change_view(
+            request, object_id, form_url, {**context, **(extra_context or {})}
+        )
 
     # --- inside -------------------------------------------------------------------------------
     def _url_name(self) -> str:

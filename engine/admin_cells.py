@@ -1,14 +1,18 @@
-"""How the staff console writes states, durations and instants, the same on every page."""
+"""How the staff console shows states and instants, the same on every page."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
-from django.utils import timezone
+from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-NOTHING = "–"
+from engine.words import distance, moment
+
+NOTHING = "-"
 GOOD, BUSY, WAIT, WARN, BAD, MUTED = "good", "busy", "wait", "warn", "bad", "muted"
 
 
@@ -17,50 +21,30 @@ def badge(text: str, tone: str) -> SafeString:
     return format_html('<span class="badge badge-{}">{}</span>', tone, text)
 
 
-def duration(length: timedelta) -> str:
-    """Return a length with the unit that fits it: "3 ms", "4.2 s", "12 min", "3 h 5 min"."""
-    sign = "-" if length < timedelta() else ""
-    seconds = abs(length.total_seconds())
-    if seconds < 1:
-        return f"{sign}{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{sign}{seconds:.1f} s"
-    minutes, hours = int(seconds // 60), int(seconds // 3600)
-    if hours < 1:
-        return f"{sign}{minutes} min"
-    if hours < 48:
-        return f"{sign}{hours} h {minutes % 60} min"
-    return f"{sign}{hours // 24} days"
-
-
-def moment(at: datetime | None, *, now: datetime | None = None) -> str:
-    """Return an instant in UTC to the second; today's come without their date."""
+def time_cell(
+    at: datetime | None, *, now: datetime | None = None, with_distance: bool = False
+) -> SafeString | str:
+    """Return an instant: short to read, exact in its `datetime` attribute and its tooltip."""
     if at is None:
         return NOTHING
-    at, today = at.astimezone(UTC), (now or timezone.now()).astimezone(UTC).date()
-    clock = f"{at:%H:%M:%S} UTC"
-    if at.date() == today:
-        return clock
-    year = "" if at.year == today.year else f" {at.year}"
-    return f"{at.day} {at:%b}{year} {clock}"
+    exact = at.astimezone(UTC).isoformat(timespec="milliseconds")
+    away = f" ({distance(at, now=now)})" if with_distance else ""
+    short = moment(at, now=now).removesuffix(
+        " UTC"
+    )  # the tooltip and the page's foot tell the zone
+    return format_html('<time datetime="{}" title="{}">{}{}</time>', exact, exact, short, away)
 
 
-def until(at: datetime | None, *, now: datetime | None = None) -> str:
-    """Return an instant with its distance: "09:00:43 UTC (in 40.0 s)"."""
-    if at is None:
-        return NOTHING
-    now = now or timezone.now()
-    away = at - now
-    distance = f"in {duration(away)}" if away > timedelta() else f"{duration(-away)} ago"
-    return f"{moment(at, now=now)} ({distance})"
+def exact_cell(name: str, description: str) -> Callable[[Any, Any], SafeString | str]:
+    """Return an admin's field that shows the row's instant `name` to the millisecond, in UTC."""
 
+    @admin.display(description=description)
+    def cell(_: Any, row: Any) -> SafeString | str:
+        at: datetime | None = getattr(row, name)
+        if at is None:
+            return NOTHING
+        at = at.astimezone(UTC)
+        shown = f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d} UTC"
+        return format_html('<time datetime="{}">{}</time>', at.isoformat(), shown)
 
-def time_cell(at: datetime | None, *, now: datetime | None = None) -> SafeString | str:
-    """Return an instant for a list: short to read, exact in its `datetime` attribute."""
-    if at is None:
-        return NOTHING
-    return format_html(
-        '<time datetime="{}">{}</time>',
-        at.astimezone(UTC).isoformat(timespec="milliseconds"),
-        moment(at, now=now),
-    )
+    return cell

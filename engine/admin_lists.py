@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.db import connection, models
 from django.http import HttpRequest
+
+from engine import sql
+from engine.admin_types import AnyModelAdmin, AnyPaginator
 
 MOST = 2000  # rows a list pages through, and rows one action takes at a time
 
 
-class CappedPaginator(Paginator[Any]):
+class CappedPaginator(AnyPaginator):
     """Finds the first MOST matches with one query for their keys; nothing is ever counted in full.
 
     A filter that matches little costs one scan, not one for the count and one for the page.
@@ -23,7 +25,7 @@ class CappedPaginator(Paginator[Any]):
     @cached_property
     def keys(self) -> list[Any]:
         """Return the keys of the first MOST + 1 matches, in list order."""
-        return list(self.object_list.values_list("pk", flat=True)[: MOST + 1])  # type: ignore[union-attr]
+        return list(self._matches.values_list("pk", flat=True)[: MOST + 1])
 
     @cached_property
     def count(self) -> int:
@@ -38,8 +40,11 @@ class CappedPaginator(Paginator[Any]):
         number = self.validate_number(number)
         first = (number - 1) * self.per_page
         keys = self.keys[: self.count][first : first + self.per_page]
-        rows = self.object_list.filter(pk__in=keys)  # type: ignore[union-attr]
-        return Page(rows, number, self)
+        return Page(self._matches.filter(pk__in=keys), number, self)
+
+    @property
+    def _matches(self) -> models.QuerySet[Any]:
+        return cast("models.QuerySet[Any]", self.object_list)
 
 
 class CappedChangeList(ChangeList):
@@ -54,7 +59,7 @@ class CappedChangeList(ChangeList):
         if not isinstance(paginator, CappedPaginator):
             return
         if not (self.show_all and self.can_show_all):
-            self.result_list = paginator.page(self.page_num if self.multi_page else 1).object_list  # type: ignore[assignment]
+            self.result_list = paginator.page(self.page_num if self.multi_page else 1).object_list
         self.is_capped = paginator.is_capped
         if self.is_capped and not self.query and not self.has_active_filters:
             self.estimate = estimated_rows(self.model)
@@ -67,13 +72,13 @@ def estimated_rows(model: type[models.Model]) -> int | None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)",
-            [f'"{model._meta.db_table}"'],
+            [sql.table_of(model)],
         )
         found = cursor.fetchone()
     return int(found[0]) if found and found[0] > 0 else None
 
 
-class CappedAdmin(admin.ModelAdmin[Any]):
+class CappedAdmin(AnyModelAdmin):
     """Newest first, 50 a page, never a count over everything."""
 
     list_per_page = 50

@@ -26,6 +26,7 @@ from engine.admin_cells import (
     WAIT,
     WARN,
     badge,
+    exact_cell,
     time_cell,
 )
 from engine.admin_lists import CappedAdmin
@@ -33,6 +34,7 @@ from engine.models import Installation
 from engine.words import duration
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS
+from scheduling import admin_operations as admin_operations  # its pages register on import
 from scheduling.admin_actions import POST_ACTIONS
 from scheduling.admin_filters import (
     AccountFilter,
@@ -70,18 +72,24 @@ LATE_SECONDS = 1.0  # from here on lateness is worth a colour
 MOST_ACCOUNTS = 500  # that one search may mean
 CONTENT = ("connection", "text", "wall_clock", "time_zone", "first_comment")
 RULES = ("priority", "late_policy", "late_limit_minutes", "callback_url", "external_id")
-SHOWN_CONTENT = ("connection", "text", "scheduled_at", "time_zone", "first_comment", "media_count")
+SHOWN_CONTENT = (
+    "connection",
+    "text",
+    "exact_scheduled",
+    "time_zone",
+    "first_comment",
+    "media_count",
+)
 MACHINE_FIELDS = (
-    "state",
-    "due_at",
+    "state_badge",
+    "exact_due",
     "lateness",
     "tries",
-    "first_sent_at",
-    "sent_at",
-    "published_at",
+    "exact_first_sent",
+    "exact_sent",
+    "exact_published",
     "link",
     "remote_ids",
-    "last_category",
     "last_error",
 )
 INNER_FIELDS = (
@@ -94,10 +102,10 @@ INNER_FIELDS = (
     "publish_run",
     "fencing_token",
     "lease_slot",
-    "lease_expires_at",
+    "exact_lease",
     "correlation_id",
     "created_by",
-    "created_at",
+    "exact_created",
 )
 
 
@@ -109,13 +117,10 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
     list_display = (
         "state_badge",
         "excerpt",
-        "network",
         "account",
         "scheduled",
-        "due",
         "lateness",
         "tries",
-        "category",
         "link",
     )
     list_display_links = ("excerpt",)
@@ -134,6 +139,14 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
     search_fields = ("id",)  # shows the box; get_search_results decides
     search_help_text = "Words of the text, an account, an external id, a post's id or its address"
     autocomplete_fields = ("connection",)
+
+    exact_scheduled = exact_cell("scheduled_at", "scheduled for")
+    exact_due = exact_cell("due_at", "next step at")
+    exact_first_sent = exact_cell("first_sent_at", "first sent")
+    exact_sent = exact_cell("sent_at", "last sent")
+    exact_published = exact_cell("published_at", "published")
+    exact_lease = exact_cell("lease_expires_at", "lease ends")
+    exact_created = exact_cell("created_at", "written")
 
     # --- who may what -------------------------------------------------------------------------
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -182,25 +195,24 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         thread = f" (thread of {len(post.segments)})" if len(post.segments) > 1 else ""
         return (text.chars(EXCERPT_CHARS) or "(no text)") + thread
 
-    @admin.display(description="platform")
     def network(self, post: ScheduledPost) -> str:
         adapter = ADAPTERS.get(post.platform)
         return adapter.name if adapter else post.platform
 
     @admin.display(description="account")
-    def account(self, post: ScheduledPost) -> str:
-        return post.connection.username or post.connection.external_id
+    def account(self, post: ScheduledPost) -> SafeString:
+        name = post.connection.username or post.connection.external_id
+        return format_html('<span class="network">{}</span> {}', self.network(post), name)
 
-    @admin.display(description="scheduled for")
+    @admin.display(description="scheduled for (UTC)")
     def scheduled(self, post: ScheduledPost) -> SafeString | str:
-        return time_cell(post.scheduled_at)
-
-    @admin.display(description="next step")
-    def due(self, post: ScheduledPost) -> SafeString | str:
-        """Show when the machine acts next, if that is not simply the scheduled moment."""
+        """Show the moment and, if that is another one, when the machine acts next."""
+        moment = time_cell(post.scheduled_at)
         if post.due_at is None or (post.due_at == post.scheduled_at and not post.attempts):
-            return NOTHING
-        return time_cell(post.due_at)
+            return moment
+        return format_html(
+            '{} <span class="second">next: {}</span>', moment, time_cell(post.due_at)
+        )
 
     @admin.display(description="lateness")
     def lateness(self, post: ScheduledPost) -> SafeString | str:
@@ -212,12 +224,13 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         return format_html('<span class="{}">{}{}</span>', tone, duration(late), so_far)
 
     @admin.display(description="attempts")
-    def tries(self, post: ScheduledPost) -> str:
-        return f"{post.attempts}/{post.max_attempts}"
-
-    @admin.display(description="last category")
-    def category(self, post: ScheduledPost) -> str:
-        return post.last_category.replace("_", " ") or NOTHING
+    def tries(self, post: ScheduledPost) -> SafeString:
+        return format_html(
+            '{}/{} <span class="second">{}</span>',
+            post.attempts,
+            post.max_attempts,
+            post.last_category.replace("_", " "),
+        )
 
     @admin.display(description="live at")
     def link(self, post: ScheduledPost) -> SafeString | str:
@@ -235,10 +248,9 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
 
     def describe(self, obj: ScheduledPost) -> SafeString:
         return format_html(
-            "{} <b>{}</b> {} · {} · {}",
+            "{} <b>{}</b> {} · {}",
             self.state_badge(obj),
             self.excerpt(obj),
-            self.network(obj),
             self.account(obj),
             self.scheduled(obj),
         )
@@ -288,7 +300,8 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
                 "badge": self.state_badge(post),
                 "explanation": explain(post, paused=paused),
                 "recorder": flight_recorder(post),
-                "title": f"{self.network(post)} post of {self.account(post)}",
+                "title": f"{self.network(post)} post of {post.connection.username}",
+                "subtitle": None,
             }
         return super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}

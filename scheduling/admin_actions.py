@@ -69,7 +69,7 @@ POST_ACTIONS = (
         label="Publish now",
         button="Publish now",
         done="to be published now",
-        consequence="They become due at once and leave within a second, however late they are.",
+        consequence="Due at once: out within a second, however late.",
     ),
     _action(
         "requeue",
@@ -78,8 +78,8 @@ POST_ACTIONS = (
         button="Requeue",
         done="requeued",
         consequence=(
-            "They start a new run with a full set of attempts, at their moment or at once if it "
-            "has passed. Their history stays; parts that are live are not published again."
+            "A new run with a full set of attempts, at the planned moment or at once if that has "
+            "passed. The history stays; parts that are live are not published again."
         ),
     ),
     _action(
@@ -88,7 +88,7 @@ POST_ACTIONS = (
         label="Cancel",
         button="Cancel post",
         done="cancelled",
-        consequence="They will not be sent. A cancelled post can be requeued.",
+        consequence="Nothing is sent. A cancelled post can be requeued.",
     ),
     _action(
         "reconcile_now",
@@ -96,7 +96,7 @@ POST_ACTIONS = (
         label="Reconcile now",
         button="Ask the network now",
         done="to be asked about now",
-        consequence="Carillon asks the network what became of them as soon as that is safe.",
+        consequence="Carillon asks the network what became of it, as soon as that is safe.",
     ),
     _action(
         "resolve_live",
@@ -105,7 +105,7 @@ POST_ACTIONS = (
         label="Resolve: it is live",
         button="It is live",
         done="resolved as published",
-        consequence="They end as published. Nothing is sent again.",
+        consequence="The post ends as published. Nothing is sent again.",
         form_class=LiveForm,
         bulk=False,  # each has its own address
     ),
@@ -116,7 +116,7 @@ POST_ACTIONS = (
         label="Resolve: it is not live",
         button="It is not live",
         done="to be sent again",
-        consequence="They start a new run and are sent again at once.",
+        consequence="A new run starts: it is sent again at once.",
         warning=DOUBLE_POST,
         form_class=NotLiveForm,
     ),

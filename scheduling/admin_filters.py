@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -130,7 +130,7 @@ class TextFilter(admin.SimpleListFilter):
     """A filter one types into, for owners too many to list; a UUID means exactly that one."""
 
     template = "admin/console/text_filter.html"
-    model: type[Model]
+    model: type[SocialConnection | Workspace]
     column: str
     fields: tuple[str, ...]
 
@@ -147,7 +147,7 @@ class TextFilter(admin.SimpleListFilter):
                 for value in values
             ],
             "value": self.value() or "",
-            "clear": changelist.get_query_string(remove=[self.parameter_name]),
+            "clear": changelist.get_query_string(remove=[str(self.parameter_name)]),
         }
 
     def queryset(self, request: HttpRequest, queryset: Posts) -> Posts:
@@ -160,7 +160,7 @@ class TextFilter(admin.SimpleListFilter):
             rule = Q()
             for field in self.fields:
                 rule |= Q(**{f"{field}__icontains": wanted.lstrip("@")})
-            found = self.model._default_manager.filter(rule).values_list("pk", flat=True)
+            found = self.model.objects.filter(rule).values_list("pk", flat=True)
             return queryset.filter(**{f"{self.column}_id__in": list(found[:MOST_OWNERS])})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django import forms
@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
 
 from accounts.models import User
+from engine.admin_types import AnyModelForm
 from engine.states import IllegalTransition
 from scheduling import services
 from scheduling.models import ScheduledPost
@@ -56,13 +57,13 @@ def text_of(post: ScheduledPost) -> str:
     return BETWEEN_SEGMENTS.join(str(segment.get("text", "")) for segment in post.segments)
 
 
-class PostForm(forms.ModelForm[ScheduledPost]):
+class PostForm(AnyModelForm):
     """Adds or edits through `scheduling.services`; the admin sets `user` on its subclass."""
 
     user: User
 
     text = forms.CharField(
-        widget=forms.Textarea(attrs={"rows": 6}),
+        widget=forms.Textarea(attrs={"rows": 6, "class": "vLargeTextField"}),
         help_text="A line with only --- starts the next post of a thread.",
     )
     wall_clock = WallClockField(
@@ -73,6 +74,7 @@ class PostForm(forms.ModelForm[ScheduledPost]):
     class Meta:
         model = ScheduledPost
         fields = ("connection", "time_zone", "external_id", *PLAIN_FIELDS)
+        widgets = {"first_comment": forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -114,8 +116,14 @@ class PostForm(forms.ModelForm[ScheduledPost]):
 
     def save(self, commit: bool = True) -> ScheduledPost:
         """Return the post that the service has written already."""
-        self.save_m2m = lambda: None
-        return self.instance
+        return self._post
+
+    def save_m2m(self) -> None:
+        """Do nothing: the post has no many-to-many fields."""
+
+    @property
+    def _post(self) -> ScheduledPost:
+        return cast("ScheduledPost", self.instance)
 
     # --- inside -------------------------------------------------------------------------------
     def _schedule(self) -> ScheduledPost:
@@ -144,7 +152,7 @@ class PostForm(forms.ModelForm[ScheduledPost]):
             changes["scheduled_at"] = self.cleaned_data["scheduled_at"]
             changes["time_zone"] = self.cleaned_data["time_zone"]
         if not changes:
-            return self.instance
+            return self._post
         return services.edit_post(
             self.instance.pk,
             actor=f"user:{self.user.get_username()}",

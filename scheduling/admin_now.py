@@ -6,17 +6,16 @@ Every figure is one short index range; none counts published or future posts.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from engine import slots
 from engine.admin_cells import BAD, BUSY, GOOD, MUTED, WARN
-from engine.models import RateLimitState, WorkerSlot
-from engine.slots import fresh
+from engine.models import Installation, RateLimitState
 from platforms.models import ConnectionState, SocialConnection
 from scheduling.admin_filters import overdue
 from scheduling.models import ScheduledPost
@@ -75,7 +74,7 @@ def figures() -> list[Figure]:
     ]
 
 
-def _machine_figures(now: Any) -> list[Figure]:
+def _machine_figures(now: datetime) -> list[Figure]:
     connections = reverse("admin:platforms_socialconnection_changelist")
     limits = reverse("admin:engine_ratelimitstate_changelist")
     waiting = Q(blocked_until__gt=now) | Q(open_until__gt=now)
@@ -91,17 +90,24 @@ def _machine_figures(now: Any) -> list[Figure]:
             "limits in force", RateLimitState.objects.filter(waiting), WARN, f"{limits}?waiting=yes"
         ),
         _slots(),
+        _sending(),
     ]
 
 
 def _slots() -> Figure:
-    alive, wanted = fresh("publish").count(), settings.PUBLISHER_SLOTS
+    alive, wanted = slots.fresh("publish").count(), slots.wanted("publish")
     return Figure(
         label="publisher slots fresh",
         number=f"{alive}/{max(alive, wanted)}",
         tone=GOOD if alive >= wanted else BAD,
-        url=reverse(f"admin:engine_{WorkerSlot._meta.model_name}_changelist") + "?fresh=yes",
+        url=reverse("admin:engine_workerslot_changelist") + "?fresh=yes",
     )
+
+
+def _sending() -> Figure:
+    paused = Installation.objects.filter(paused=True).exists()
+    address = reverse("admin:engine_installation_changelist")
+    return Figure("sending", "paused" if paused else "on", BAD if paused else GOOD, address)
 
 
 def _figure(label: str, rows: QuerySet[Any], tone: str, url: str) -> Figure:

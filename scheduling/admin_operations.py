@@ -104,7 +104,7 @@ class RateLimitStateAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
         names = _account_names(rows)
         for row in rows:
             row.account_name = names.get(row.key, row.key)
-        changelist.result_list = rows  # type: ignore[assignment]
+        changelist.result_list = rows
         return changelist
 
     @admin.display(description="whose allowance")

@@ -152,7 +152,8 @@ def _publishing(post: ScheduledPost, now: datetime) -> Explanation:
         return Explanation(
             headline,
             "Its slot records the answer within seconds. If that slot has died, the outcome "
-            f"counts as unknown from {moment(doubtful_at, now=now)} on, and Carillon asks the network.",
+            f"counts as unknown from {moment(doubtful_at, now=now)} on, and Carillon asks the "
+            "network.",
         )
     return Explanation(
         f"{headline} Its lease ran out at {moment(post.lease_expires_at, now=now)}.",

@@ -1,0 +1,124 @@
+"""The outbox in the staff console: what was told to whom, and telling it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin
+from engine.admin_cells import BAD, BUSY, GOOD, MUTED, NOTHING, WAIT, badge, time_cell
+from engine.admin_lists import CappedAdmin, ShownOnly
+from engine.admin_types import AnyTabularInline
+from notifications.models import Delivery, DeliveryGraph, DeliveryState, Notification
+from notifications.resending import resend
+
+TONES = {
+    DeliveryState.PENDING: WAIT,
+    DeliveryState.SENDING: BUSY,
+    DeliveryState.SENT: GOOD,
+    DeliveryState.FAILED: BAD,
+    DeliveryState.SKIPPED: MUTED,
+}
+
+
+def _resend(pk: UUID, actor: str, answers: Mapping[str, Any]) -> None:
+    resend(pk, actor=actor, reason=answers["reason"])
+
+
+def _refusal(delivery: Delivery) -> str:
+    allowed = DeliveryGraph.allows(delivery.state, DeliveryState.PENDING)
+    being_sent = delivery.state == DeliveryState.SENDING
+    return "" if allowed and not being_sent else f"it is {delivery.get_state_display()}"
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
+    list_display = (
+        "state_badge",
+        "event",
+        "channel",
+        "target",
+        "tries",
+        "problem",
+        "due",
+        "created",
+    )
+    list_display_links = ("event",)
+    list_select_related: ClassVar[tuple[str, ...]] = ("notification",)
+    list_filter = ("state", "channel")
+    show_facets = admin.ShowFacets.NEVER
+    search_fields = ("target", "notification__event")
+    fields = (
+        "state_badge",
+        "notification",
+        "channel",
+        "target",
+        "tries",
+        "problem",
+        "error_text",
+        "due_at",
+        "sent_at",
+        "delivered_at",
+        "provider_id",
+        "created_at",
+    )
+    confirmed_actions = (
+        ConfirmedAction(
+            name="resend",
+            label="Send again",
+            button="Send again",
+            done="to be sent again",
+            consequence="They become due at once, with a full set of attempts.",
+            run=_resend,
+            refusal=_refusal,
+        ),
+    )
+
+    @admin.display(description="state")
+    def state_badge(self, delivery: Delivery) -> SafeString:
+        return badge(delivery.get_state_display(), TONES[DeliveryState(delivery.state)])
+
+    @admin.display(description="event")
+    def event(self, delivery: Delivery) -> str:
+        return delivery.notification.event
+
+    @admin.display(description="attempts")
+    def tries(self, delivery: Delivery) -> str:
+        return f"{delivery.attempts}/{delivery.max_attempts}"
+
+    @admin.display(description="problem")
+    def problem(self, delivery: Delivery) -> str:
+        return delivery.error_category.replace("_", " ") or NOTHING
+
+    @admin.display(description="due")
+    def due(self, delivery: Delivery) -> SafeString | str:
+        return time_cell(delivery.due_at)
+
+    @admin.display(description="written")
+    def created(self, delivery: Delivery) -> SafeString | str:
+        return time_cell(delivery.created_at)
+
+
+class DeliveryInline(ShownOnly, AnyTabularInline):
+    model = Delivery
+    fields = ("channel", "target", "state", "attempts", "error_category", "delivered_at")
+    readonly_fields = fields
+    show_change_link = True
+    extra = 0
+
+
+@admin.register(Notification)
+class NotificationAdmin(ShownOnly, CappedAdmin):
+    list_display = ("event", "workspace", "user", "created")
+    list_select_related: ClassVar[tuple[str, ...]] = ("workspace", "user")
+    search_fields = ("event", "=dedupe_key")
+    fields = ("event", "workspace", "user", "context", "dedupe_key", "created_at")
+    inlines = (DeliveryInline,)
+
+    @admin.display(description="written")
+    def created(self, notification: Notification) -> SafeString | str:
+        return time_cell(notification.created_at)
