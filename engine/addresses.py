@@ -1,7 +1,7 @@
 """Which addresses a host named by a user may lead to: public ones, unless the operator lists more.
 
-`ipaddress.is_global` alone is not enough: it is true for multicast, NAT64 and, in some Python
-releases, 6to4 addresses, all of which can lead back inside. Checked with Python 3.11 to 3.13.
+`ipaddress.is_global` alone is not enough: it is true for multicast, NAT64, old site-local and, in
+some Python releases, 6to4 addresses, which can lead back inside. Checked with Python 3.11 to 3.13.
 """
 
 from __future__ import annotations
@@ -20,10 +20,18 @@ from ipaddress import (
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# Addresses that carry another address inside, or that reach a neighbour's relay.
-TUNNELS = tuple(
+# NAT64, 6to4 and Teredo carry another address inside; the others are for protocols or old sites.
+SPECIAL = tuple(
     ip_network(text)
-    for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "192.88.99.0/24")
+    for text in (
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "2002::/16",
+        "2001::/32",
+        "192.88.99.0/24",
+        "192.0.0.0/24",
+        "fec0::/10",
+    )
 )
 
 
@@ -33,7 +41,7 @@ def is_public(address: Address) -> bool:
         address = address.ipv4_mapped
     if address.is_multicast or address.is_reserved or address.is_unspecified:
         return False
-    return address.is_global and not any(address in network for network in TUNNELS)
+    return address.is_global and not any(address in network for network in SPECIAL)
 
 
 def parse_address(host: str) -> Address | None:

@@ -9,6 +9,7 @@ here, and a write is never sent again by aiohttp: a payload that was handed over
 from __future__ import annotations
 
 import json as json_module
+import re
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -48,6 +49,7 @@ DNS_CACHE_SECONDS = 30
 MAX_BODY_BYTES = 1024 * 1024
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 3  # of downloads; a request is never redirected
+HOST = re.compile(r"[A-Za-z0-9._:%-]+")  # a name in its ASCII form, or an address
 USER_AGENT = "Carillon/0.1 (+self-hosted social publishing)"
 OWN: Literal["own"] = "own"
 FAILURES = (aiohttp.ClientError, OSError, ValueError)  # TimeoutError is an OSError
@@ -332,7 +334,7 @@ class Http:
         return self._checked(url)
 
     def _checked(self, url: URL) -> URL:
-        if not url.raw_host or url.scheme not in ("http", "https"):
+        if url.scheme not in ("http", "https") or not HOST.fullmatch(url.raw_host or ""):
             raise ServiceError(ErrorCategory.VALIDATION_ERROR, "This is not a web address.")
         if self._guard is not None:
             reason = refusal(
@@ -369,7 +371,7 @@ class Http:
         """Return what a failure means that left us without an answer."""
         if payload is not None and payload.failure is not None:
             return payload.failure
-        if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
+        if isinstance(error, aiohttp.ClientConnectorDNSError) and isinstance(
             error.os_error, PrivateAddressError
         ):
             return ServiceError(
@@ -382,7 +384,8 @@ class Http:
                 ErrorCategory.OUTCOME_UNKNOWN,
                 f"The request was sent to {url.host}, but its answer was lost: {_reason(error)}.",
             )
-        if isinstance(error, ValueError) and not handed_over:
+        is_connection = isinstance(error, aiohttp.ClientConnectionError)  # certificates: both
+        if isinstance(error, ValueError) and not is_connection and not handed_over:
             return ServiceError(
                 ErrorCategory.VALIDATION_ERROR,
                 "The request cannot be written: its address or a header is malformed.",
