@@ -27,7 +27,7 @@ from scheduling.services import schedule_post
 ACTOR = "system"
 SLUG = "demo"
 STAFF = "admin"
-FIRST_AFTER = timedelta(seconds=8)  # by then web server and publisher have started
+FIRST_AFTER = timedelta(seconds=5)  # time to open the feed and watch
 PICTURE_SIZE_PIXELS = (480, 270)
 PICTURE_ALT_TEXT = "A plain colour gradient from dusk blue at the top to dawn orange below."
 
@@ -66,13 +66,13 @@ POSTS = (
 )
 
 
-def make_staff() -> str:
-    """Make the staff login unless there is one; return its new password, else an empty text."""
-    if User.objects.filter(is_superuser=True).exists():
-        return ""
+def make_staff() -> tuple[str, str]:
+    """Return the staff login's name, and its password if it had to be made (else "")."""
+    if known := _staff():
+        return known.get_username(), ""
     password = secrets.token_urlsafe(12)
     User.objects.create_superuser(STAFF, "", password)
-    return password
+    return STAFF, password
 
 
 def make_demo() -> int:
@@ -83,7 +83,7 @@ def make_demo() -> int:
     """
     if ScheduledPost.objects.filter(workspace__slug=SLUG).exists():
         return 0
-    owner = User.objects.filter(is_superuser=True).order_by("pk").first()
+    owner = _staff()
     workspace = Workspace.objects.filter(slug=SLUG).first() or create_workspace(
         slug=SLUG, name="Demo", owner=owner, actor=ACTOR
     )
@@ -95,6 +95,10 @@ def make_demo() -> int:
     }
     with transaction.atomic():
         return _schedule(workspace, accounts, owner)
+
+
+def _staff() -> User | None:
+    return User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
 
 
 def _credentials() -> dict[str, dict[str, str]]:

@@ -1,8 +1,9 @@
 """`manage.py run`: site, publisher and sandbox under one supervisor; the first run adds a demo.
 
-1. Look at the ports. 2. Migrate. 3. Start the sandbox, and on the first run connect demo accounts
-to it and schedule demo posts. 4. Start the web server and the publisher. 5. Keep them all running
-until Ctrl-C or SIGTERM, then end everything within 10 seconds.
+1. Look at the ports. 2. Migrate, make the staff login. 3. Start sandbox, publisher and web server.
+4. Once all of them work: connect demo accounts to the sandbox and schedule demo posts (first run),
+say what to open. 5. Keep everything running until Ctrl-C or SIGTERM, then end all of it within
+10 seconds.
 """
 
 from __future__ import annotations
@@ -10,20 +11,24 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connections
 
 from config.embedded import AlreadyRunning, hold_installation
 from config.supervisor import Child, Supervisor
-from scheduling.demo import make_demo, make_staff
+from engine import slots
+from engine.errors import ServiceError
+from scheduling.demo import SLUG, make_demo, make_staff
 
 HOST = "127.0.0.1"  # a demo is for this machine; production binds as Procfile says
 GRACE_SECONDS = 9.0  # SIGTERM to SIGKILL; SHUTDOWN_GRACE_SECONDS of the publisher is less
 WEB_THREADS = 4
+PUBLISHER_PATIENCE_SECONDS = 30.0
 
 
 class Command(BaseCommand):
@@ -45,45 +50,59 @@ class Command(BaseCommand):
             hold_installation()
         except AlreadyRunning as error:
             raise CommandError(str(error)) from None
-        self.stdout.write("Bringing the database up to date")
-        call_command("migrate", verbosity=0, interactive=False)
         supervisor = Supervisor(grace=GRACE_SECONDS, write=self._write)
         supervisor.listen_to_signals()
+        self._write("Bringing the database up to date")
+        call_command("migrate", verbosity=0, interactive=False)
+        user, password = make_staff()
         try:
-            self._run(supervisor, with_sandbox=with_sandbox, with_demo=not options["no_demo"])
+            for child in _children(with_sandbox=with_sandbox):
+                supervisor.start(child)
+            if supervisor.run_until(_WorkingParts(with_sandbox=with_sandbox)):
+                demo = make_demo() if with_sandbox and not options["no_demo"] else 0
+                self._write(_welcome(user, password, demo, with_sandbox=with_sandbox))
+                password = ""
+                supervisor.run_until(lambda: False)
+        except ServiceError as error:
+            raise CommandError(f"The sandbox refuses the demo accounts: {error}") from None
         finally:
+            if password:  # it exists now, so it must be told
+                self._write(f"Staff login: {user}, password {password} (shown this once)")
             self._write("Ending")
             supervisor.end()
-
-    def _run(self, supervisor: Supervisor, *, with_sandbox: bool, with_demo: bool) -> None:
-        env = dict(os.environ)
-        if with_sandbox:
-            port = str(settings.SANDBOX_PORT)
-            command = [sys.executable, "-m", "sandbox", "--host", HOST, "--port", port]
-            supervisor.start(Child("sandbox", command, env, ends=1))
-            if not supervisor.run_until(lambda: _is_taken(settings.SANDBOX_PORT)):
-                return
-        password = make_staff()
-        demo = make_demo() if with_sandbox and with_demo else 0
-        connections.close_all()
-        supervisor.start(Child("publish", [sys.executable, "manage.py", "qcluster"], env))
-        supervisor.start(Child("web", _web_command(), env))
-        if not supervisor.run_until(lambda: _is_taken(settings.PORT)):
-            return
-        self._write(_welcome(password, demo, with_sandbox=with_sandbox))
-        supervisor.run_until(lambda: False)
 
     def _write(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
 
 
-def _web_command() -> list[str]:
-    return [
+class _WorkingParts:
+    """Asks, when called, whether everything answers; a publisher that is slow is not waited for."""
+
+    def __init__(self, *, with_sandbox: bool) -> None:
+        self._ports = [settings.PORT, *([settings.SANDBOX_PORT] if with_sandbox else [])]
+        self._patience_ends = time.monotonic() + PUBLISHER_PATIENCE_SECONDS
+
+    def __call__(self) -> bool:
+        if not all(_is_taken(port) for port in self._ports):
+            return False
+        return not slots.missing("publish") or time.monotonic() > self._patience_ends
+
+
+def _children(*, with_sandbox: bool) -> Iterator[Child]:
+    """Yield what to run; the sandbox ends last, so that calls in flight get their answers."""
+    env = dict(os.environ)
+    if with_sandbox:
+        port = str(settings.SANDBOX_PORT)
+        sandbox = [sys.executable, "-m", "sandbox", "--host", HOST, "--port", port]
+        yield Child("sandbox", sandbox, env, ends=1)
+    yield Child("publish", [sys.executable, "manage.py", "qcluster"], env)
+    web = [
         sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"{HOST}:{settings.PORT}",
         "--workers", "1", "--threads", str(WEB_THREADS), "--graceful-timeout", "5",
         "--log-level", "warning", "--no-control-socket",
     ]  # fmt: skip
+    yield Child("web", web, env)
 
 
 def _require_free_port(name: str, port: int) -> None:
@@ -105,25 +124,23 @@ def _is_taken(port: int) -> bool:
         return door.connect_ex((HOST, port)) == 0
 
 
-def _welcome(password: str, demo_posts: int, *, with_sandbox: bool) -> str:
+def _welcome(user: str, password: str, demo_posts: int, *, with_sandbox: bool) -> str:
     """Return what to open; the password only on the run that made it."""
     site = f"http://localhost:{settings.PORT}"
-    lines = ["", "Carillon is running. Ctrl-C ends it.", "", f"  Admin    {site}/admin/"]
-    if password:
-        lines += [
-            "           user      admin",
-            f"           password  {password}  (shown this once)",
-        ]
-    else:
-        lines.append(
-            "           password forgotten? .venv/bin/python manage.py changepassword admin"
-        )
-    lines.append(f"  API      {site}/api/v1/")
+    manage = f"{os.path.relpath(sys.executable)} manage.py"
+    reset = f"lost? {manage} changepassword {user}"
+    lines = [
+        "",
+        "Carillon is running; Ctrl-C ends it.",
+        "",
+        f"  Admin     {site}/admin/",
+        f"  user      {user}",
+        f"  password  {f'{password}   (shown this once)' if password else reset}",
+        f"  API       {site}/api/v1/",
+        f"  API key   {manage} create_api_key --workspace {SLUG} --name me",
+    ]
     if with_sandbox:
-        lines.append(f"  Sandbox  {settings.SANDBOX_URL}/  (what the networks' readers see)")
+        lines.append(f"  Sandbox   {settings.SANDBOX_URL}/   (what readers of the networks see)")
     if demo_posts:
-        lines += [
-            "",
-            f"{demo_posts} demo posts go out over the next two minutes: watch the sandbox.",
-        ]
+        lines += ["", f"{demo_posts} demo posts go out in the next two minutes: watch the sandbox."]
     return "\n".join([*lines, ""])
