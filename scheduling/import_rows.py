@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ParamSpec, TextIO, TypeVar
+from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -59,9 +59,9 @@ class BadRow(Exception):
         self.errors = errors
 
 
-def read_cells(stream: TextIO) -> Iterator[tuple[int, list[str], tuple[str, ...]]]:
+def read_cells(lines: Iterable[str]) -> Iterator[tuple[int, list[str], tuple[str, ...]]]:
     """Yield (row number, cells, header) for every row that is not blank; raises BadFile."""
-    reader = csv.reader(stream, strict=True)
+    reader = csv.reader(lines, strict=True)
     number = 0
     header: tuple[str, ...] = ()
     try:
@@ -230,9 +230,9 @@ def _moment(cell: str, zone_name: str) -> datetime:
         raise BadRow(
             ("scheduled_at", f"{cell!r} is not an ISO 8601 date and time, {example}")
         ) from None
-    if moment.tzinfo is None:
-        moment = _on_the_wall(moment, zone_name, cell)
     try:
+        if moment.tzinfo is None:
+            moment = _on_the_wall(moment, zone_name, cell)
         return moment.astimezone(UTC)
     except OverflowError:
         raise BadRow(("scheduled_at", f"{cell!r} is beyond the calendar.")) from None

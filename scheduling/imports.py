@@ -12,16 +12,17 @@ from __future__ import annotations
 import pickle
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import IO, TextIO
+from typing import IO
 
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import AuditEvent, Workspace
+from accounts.audit import record
+from accounts.models import Workspace
 from media.models import Asset
 from scheduling.bulk import Row, insert_rows, row_of
 from scheduling.import_rows import BadRow, Cells, RowError, RowReader, cells_by_name, read_cells
@@ -54,7 +55,7 @@ class Chunk:
 
 
 def import_posts(
-    stream: TextIO,
+    lines: Iterable[str],
     workspace: Workspace,
     *,
     actor: str,
@@ -69,7 +70,7 @@ def import_posts(
     """
     report = ImportReport()
     with tempfile.TemporaryFile(prefix="carillon-import-") as spool:
-        for chunk in _checked(stream, RowReader(workspace, now=now or timezone.now()), report):
+        for chunk in _checked(lines, RowReader(workspace, now=now or timezone.now()), report):
             pickle.dump(chunk, spool, protocol=pickle.HIGHEST_PROTOCOL)
             if report.bad >= MOST_ERRORS and not skip_bad:
                 return report
@@ -78,14 +79,20 @@ def import_posts(
         spool.seek(0)
         with transaction.atomic():
             _write(spool, report)
-            _audit(workspace, actor, report)
+            record(
+                workspace=workspace,
+                actor=actor,
+                action="posts.imported",
+                target=f"workspace:{workspace.pk}",
+                detail={"created": report.created, "existing": report.existing, "bad": report.bad},
+            )
             report.written = not dry_run
             transaction.set_rollback(dry_run)  # the counts are exact, and nothing stays
     return report
 
 
-def _checked(stream: TextIO, reader: RowReader, report: ImportReport) -> Iterator[Chunk]:
-    rows = read_cells(stream)
+def _checked(lines: Iterable[str], reader: RowReader, report: ImportReport) -> Iterator[Chunk]:
+    rows = read_cells(lines)
     while numbered := list(islice(rows, CHUNK_ROWS)):
         chunk = Chunk()
         named: list[tuple[int, Cells]] = []
@@ -136,14 +143,4 @@ def _write_media(media: dict[uuid.UUID, list[Asset]]) -> None:
         PostMedia(post_id=pk, asset_id=asset.pk, position=position)
         for pk in created
         for position, asset in enumerate(media[pk])
-    )
-
-
-def _audit(workspace: Workspace, actor: str, report: ImportReport) -> None:
-    AuditEvent.objects.create(
-        workspace=workspace,
-        actor=actor,
-        action="posts.imported",
-        target=f"workspace:{workspace.pk}",
-        detail={"created": report.created, "existing": report.existing, "bad": report.bad},
     )
