@@ -12,7 +12,7 @@ from engine.ids import uuid7
 from engine.jobs import LeasedJob
 from media.models import Asset
 from platforms.models import SocialConnection
-from scheduling.states import MACHINE, WAITING, PostGraph, PostState
+from scheduling.states import MACHINE, NEEDS_ATTENTION, WAITING, PostGraph, PostState
 
 
 class PostGroup(models.Model):
@@ -134,6 +134,11 @@ class ScheduledPost(LeasedJob):
             ),
             models.Index(fields=["workspace", "scheduled_at"], name="post_calendar"),
             models.Index(fields=["group"], condition=Q(group__isnull=False), name="post_group"),
+            models.Index(
+                fields=["state", "id"],
+                condition=Q(state__in=sorted(NEEDS_ATTENTION)),
+                name="post_attention",  # a post that simply goes out never enters it
+            ),
         ]
 
     def __str__(self) -> str:
