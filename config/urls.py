@@ -9,6 +9,7 @@ from scheduling.api.schedule import ApiNotFound
 
 admin.site.site_header = admin.site.site_title = "Carillon"
 admin.site.index_title = "Staff console"
+admin.site.site_url = None  # there is no site for users yet
 admin.site.enable_nav_sidebar = False  # the lists need the width
 
 urlpatterns = [

@@ -16,7 +16,6 @@ class AssetAdmin(ShownOnly, CappedAdmin):
     list_display = ("id", "kind", "workspace", "mime_type", "size", "created_at")
     list_select_related: ClassVar[tuple[str, ...]] = ("workspace",)
     list_filter = ("kind",)
-    show_facets = admin.ShowFacets.NEVER
     search_fields = ("=id", "=sha256")
     search_help_text = "A file's id or its SHA-256"
     fields = (

@@ -50,7 +50,6 @@ class DeliveryAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
     list_display_links = ("event",)
     list_select_related: ClassVar[tuple[str, ...]] = ("notification",)
     list_filter = ("state", "channel")
-    show_facets = admin.ShowFacets.NEVER
     search_fields = ("target", "notification__event")
     fields = (
         "state_badge",

@@ -66,7 +66,6 @@ class SocialConnectionAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
     list_display_links = ("account",)
     list_select_related: ClassVar[tuple[str, ...]] = ("workspace",)
     list_filter = ("state", PlatformFilter)
-    show_facets = admin.ShowFacets.NEVER
     search_fields = (
         "username",
         "display_name",

@@ -135,7 +135,6 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         ScheduledFilter,
         WorkspaceFilter,
     )
-    show_facets = admin.ShowFacets.NEVER  # each facet would count the whole table
     search_fields = ("id",)  # shows the box; get_search_results decides
     search_help_text = "Words of the text, an account, an external id, a post's id or its address"
     autocomplete_fields = ("connection",)
