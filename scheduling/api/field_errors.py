@@ -36,7 +36,7 @@ def _walk(detail: Any, path: str) -> Iterator[FieldError]:
 
 
 def _joined(path: str, name: Any) -> str:
-    if name == api_settings.NON_FIELD_ERRORS_KEY:
+    if name in ("", api_settings.NON_FIELD_ERRORS_KEY):
         return path
     if isinstance(name, int):  # items of a ListField come as {index: errors}
         return f"{path}[{name}]"

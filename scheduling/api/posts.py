@@ -18,7 +18,7 @@ from scheduling.api.attachments import attachments_from
 from scheduling.api.base import ApiView, as_uuid, post_of
 from scheduling.api.filters import filtered
 from scheduling.api.pages import Pages
-from scheduling.api.problems import unknown
+from scheduling.api.problems import naming, unknown
 from scheduling.api.representations import attempt_json, post_json, transition_json
 from scheduling.api.serializers import PostChanges, PostInput, ReasonInput, ResolutionInput
 from scheduling.models import ScheduledPost
@@ -43,7 +43,7 @@ class PostsView(ApiView):
         connection = connection_of(access, wish.pop("connection"), "connection")
         is_draft = wish.pop("draft")
         media = wish.pop("media", [])
-        with transaction.atomic():
+        with naming(_names(request)), transaction.atomic():
             post, created = services.schedule_post(
                 workspace=access.workspace,
                 connection=connection,
@@ -72,7 +72,7 @@ class PostView(ApiView):
         access = self.enter()
         post = post_of(access, post_id)
         version = changes.pop("content_version", None)
-        with transaction.atomic():
+        with naming(_names(request)), transaction.atomic():
             if "media" in changes:
                 changes["attachments"] = attachments_from(access, changes.pop("media"))
             edited = services.edit_post(
@@ -162,6 +162,11 @@ def connection_of(access: Access, connection_id: str, field: str) -> SocialConne
     if found is None:
         raise unknown(field, "connection", "GET /api/v1/connections lists them")
     return found
+
+
+def _names(request: Request) -> dict[str, str]:
+    """Return how to call fields in errors: whoever sent `text` never heard of segments."""
+    return {"segments[0].text": "text"} if "text" in request.data else {}
 
 
 def _shown(post: ScheduledPost) -> dict[str, Any]:

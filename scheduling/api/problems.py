@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -69,6 +71,22 @@ def unknown(field: str, what: str, remedy: str = "") -> Problem:
 def invalid(field: str, code: str, message: str) -> Problem:
     """Return 422 for one field."""
     return Problem(422, "invalid", message, errors=[FieldError(field, code, message)])
+
+
+@contextmanager
+def naming(names: Mapping[str, str]) -> Iterator[None]:
+    """Call fields by the caller's names in errors of the services: {beginning: what to say}."""
+    try:
+        yield
+    except Invalid as error:
+        raise Invalid([_renamed(found, names) for found in error.errors]) from None
+
+
+def _renamed(error: FieldError, names: Mapping[str, str]) -> FieldError:
+    for ours, theirs in names.items():
+        if error.field.startswith(ours):
+            return replace(error, field=theirs + error.field.removeprefix(ours))
+    return error
 
 
 def problem_response(exc: Exception, context: Mapping[str, Any]) -> Response:

@@ -20,7 +20,7 @@ from scheduling.api.base import ApiView, as_uuid, found_post
 from scheduling.api.fields import instant
 from scheduling.api.filters import platform_slug
 from scheduling.api.jobs import job_json, status_of
-from scheduling.api.problems import Problem, invalid, unknown
+from scheduling.api.problems import Problem, invalid, naming, unknown
 from scheduling.api.queue import queue_counts
 from scheduling.api.serializers import ScheduleInput
 from scheduling.api.targets import target_of
@@ -29,6 +29,12 @@ from scheduling.models import ScheduledPost
 from scheduling.states import WAITING, PostState
 
 CALLBACK_PATH = "/api/v1/scheduling/callback/"
+THEIR_NAMES = {
+    "segments[0].text": "text",
+    "segments[0].media": "media_urls",
+    "external_id": "content_id",
+    "connection": "connection_id",
+}
 
 
 class ScheduleView(ApiView):
@@ -50,7 +56,7 @@ class ScheduleView(ApiView):
         else:
             draft = _stored_draft(access, wish, slug)
             connection = draft.connection
-        with transaction.atomic():
+        with naming(THEIR_NAMES), transaction.atomic():
             if draft is None:
                 post, created = _schedule_new(access, connection, wish)
             else:

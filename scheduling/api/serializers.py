@@ -53,7 +53,7 @@ class StrictBody(Body):
 class SegmentField(serializers.Field[Any, Any, Any, Any]):
     """One post of a thread: a string, or {"text": string}."""
 
-    default_error_messages = {"wrong_type": 'Must be a string or {"text": string}.'}
+    default_error_messages = {"wrong_type": "Must be a string, or an object with just a text."}
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
         """Return it as stored."""

@@ -11,7 +11,6 @@ from django.utils.crypto import salted_hmac
 from accounts.access import Access
 from engine.errors import ErrorCategory, ServiceError
 from platforms.models import ConnectionState, SocialConnection
-from platforms.registry import adapter_for
 from platforms.services import connect
 from platforms.verification import verify_credentials
 from scheduling.api.posts import connection_of
@@ -87,7 +86,7 @@ def _of_token(access: Access, slug: str, token: str) -> SocialConnection:
         ).first()
         if still_good is not None:
             return still_good
-    credentials = {_token_key(slug): token}
+    credentials = {"access_token": token}
     try:
         account = verify_credentials(slug, credentials)
     except ServiceError as error:
@@ -97,12 +96,6 @@ def _of_token(access: Access, slug: str, token: str) -> SocialConnection:
     )
     cache.set(seen_as, (connection.pk, connection.version), VERIFIED_FOR.total_seconds())
     return connection
-
-
-def _token_key(slug: str) -> str:
-    """Return the name under which the platform's credentials hold a bearer token."""
-    keys = [name.rstrip("?") for name in adapter_for(slug).credential_keys]
-    return "access_token" if "access_token" in keys or not keys else keys[0]
 
 
 def _refused(error: ServiceError) -> Problem:
