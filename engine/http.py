@@ -50,6 +50,7 @@ MAX_BODY_BYTES = 1024 * 1024
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 3  # of downloads; a request is never redirected
 HOST = re.compile(r"[A-Za-z0-9._:%-]+")  # a name in its ASCII form, or an address
+SECRET_FIELD = re.compile("token|secret|password|code|assertion")
 USER_AGENT = "Carillon/0.1 (+self-hosted social publishing)"
 OWN: Literal["own"] = "own"
 FAILURES = (aiohttp.ClientError, OSError, ValueError)  # TimeoutError is an OSError
@@ -242,7 +243,7 @@ class Http:
                     content,
                     method,
                     url.path,
-                    signer.secrets if signer is not None else (),
+                    self._secrets(signer, pairs),
                 )
         except FAILURES as error:
             failure = self._failure(error, url, payload, writes=writes)
@@ -317,6 +318,15 @@ class Http:
 
         return Download(answer.content_type, answer.content_length, chunks())
 
+    def _secrets(self, signer: Auth | None, pairs: list[tuple[str, str]]) -> tuple[str, ...]:
+        """Return what the other side may echo and nobody may see."""
+        own = self.auth.secrets if self.auth is not None else ()
+        if signer is not None and signer is not self.auth:
+            own += signer.secrets
+        if pairs:
+            own += tuple(value for name, value in pairs if SECRET_FIELD.search(name))
+        return own
+
     def _own_auth(self, url: URL) -> Auth | None:
         """Return the connection's auth, unless the request goes to somebody else."""
         return self.auth if url.origin() == self._origin else None
@@ -334,12 +344,13 @@ class Http:
         return self._checked(url)
 
     def _checked(self, url: URL) -> URL:
-        if url.scheme not in ("http", "https") or not HOST.fullmatch(url.raw_host or ""):
+        host = url.raw_host or ""
+        if url.scheme not in ("http", "https") or not HOST.fullmatch(host):
             raise ServiceError(ErrorCategory.VALIDATION_ERROR, "This is not a web address.")
         if self._guard is not None:
             reason = refusal(
                 scheme=url.scheme,
-                host=url.raw_host,
+                host=host,
                 has_user=url.raw_user is not None or url.raw_password is not None,
                 allowed=self._guard,
             )

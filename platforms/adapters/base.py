@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeGuard
 
 from engine.errors import ErrorCategory, ServiceError
 from engine.http import Http, Response
@@ -369,6 +369,11 @@ class Adapter:
     def explain(self, response: Response) -> str:
         """Return the network's own reason in words for people (no secrets)."""
         return f"{self.name} answered HTTP {response.status}."
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Say whether something out of an answer can be a remote id."""
+    return isinstance(value, str) and bool(value)
 
 
 def default_category(status: int, *, wrote: bool) -> ErrorCategory:

@@ -40,6 +40,7 @@ from platforms.adapters.base import (
     RetrySafety,
     Safety,
     Violation,
+    is_id,
 )
 from platforms.adapters.checks import draft_violations
 from platforms.adapters.texts import comparable, plain_text
@@ -191,7 +192,7 @@ class Mastodon(Adapter):
         if not response.ok:
             raise self.error(response, upload=True)
         media_id = response.json_object().get("id")
-        if not isinstance(media_id, str):
+        if not is_id(media_id):
             raise self.unreadable(response)
         ends = datetime.now(UTC) + MEDIA_LIFE
         ready = response.status != 202  # 202: accepted, still being processed
@@ -222,7 +223,7 @@ class Mastodon(Adapter):
             if not response.ok:
                 raise self.error(response, wrote=True)
             status = response.json_object()
-            if not isinstance(status.get("id"), str) or not status["id"]:
+            if not is_id(status.get("id")):
                 raise self.unreadable(response, wrote=True)
             progress = _with_status(progress, done, status)
             done.append(status["id"])
@@ -297,7 +298,7 @@ class Mastodon(Adapter):
         if not response.ok:
             raise self.error(response)
         found = response.json_object()
-        if not isinstance(found.get("id"), str) or not isinstance(found.get("username"), str):
+        if not is_id(found.get("id")) or not is_id(found.get("username")):
             raise self.unreadable(response)
         instance = await http.get("/api/v2/instance")  # 404 before Mastodon 4.0 and elsewhere
         return Account(
@@ -401,7 +402,7 @@ def _instant(value: Any) -> datetime | None:
 def _is_status(entry: Any) -> bool:
     return (
         isinstance(entry, dict)
-        and isinstance(entry.get("id"), str)
+        and is_id(entry.get("id"))
         and _instant(entry.get("created_at")) is not None
     )
 

@@ -35,6 +35,7 @@ from platforms.adapters.base import (
     RetrySafety,
     Safety,
     Violation,
+    is_id,
 )
 from platforms.adapters.checks import draft_violations
 
@@ -148,7 +149,7 @@ class Sandbox(Adapter):
         if not response.ok:
             raise self.error(response, upload=True)
         media_id = response.json_object().get("id")
-        if not isinstance(media_id, str):
+        if not is_id(media_id):
             raise self.unreadable(response)
         return {"id": media_id, "expires_at": int((datetime.now(UTC) + MEDIA_LIFE).timestamp())}
 
@@ -167,7 +168,7 @@ class Sandbox(Adapter):
             if not response.ok:
                 raise self.error(response, wrote=True)
             post = response.json_object()
-            if not isinstance(post.get("id"), str) or not post["id"]:
+            if not is_id(post.get("id")):
                 raise self.unreadable(response, wrote=True)
             if post.get("status") == "processing":
                 return Processing({**progress, "processing": post["id"]}, POLL_AFTER)
@@ -236,7 +237,7 @@ class Sandbox(Adapter):
         if not response.ok:
             raise self.error(response)
         found = response.json_object()
-        if not isinstance(found.get("id"), str) or not isinstance(found.get("username"), str):
+        if not is_id(found.get("id")) or not is_id(found.get("username")):
             raise self.unreadable(response)
         return Account(found["id"], found["username"], str(found.get("name") or ""))
 
@@ -278,7 +279,7 @@ def _next_step(draft: Draft, progress: Progress) -> Continue | Published:
 
 
 def _is_post(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("id"), str)
+    return isinstance(entry, dict) and is_id(entry.get("id"))
 
 
 def _operation(response: Response) -> str:

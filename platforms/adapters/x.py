@@ -39,6 +39,7 @@ from platforms.adapters.base import (
     RetrySafety,
     Safety,
     Violation,
+    is_id,
 )
 from platforms.adapters.checks import draft_violations
 from platforms.adapters.x_reading import (
@@ -207,7 +208,7 @@ class X(Adapter):
         if not response.ok:
             raise self._error(http, response, upload=True)
         data = data_of(response)
-        if not isinstance(data.get("id"), str):
+        if not is_id(data.get("id")):
             raise self.unreadable(response)
         life = data.get("expires_after_secs")
         life = life if isinstance(life, int) and 0 < life < 10**6 else 86_400
@@ -231,7 +232,7 @@ class X(Adapter):
             if not response.ok:
                 raise self._error(http, response, wrote=True)
             created = data_of(response).get("id")
-            if not isinstance(created, str) or not created:
+            if not is_id(created):
                 raise self.unreadable(response, wrote=True)
             done.append(created)
             progress = {**progress, "published": done}
@@ -293,11 +294,12 @@ class X(Adapter):
                 raise self._error(http, response)
             answer = response.json_object()
             posts, meta = answer.get("data", []), answer.get("meta")
-            if not isinstance(posts, list) or not isinstance(meta, dict):
+            if not isinstance(posts, list) or not all(map(has_id, posts)):
+                raise self.unreadable(response, wrote=True)
+            if not isinstance(meta, dict) or not (posts or meta.get("result_count") == 0):
                 raise self.unreadable(response, wrote=True)
             for post in posts:
-                if isinstance(post, dict) and isinstance(post.get("id"), str):
-                    yield post
+                yield post
             if not meta.get("next_token"):
                 return
             params["pagination_token"] = str(meta["next_token"])
@@ -309,7 +311,7 @@ class X(Adapter):
         if not response.ok:
             raise self._error(http, response)
         data = data_of(response)
-        if not isinstance(data.get("id"), str) or not isinstance(data.get("username"), str):
+        if not is_id(data.get("id")) or not is_id(data.get("username")):
             raise self.unreadable(response)
         return Account(
             external_id=data["id"],

@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.errors import ErrorCategory as C
 from engine.http import Response
-from platforms.adapters.base import Account, ErrorTable, Segment
+from platforms.adapters.base import Account, ErrorTable, Segment, is_id
 from platforms.adapters.texts import comparable
 
 ERRORS: ErrorTable = {  # (status, provider code) -> category
@@ -111,7 +111,7 @@ def data_of(response: Response) -> dict[str, Any]:
 
 
 def has_id(post: Any) -> bool:
-    return isinstance(post, dict) and isinstance(post.get("id"), str)
+    return isinstance(post, dict) and is_id(post.get("id"))
 
 
 def _old_code(answer: Mapping[str, Any]) -> str:
