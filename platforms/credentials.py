@@ -41,6 +41,30 @@ def decrypt(token: bytes) -> dict[str, Any]:
     return loaded
 
 
+def key_problem() -> str:
+    """Return why CREDENTIAL_KEYS cannot encrypt, in a sentence with the remedy, or ""."""
+    make = (
+        'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+    )
+    if not settings.CREDENTIAL_KEYS:
+        return f"CREDENTIAL_KEYS is empty: make a key with `{make}`."
+    for number, key in enumerate(settings.CREDENTIAL_KEYS, start=1):
+        try:
+            Fernet(key)
+        except ValueError:
+            return f"Key {number} of CREDENTIAL_KEYS is not a Fernet key: make one with `{make}`."
+    return ""
+
+
+def is_current(token: bytes) -> bool:
+    """Say whether `token` was encrypted with the first key."""
+    try:
+        Fernet(settings.CREDENTIAL_KEYS[0]).decrypt(token)
+    except InvalidToken:
+        return False
+    return True
+
+
 def rotate(token: bytes) -> bytes:
     """Return `token` encrypted anew with the first key."""
     try:
