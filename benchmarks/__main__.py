@@ -48,9 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=int, default=3, help="how often each thing is measured")
     parser.add_argument("--quick", action="store_true", help="one run, a smaller backlog")
     parser.add_argument("--posts", type=int, default=2000, help="posts of a burst")
-    parser.add_argument(
-        "--slots", type=int, default=2, help="publisher slots; they share 200 calls"
-    )
+    parser.add_argument("--slots", type=int, default=2, help="publisher slots, sharing 200 calls")
     parser.add_argument("--kind", choices=["postgresql", "sqlite"], default="postgresql")
     parser.add_argument("--results", type=Path, default=DIRECTORY, help="folder for the raw JSON")
     parser.add_argument("--database", default="", help="throw-away PostgreSQL to use (a URL)")

@@ -254,9 +254,9 @@ COLUMNS = (
 
 def report(title: str, runs: Sequence[Run]) -> None:
     """Print every run, medians and worst, and the ratios."""
-    rows = [_row(one.kind, one) for one in runs]
+    rows = [row_of(one.kind, one) for one in runs]
     for kind in ("carillon", "bare"):
-        rows += _summary(kind, [_row(kind, one) for one in _of(kind, runs)])
+        rows += summary(kind, [row_of(kind, one) for one in _of(kind, runs)])
     print_table(title, COLUMNS, rows)
     for name, values in ratios(runs).items():
         shown = ", ".join(f"{value:.0%}" for value in values)
@@ -266,7 +266,8 @@ def report(title: str, runs: Sequence[Run]) -> None:
             print(f"  not all were published: {one.states}")
 
 
-def _row(name: str, one: Run) -> list[Any]:
+def row_of(name: str, one: Run) -> list[Any]:
+    """Return one run as the cells of COLUMNS."""
     return [
         name, one.received_rate, one.recorded_rate, *one.lateness_ms.values(), one.cpu["total"],
         one.cpu["application"], one.cpu["postgresql"], one.cpu["valkey"], one.cpu_before_due,
@@ -274,7 +275,7 @@ def _row(name: str, one: Run) -> list[Any]:
     ]  # fmt: skip
 
 
-def _summary(kind: str, rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+def summary(kind: str, rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
     """Return the row of medians and that of the worst; of the rates the lowest is the worst."""
     columns = [list(column) for column in zip(*rows, strict=True)][1:-1]
     medians = [median(column) for column in columns]

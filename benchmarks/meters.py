@@ -1,7 +1,7 @@
-"""What a run costs: CPU seconds by role, memory shares of processes, and who else used the machine.
+"""What a run costs: CPU seconds by role, memory shares, and who else used the machine.
 
-A role is a process with all its descendants. CPU times have a resolution of 10 ms per process; those
-of children that ended are in their parent's. Source of the fields: proc(5), Linux.
+A role is a process with all its descendants. CPU times have a resolution of 10 ms per process;
+those of children that ended are in their parent's. Source of the fields: proc(5), Linux.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,7 +61,7 @@ def post_of(account: SocialConnection, number: int, due: float) -> ScheduledPost
     )
 
 
-def insert_due(accounts: Sequence[SocialConnection], moments: Sequence[float]) -> int:
+def insert_due(accounts: Sequence[SocialConnection], moments: Iterable[float]) -> int:
     """Insert one post per moment (epoch seconds), numbered from 0, dealt over the connections."""
 
     def posts() -> Iterator[ScheduledPost]:

@@ -17,7 +17,7 @@ DIRECTORY = Path(__file__).parent / "results"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value below or at which `share` (0..1) of the values lie; nan when there are none."""
+    """Return the value below or at which `share` (0..1) of the values lie, nan when empty."""
     if not values:
         return float("nan")
     ordered = sorted(values)

@@ -13,6 +13,6 @@ def text_of(number: int, due: float) -> str:
 
 
 def read_text(body: bytes) -> tuple[int, float] | None:
-    """Return (number, due in epoch seconds) of a request's body, or None if it is not one of ours."""
+    """Return (number, due in epoch seconds) of a request's body, or None: not one of ours."""
     found = _PATTERN.search(body)
     return (int(found[1]), float(found[2])) if found else None
