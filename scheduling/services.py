@@ -152,7 +152,7 @@ def content_errors(post: ScheduledPost, attachments: Sequence[Attachment] = ()) 
 def edit_post(
     post_id: uuid.UUID, *, actor: str, expected_version: int | None = None, **changes: Any
 ) -> ScheduledPost:
-    """Change a post that has not been sent: segments, scheduled_at, time_zone, options and the like.
+    """Change a post that has not been sent: segments, scheduled_at, options and the like.
 
     `attachments`, if given, replace the media. Prepared uploads are discarded and made anew.
     Raises IllegalTransition when it is too late, Invalid when the result breaks a rule.
@@ -244,12 +244,22 @@ def cancel_post(post_id: uuid.UUID, *, actor: str, reason: str = "") -> Schedule
 def requeue_post(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
     """Put a failed, dead, held, blocked or cancelled post back: a new run, its history stays.
 
-    Segments that are live already are not published again. Never moves a published post.
+    Segments that are live already are not published again. Never moves a published post, nor a
+    cancelled one whose external_id was scheduled again meanwhile.
     """
     with transaction.atomic():
         post = _locked(post_id)
         if post.state not in REQUEUEABLE:
             raise IllegalTransition(_too_late("requeued", post))
+        if (
+            post.state == S.CANCELLED
+            and post.external_id
+            and _same_external_id(post.connection, post.external_id)
+        ):
+            raise IllegalTransition(
+                f"{post.external_id} was scheduled again after this post was cancelled: "
+                "requeue or edit that post instead."
+            )
         _start_new_run(post)
         _move(
             post,
@@ -482,9 +492,12 @@ def _audit(
 
 
 def _attach(post: ScheduledPost, attachments: Sequence[Attachment]) -> None:
+    """Put the media in their places; assets that are still unsaved are saved with them."""
     places: dict[int, int] = {}
     rows = []
     for item in attachments:
+        if item.asset._state.adding:  # noqa: SLF001 - documented API of models
+            item.asset.save()
         position = places.get(item.segment, 0)
         places[item.segment] = position + 1
         rows.append(

@@ -15,10 +15,10 @@ from scheduling.drafts import Attachment
 
 
 def attachments_from(access: Access, media: Sequence[dict[str, Any]]) -> list[Attachment]:
-    """Return `media` (validated MediaInput) as attachments; call it in the post's transaction.
+    """Return `media` (validated MediaInput) as attachments.
 
-    Addresses become assets that are fetched ahead of the moment. Raises Problem 404 for an asset
-    that the workspace does not have.
+    Addresses become unsaved assets: the services save them with the post. Raises Problem 404 for
+    an asset that the workspace does not have.
     """
     return [
         Attachment(_asset(access, item, number), item["segment"], item["alt_text"])
@@ -37,9 +37,9 @@ def _asset(access: Access, item: dict[str, Any], number: int) -> Asset:
 
 
 def asset_from_url(access: Access, url: str) -> Asset:
-    """Save an asset that is still to be fetched; its kind follows from the address's extension."""
+    """Return an unsaved asset, to be fetched ahead; its kind follows from the extension."""
     mime_type = mimetypes.guess_type(urlsplit(url).path)[0] or ""
-    return Asset.objects.create(
+    return Asset(
         workspace=access.workspace,
         source_url=url,
         kind=_kind(mime_type),

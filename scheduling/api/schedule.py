@@ -112,9 +112,6 @@ class HealthView(APIView):
 def _schedule_new(
     access: Access, connection: SocialConnection, wish: dict[str, Any]
 ) -> tuple[ScheduledPost, bool]:
-    known = _live_post(connection, wish["content_id"])
-    if known is not None:
-        return known, False
     return services.schedule_post(
         workspace=access.workspace,
         connection=connection,
@@ -176,15 +173,11 @@ def _stored_draft(access: Access, wish: dict[str, Any], slug: str) -> ScheduledP
             )
 
 
-def _live_post(connection: SocialConnection, content_id: str) -> ScheduledPost | None:
-    posts = ScheduledPost.objects.filter(connection=connection, external_id=content_id)
-    return posts.exclude(state=PostState.CANCELLED).first()
-
-
 def _draft_on(connection: SocialConnection, content_id: str) -> ScheduledPost | None:
     """Return the draft that this request completes with its text, if there is one."""
-    known = _live_post(connection, content_id)
-    return known if known is not None and known.state == PostState.DRAFT else None
+    return ScheduledPost.objects.filter(
+        connection=connection, external_id=content_id, state=PostState.DRAFT
+    ).first()
 
 
 def _accepted(post: ScheduledPost) -> dict[str, Any]:

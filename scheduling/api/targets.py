@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from django.core.cache import cache
 from django.utils.crypto import salted_hmac
 
 from accounts.access import Access
@@ -13,6 +12,7 @@ from engine.errors import ErrorCategory, ServiceError
 from platforms.models import ConnectionState, SocialConnection
 from platforms.services import connect
 from platforms.verification import verify_credentials
+from scheduling.api import memory
 from scheduling.api.posts import connection_of
 from scheduling.api.problems import Problem, invalid
 
@@ -79,7 +79,7 @@ def _of_token(access: Access, slug: str, token: str) -> SocialConnection:
             "scheduling.api.targets", f"{access.workspace.pk} {slug} {token}", algorithm="sha256"
         ).hexdigest()
     )
-    known = cache.get(seen_as)
+    known = memory.recall(seen_as)
     if known is not None:
         still_good = SocialConnection.objects.filter(
             pk=known[0], version=known[1], state=ConnectionState.ACTIVE
@@ -94,7 +94,7 @@ def _of_token(access: Access, slug: str, token: str) -> SocialConnection:
     connection = connect(
         access.workspace, slug, credentials, account, access.user, actor=access.actor
     )
-    cache.set(seen_as, (connection.pk, connection.version), VERIFIED_FOR.total_seconds())
+    memory.remember(seen_as, (connection.pk, connection.version), VERIFIED_FOR.total_seconds())
     return connection
 
 

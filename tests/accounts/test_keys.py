@@ -76,7 +76,7 @@ def test_a_revoked_key_is_refused_and_revoking_twice_is_logged_once(workspace: W
 def test_who_does_not_know_the_secret_does_not_learn_that_a_key_is_revoked(
     workspace: Workspace,
 ) -> None:
-    key, token = issued(workspace)
+    key, _ = issued(workspace)
     revoke_api_key(key, actor="user:ada")
     assert refusal(f"crl_{key.prefix}_guess").code == "key_unknown"
 

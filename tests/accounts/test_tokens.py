@@ -9,6 +9,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from accounts.checks import check_secrets
 from accounts.tokens import Claims, TokenRefused, is_service_token, read_token
 
 OLD, NEW = "o" * 32, "n" * 32
@@ -115,3 +116,12 @@ def test_the_service_token_is_none_while_it_is_not_set(settings: Any) -> None:
     settings.SERVICE_TOKEN = "s" * 20
     assert is_service_token("s" * 20)
     assert not is_service_token("ß" * 20)
+
+
+def test_secrets_that_are_easy_to_guess_are_warned_about(settings: Any) -> None:
+    settings.SERVICE_TOKEN = ""
+    assert check_secrets(None) == []
+    settings.JWT_SECRET, settings.SERVICE_TOKEN = [NEW, "short"], "short"
+    assert [message.id for message in check_secrets(None)] == ["accounts.W001", "accounts.W002"]
+    settings.JWT_SECRET, settings.SERVICE_TOKEN = [], ""
+    assert check_secrets(None) == []

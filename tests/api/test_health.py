@@ -54,3 +54,13 @@ def test_counts_are_remembered_so_that_probes_cost_nothing(
 
 def test_a_wrong_key_does_not_close_it(db: None) -> None:
     assert Api(X_API_Key="crl_wrong").get("health").status == 200
+
+
+def test_a_lost_cache_only_makes_it_slower(db: None, settings: Any) -> None:
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": "redis://127.0.0.1:1/0",
+        }
+    }
+    assert Api().get("health").body["status"] == "healthy"

@@ -409,3 +409,21 @@ def test_me_tells_who_and_where(api: Api, workspace: Workspace) -> None:
     assert me["actor"].startswith("key:crl_")
     assert me["workspace"]["slug"] == workspace.slug
     assert me["role"] == "editor"
+
+
+def test_a_cancelled_post_stays_cancelled_once_its_external_id_is_scheduled_again(
+    api: Api, connection: SocialConnection
+) -> None:
+    first = api.post("posts", wish(connection, external_id="e-1")).body["id"]
+    api.post(f"posts/{first}/cancel")
+    second = api.post("posts", wish(connection, external_id="e-1"))
+    assert second.status == 201
+    problem = api.post(f"posts/{first}/retry").problem(409, "illegal_transition")
+    assert "e-1 was scheduled again" in problem["detail"]
+
+
+def test_a_repeat_leaves_no_asset_behind(api: Api, connection: SocialConnection) -> None:
+    sent = wish(connection, external_id="e-1", media=[{"url": "https://x.example/a.png"}])
+    for _ in range(2):
+        api.post("posts", sent)
+    assert Asset.objects.count() == 1
