@@ -1,4 +1,4 @@
-"""Adapters against the sandbox's imitation of their network: nobody agreed on the wire beforehand."""
+"""Adapters against the sandbox's imitations, which were written from the reference pages alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from platforms.adapters.sandbox import Sandbox, SandboxConfig
 from platforms.adapters.x import X, XConfig
 from tests.contract.cases import image
 
-OAUTH1 = {"oauth_token": "demo-ada", "oauth_token_secret": "demo-secret"}
+OAUTH1 = {"oauth_token": "ada-token", "oauth_token_secret": "ada-secret"}
 OAUTH2 = {"access_token": "demo-ada"}
 ODD_TEXT = "Hi & <b>you</b> 👨‍👩‍👧‍👦 é https://example.org/a?b=1&c=2 #tag\n\nexample.com/ end"
 
@@ -49,10 +49,10 @@ def make_x(url: str) -> X:
         XConfig(
             f"{url}/x",
             f"{url}/x/2/oauth2/token",
-            consumer_key="demo-consumer",
-            consumer_secret="demo-consumer-secret",
-            client_id="demo-client",
-            client_secret="demo-client-secret",
+            consumer_key="sandbox-consumer",
+            consumer_secret="sandbox-consumer-secret",
+            client_id="sandbox-client",
+            client_secret="sandbox-client-secret",
         )
     )
 
