@@ -221,12 +221,14 @@ EMAIL_PORT = EMAIL_CONFIG.get("EMAIL_PORT") or 25
 EMAIL_HOST_USER = EMAIL_CONFIG.get("EMAIL_HOST_USER") or ""
 EMAIL_HOST_PASSWORD = EMAIL_CONFIG.get("EMAIL_HOST_PASSWORD") or ""
 EMAIL_USE_TLS = EMAIL_CONFIG.get("EMAIL_USE_TLS", False)
-EMAIL_TIMEOUT = 15
+EMAIL_USE_SSL = EMAIL_CONFIG.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 15  # seconds for each step of the conversation with the mail server
+EMAIL_DEADLINE = timedelta(seconds=30)  # for all of them together
 EMAIL_FROM = env.str("EMAIL_FROM", default="")  # empty: the e-mail channel is not configured
 DEFAULT_FROM_EMAIL = EMAIL_FROM or "carillon@localhost"
-CALLBACK_SECRET = env.str(
-    "CALLBACK_SECRET", default=""
-)  # whsec_...; empty: derived from SECRET_KEY
+# whsec_..., newest first, all of them sign; empty: one derived from SECRET_KEY.
+CALLBACK_SECRET = env.list("CALLBACK_SECRET", default=[])
+CALLBACK_DEADLINE = timedelta(seconds=env.float("CALLBACK_DEADLINE_SECONDS", default=15.0))
 DJANGO_API_URL = env.str("DJANGO_API_URL", default="")
 
 # --- REST -----------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ class LostLease(Exception):
 
 
 class LeasedJob(models.Model):
-    """The columns and statements that every leased job shares; a model adds its states and payload."""
+    """The columns and statements all leased jobs share; a model adds its states and payload."""
 
     graph: ClassVar[type[StateGraph]]
 
@@ -56,12 +56,14 @@ class LeasedJob(models.Model):
         columns: Sequence[str],
         fair_by: str = "",
         extra_where: str = "",
+        parameters: Sequence[Any] = (),
     ) -> list[tuple[Any, ...]]:
         """Lease up to `limit` free rows due within `horizon` and return their `columns`.
 
         Rows come earliest first. With `fair_by` (a column such as workspace_id) the limit is
         dealt out over that column's values instead, higher priority first inside each: used when
-        more is due than one claim can take. `extra_where` narrows the choice (trusted SQL).
+        more is due than one claim can take. `extra_where` narrows the choice (trusted SQL, whose
+        placeholders `parameters` fill).
         """
         table = sql.table_of(cls)
         free = f"lease_slot IS NULL AND due_at <= {sql.now_plus(horizon)}"
@@ -77,8 +79,9 @@ class LeasedJob(models.Model):
             f"fencing_token = fencing_token + 1 WHERE {chosen} RETURNING {', '.join(columns)}"
         )
         with connection.cursor() as cursor:
-            cursor.execute(statement, [slot_id])
-            return cursor.fetchall()
+            cursor.execute(statement, [slot_id, *parameters])
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
     @classmethod
     def release(cls, jobs: Sequence[tuple[uuid.UUID, int]]) -> int:
@@ -99,25 +102,14 @@ class LeasedJob(models.Model):
         slots = sql.table_of(WorkerSlot)
         statement = (
             f"UPDATE {sql.table_of(cls)} SET lease_slot = NULL, lease_expires_at = NULL "  # noqa: S608
-            f"WHERE lease_slot IS NOT NULL AND state <> %s AND (lease_expires_at < {sql.now_plus()} "
-            f"OR lease_slot NOT IN (SELECT id FROM {slots} WHERE stopped_at IS NULL "
+            "WHERE lease_slot IS NOT NULL AND state <> %s "
+            f"AND (lease_expires_at < {sql.now_plus()} OR lease_slot NOT IN "
+            f"(SELECT id FROM {slots} WHERE stopped_at IS NULL "
             f"AND heartbeat_at > {sql.now_plus(-silent_after)}))"
         )
         with connection.cursor() as cursor:
             cursor.execute(statement, [sending])
             return int(cursor.rowcount)
-
-    @classmethod
-    def move(cls, pk: uuid.UUID, *, token: int, source: str, target: str, **fields: Any) -> None:
-        """Move one row along an edge of the graph if `token` still fits; raises LostLease if not."""
-        cls.graph.check(source, target)
-        moved = cls._rows().filter(pk=pk, state=source, fencing_token=token)
-        if not moved.update(state=target, **fields):
-            raise LostLease(f"{cls.__name__} {pk} is no longer {source} under token {token}")
-
-    @classmethod
-    def _rows(cls) -> models.QuerySet[Self]:
-        return cls._default_manager.all()  # type: ignore[return-value]
 
 
 def _early_choice(table: str, free: str, limit: int) -> str:

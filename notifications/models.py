@@ -13,7 +13,7 @@ from engine.states import StateGraph
 
 
 class Notification(models.Model):
-    """One event worth telling; each channel it goes to is a Delivery. `dedupe_key` keeps it single."""
+    """One event worth telling, kept single by `dedupe_key`; each way to tell it is a Delivery."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, null=True, blank=True)
@@ -64,6 +64,7 @@ class Delivery(LeasedJob):
     )
     channel = models.CharField(max_length=16, choices=Channel.choices)
     target = models.CharField(max_length=2000)  # URL or address
+    lane = models.CharField(max_length=255, default="")  # receivers that share it share its cap
     state = models.CharField(
         max_length=16, choices=DeliveryState.choices, default=DeliveryState.PENDING
     )

@@ -1,15 +1,35 @@
-"""What posts tell the outside: outbox rows, written in the transaction of the change itself."""
+"""What posts tell the outside: outbox rows, written in the transaction of the change itself.
+
+Callbacks tell programs of every outcome, once per run and version of a post. E-mails tell its
+creator only what a person must act on; an account's incident is told once, not once per post.
+"""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import Any
 
-if TYPE_CHECKING:
-    from scheduling.models import ScheduledPost
+from notifications import callbacks
+from notifications.models import Channel
+from notifications.outbox import OutboxEvent, write
+from platforms.registry import ADAPTERS
+from scheduling.models import ScheduledPost
+
+CALLED_BACK = frozenset(
+    {
+        "post.scheduled",
+        "post.published",
+        "post.failed",
+        "post.cancelled",
+        "post.outcome_unknown",
+    }
+)
+MAILED = frozenset({"post.failed", "post.held", "post.needs_person", "post.blocked"})
+EXCERPT_CHARS = 140
+REASON_CHARS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,5 +78,130 @@ class PostChange:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Whom to mail about one post, and what the mail shows of it."""
+
+    user_id: int
+    email: str
+    account: str
+    connection_version: int
+    excerpt: str
+    time_zone: str
+
+
 def announce(changes: Sequence[PostChange]) -> None:
-    """Write the outbox rows for `changes` in the current transaction (completed by the outbox)."""
+    """Write the outbox rows for `changes` in the current transaction; no query if none are due."""
+    addressees = _addressees([c.post_id for c in changes if c.event in MAILED and c.created_by_id])
+    events = [
+        _event(change, addressees.get(change.post_id))
+        for change in changes
+        if change.callback_url or change.post_id in addressees
+    ]
+    write([event for event in events if event.deliveries])
+
+
+def _event(change: PostChange, addressee: Addressee | None) -> OutboxEvent:
+    """Return what to tell of one change, and to whom; maybe to nobody."""
+    deliveries: list[tuple[str, str]] = []
+    context: dict[str, Any] = {}
+    url = change.callback_url
+    if url and change.event in CALLED_BACK and callbacks.wants(url, change.event):
+        deliveries.append((Channel.WEBHOOK, url))
+        context["data"] = _data(change)
+    if addressee is not None and change.event in MAILED:
+        deliveries.append((Channel.EMAIL, addressee.email))
+        context["mail"] = _mail(change, addressee)
+    return OutboxEvent(
+        event=change.event,
+        workspace_id=change.workspace_id,
+        context=context,
+        dedupe_key=_dedupe_key(change, addressee),
+        deliveries=tuple(deliveries),
+        user_id=addressee.user_id if addressee else None,
+    )
+
+
+def _dedupe_key(change: PostChange, addressee: Addressee | None) -> str:
+    """Return what names this happening, so that recording it again tells nobody again.
+
+    A blocked account is one incident per state of its connection and day; posts found too late
+    are one per account and hour: an outage may hold hundreds at once.
+    """
+    if addressee is not None:
+        now = datetime.now(UTC)
+        account = f"{change.event}:{change.connection_id}:{addressee.user_id}"
+        if change.event == "post.blocked":
+            return f"{account}:{addressee.connection_version}:{now:%Y-%m-%d}"
+        if change.event == "post.held":
+            return f"{account}:{now:%Y-%m-%dT%H}"
+    return f"{change.event}:{change.post_id}:{change.publish_run}:{change.content_version}"
+
+
+def _data(change: PostChange) -> dict[str, Any]:
+    """Return what callbacks carry; documented in docs/callbacks.md."""
+    return {
+        "content_id": change.external_id or str(change.post_id),
+        "job_id": str(change.post_id),
+        "platform": change.platform,
+        "state": change.state,
+        "platform_post_id": change.remote_ids[0] if change.remote_ids else None,
+        "platform_post_ids": list(change.remote_ids),
+        "permalink": change.permalink or None,
+        "published_at": callbacks.instant(change.published_at) if change.published_at else None,
+        "scheduled_at": callbacks.instant(change.scheduled_at),
+        "category": change.category or None,
+        "reason": change.reason[:REASON_CHARS] or None,
+    }
+
+
+def _mail(change: PostChange, addressee: Addressee) -> dict[str, Any]:
+    """Return what the mail's templates show."""
+    adapter = ADAPTERS.get(change.platform)
+    return {
+        "account": addressee.account,
+        "network": adapter.name if adapter else change.platform,
+        "excerpt": addressee.excerpt,
+        "scheduled_at": callbacks.instant(change.scheduled_at),
+        "time_zone": addressee.time_zone,
+        "reason": change.reason[:REASON_CHARS],
+        # Spelt out: looking it up would load the whole site into every publisher.
+        "path": f"/admin/scheduling/scheduledpost/{change.post_id}/change/",
+    }
+
+
+def _addressees(post_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Addressee]:
+    """Return the addressee of each post whose creator is active and has an address (one query)."""
+    if not post_ids:
+        return {}
+    posts = (
+        ScheduledPost.objects.filter(pk__in=post_ids, created_by__is_active=True)
+        .exclude(created_by__email="")
+        .values(
+            "id",
+            "segments",
+            "time_zone",
+            "created_by_id",
+            "created_by__email",
+            "connection__username",
+            "connection__external_id",
+            "connection__version",
+        )
+    )
+    return {
+        post["id"]: Addressee(
+            user_id=post["created_by_id"],
+            email=post["created_by__email"],
+            account=post["connection__username"] or post["connection__external_id"],
+            connection_version=post["connection__version"],
+            excerpt=_excerpt(post["segments"]),
+            time_zone=post["time_zone"],
+        )
+        for post in posts
+    }
+
+
+def _excerpt(segments: Sequence[dict[str, Any]]) -> str:
+    """Return the beginning of the text, enough to recognise the post."""
+    text = " ".join(str(segments[0].get("text", "") if segments else "").split())
+    return text if len(text) <= EXCERPT_CHARS else text[: EXCERPT_CHARS - 1].rstrip() + "…"

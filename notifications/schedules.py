@@ -1,0 +1,9 @@
+"""Periodic jobs of notifications, as data; synced into django-q2 after every migrate."""
+
+from __future__ import annotations
+
+from engine.schedules import EveryMinutes, SlotKind
+
+SLOTS = [SlotKind("notify", "notifications.tasks.run_notifier_slot")]
+
+SCHEDULES = [EveryMinutes("sweep-deliveries", "notifications.tasks.sweep_minute", minutes=1)]
