@@ -1,4 +1,4 @@
-"""Many awaiting callers, one statement: whatever gathers while a batch runs makes the next batch."""
+"""Many awaiting callers, one statement: what gathers while a batch runs is the next."""
 
 from __future__ import annotations
 

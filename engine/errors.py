@@ -1,4 +1,4 @@
-"""One vocabulary for everything that can go wrong outside: adapters, channels and clients raise only this."""
+"""One vocabulary for what can go wrong outside; adapters, channels, clients raise only this."""
 
 from __future__ import annotations
 

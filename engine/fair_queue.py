@@ -40,7 +40,7 @@ class FairQueue(Generic[T]):
         self._size += 1
 
     def pop(self, admits: Callable[[T], bool]) -> T | None:
-        """Take the next job whose lane `admits` it now (asked with the lane's first job), or None."""
+        """Take the next job that `admits` lets go (asked with each lane's first job), or None."""
         for priority in sorted(self._levels, reverse=True):
             owners = self._levels[priority]
             for owner in list(owners):

@@ -57,7 +57,7 @@ def _child(target: Callable[..., None], vitals: Vitals, *args: Any) -> None:
     target(*args)
 
 
-class SteadySentinel(Sentinel):
+class SteadySentinel(Sentinel):  # type: ignore[misc]  # django-q2 has no types
     """The guard loop of one cluster; runs as the supervisor's only child."""
 
     def __init__(self, vitals: Vitals, *args: Any) -> None:
@@ -87,7 +87,7 @@ class SteadySentinel(Sentinel):
         process.start()
         return process  # type: ignore[no-any-return]
 
-    def reincarnate(self, process: BaseProcess) -> None:
+    def reincarnate(self, process: Any) -> None:
         """Replace a dead process, or kill and replace a worker whose task ran out of time."""
         if process in self.pool and process.timer.value == 0 and process.is_alive():
             process.kill()  # children ignore SIGTERM, which is what django-q2 would send

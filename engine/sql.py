@@ -141,7 +141,8 @@ def _update(
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [encode(rows)])
-        return cursor.fetchall()
+        changed: list[tuple[Any, ...]] = cursor.fetchall()
+    return changed
 
 
 def insert_rows(

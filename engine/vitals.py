@@ -25,7 +25,7 @@ class Vitals:
         self._cells[self._QUEUED] = self._cells[self._IDLE] = 0.0
 
     def guard_passed(self, *, queued: int, idle: int) -> None:
-        """Say that the guard loop came round: `queued` local tasks wait, `idle` workers are free."""
+        """Say that the guard came round: `queued` local tasks wait, `idle` workers are free."""
         self._cells[self._QUEUED], self._cells[self._IDLE] = float(queued), float(idle)
         self._cells[self._BEAT] = time.monotonic()
 

@@ -61,7 +61,7 @@ class SocialConnection(models.Model):
         return f"{self.platform}: {self.username or self.external_id}"
 
     def set_credentials(self, credentials: dict[str, Any]) -> None:
-        """Encrypt and keep `credentials` (the keys are documented by each adapter); not saved yet."""
+        """Encrypt and keep `credentials` (each adapter documents the keys); not saved yet."""
         self.secret = encrypt(credentials)
 
     def get_credentials(self) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def end_refresh_lease(connection_id: uuid.UUID) -> None:
 def store_refreshed(
     connection: SocialConnection, old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> bool:
-    """Keep new credentials unless the connection changed meanwhile; empty values never overwrite."""
+    """Keep new credentials unless the connection changed meanwhile; empty values are ignored."""
     merged = {**old, **{name: value for name, value in new.items() if value not in (None, "")}}
     connection.set_credentials(merged)
     return bool(

@@ -44,7 +44,7 @@ COLUMNS = (
 
 @dataclass(slots=True)
 class ClaimedPost:
-    """One row under our lease. Mutable: `state`, `progress` and `attempts` follow what we commit."""
+    """One row under our lease. `state`, `progress` and `attempts` follow what we commit."""
 
     id: uuid.UUID
     token: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -68,7 +68,7 @@ def media_of(asset: Asset, alt_text: str = "") -> Media:
         mime_type=asset.mime_type or "application/octet-stream",
         size_bytes=asset.size_bytes,
         alt_text=alt_text or asset.alt_text,
-        file_name=asset.file.name.rsplit("/", 1)[-1] if asset.file else "",
+        file_name=(asset.file.name or "").rsplit("/", 1)[-1],
         read=_reader(asset),
     )
 
@@ -91,4 +91,4 @@ class FieldError:
 
     field: str
     code: str
-    message: str = field(default="")
+    message: str = ""

@@ -79,7 +79,7 @@ class ScheduledPost(LeasedJob):
     correlation_id = models.CharField(max_length=64, blank=True, default="")
     external_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
     callback_url = models.URLField(max_length=2000, blank=True, default="")
-    # What a caller of /schedule sent that has no column: user_id, org_id, platform as they named it.
+    # What a caller of /schedule sent that has no column: user_id, org_id, their name for it.
     caller_data = models.JSONField(default=dict, blank=True, editable=False)
     created_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, db_index=False

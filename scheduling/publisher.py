@@ -139,7 +139,7 @@ class PostWorkload:
         )
 
     def _needs_work_first(self, post: ClaimedPost, account: ConnectedAccount, due: float) -> bool:
-        """Say whether something comes before the mark: a refusal, a token, an upload, a question."""
+        """Say whether something comes before the mark: a refusal, a token, an upload."""
         now = datetime.now(UTC)
         return (
             post.state not in WAITING

@@ -86,7 +86,7 @@ async def reconcile(
         return PostResult(
             post,
             S.SCHEDULED,
-            f"the idempotency key is {age.total_seconds():.0f} s old and still alive: repeating is safe",
+            f"the idempotency key is {age.total_seconds():.0f} s old and alive: repeating is safe",
             due=now.timestamp(),
             category=ErrorCategory.OUTCOME_UNKNOWN,
         )

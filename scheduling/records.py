@@ -135,8 +135,6 @@ def mark_sent(posts: Sequence[ClaimedPost], *, worker: str) -> set[uuid.UUID]:
     Refused are rows whose token or version is no longer ours, whose connection is not active,
     and all rows while the installation is paused.
     """
-    connection_table = sql.table_of(SocialConnection)
-    pause_table = sql.table_of(Installation)
     now = sql.now_plus()
     with transaction.atomic():
         marked = sql.fenced_update(
@@ -148,12 +146,7 @@ def mark_sent(posts: Sequence[ClaimedPost], *, worker: str) -> set[uuid.UUID]:
                 f"sent_at = CASE WHEN due_at > {now} THEN due_at ELSE {now} END, "
                 f"lease_expires_at = {sql.now_plus(settings.PUBLISH_LEASE)}"
             ),
-            where_sql=(
-                f"t.content_version = v.v_version AND t.state IN ('{S.SCHEDULED}', '{S.QUEUED}') "
-                f"AND EXISTS (SELECT 1 FROM {connection_table} c WHERE c.id = t.connection_id "
-                f"AND c.state = '{ConnectionState.ACTIVE}') "
-                f"AND NOT EXISTS (SELECT 1 FROM {pause_table} WHERE paused)"
-            ),
+            where_sql=f"t.content_version = v.v_version AND {_may_send()}",
             returning="id, sent_at",
         )
         sent_at = {sql.as_uuid(pk): sql.as_instant(at) for pk, at in marked}
@@ -175,6 +168,17 @@ def mark_sent(posts: Sequence[ClaimedPost], *, worker: str) -> set[uuid.UUID]:
         post.attempts += 1
         post.due_at = None
     return set(sent_at)
+
+
+def _may_send() -> str:
+    """Return the condition on a post (alias t) under which the mark is given."""
+    active = (
+        f"SELECT 1 FROM {sql.table_of(SocialConnection)} c "  # noqa: S608 - names are ours
+        f"WHERE c.id = t.connection_id AND c.state = '{ConnectionState.ACTIVE}'"
+    )
+    paused = f"SELECT 1 FROM {sql.table_of(Installation)} WHERE paused"  # noqa: S608 - as above
+    waiting = f"t.state IN ('{S.SCHEDULED}', '{S.QUEUED}')"
+    return f"{waiting} AND EXISTS ({active}) AND NOT EXISTS ({paused})"
 
 
 def commit_progress(posts: Sequence[ClaimedPost]) -> set[uuid.UUID]:
