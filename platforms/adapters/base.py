@@ -230,6 +230,7 @@ class Adapter:
     in_flight_per_app: ClassVar[int | None] = None  # None: the slot's own concurrency bounds it
     app_wide_codes: ClassVar[frozenset[str]] = frozenset()  # provider codes that concern the app
     config_class: ClassVar[type[Any]] = NoConfig
+    config_variables: ClassVar[Mapping[str, str]] = {}  # config field -> environment variable
 
     def __init__(self, config: Any = None) -> None:
         self.config = config if config is not None else self.config_class()

@@ -137,6 +137,12 @@ class X(Adapter):
         },
     }
     config_class = XConfig
+    config_variables: ClassVar[Mapping[str, str]] = {
+        "consumer_key": "TWITTER_API_KEY",
+        "consumer_secret": "TWITTER_API_SECRET",
+        "client_id": "TWITTER_CLIENT_ID",
+        "client_secret": "TWITTER_CLIENT_SECRET",
+    }
     config: XConfig
 
     # --- what the http layer needs ----------------------------------------------------------
