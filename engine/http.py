@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, M
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Literal, cast
 from urllib.parse import quote, urlencode
 
@@ -161,6 +162,7 @@ class Http:
         guard: AllowedHosts | None,
         max_body: int,
         user_agent: str,
+        headers: Mapping[str, str],
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.auth = auth
@@ -172,7 +174,7 @@ class Http:
         self._on_response = on_response
         self._guard = guard
         self._max_body = max_body
-        self._user_agent = user_agent
+        self._headers = {"User-Agent": user_agent, **headers}
 
     def __repr__(self) -> str:
         return f"<Http {self.base_url.rpartition('@')[2]}>"
@@ -220,7 +222,7 @@ class Http:
         url = self._url(path_or_url, params)
         pairs = list(form.items() if isinstance(form, Mapping) else form) if form else []
         payload = _payload(json, pairs if form is not None else None, body, multipart, writes)
-        sent = {"User-Agent": self._user_agent, **(headers or {})}
+        sent = {**self._headers, **(headers or {})}
         signer = self._own_auth(url) if auth == OWN else auth
         if signer is not None:
             sent["Authorization"] = signer.authorization(method, str(url), pairs)
@@ -280,7 +282,7 @@ class Http:
             try:
                 answer = await self._session.get(
                     url,
-                    headers={"User-Agent": self._user_agent},
+                    headers=self._headers,
                     timeout=limit,
                     allow_redirects=False,
                 )
@@ -430,14 +432,16 @@ class HttpPool:
         allow_private: Iterable[str] = (),
         max_body: int = MAX_BODY_BYTES,
         user_agent: str = USER_AGENT,
+        headers: Mapping[str, str] | None = None,
     ) -> Http:
         """Return a door to `base_url`; call it inside the running loop.
 
         `guard_private` is for hosts that users name: https only, no user name in the address, no
         private address, except hosts and networks in `allow_private` (where http is in order too).
-        `deadline` bounds each request from connecting to the last byte, `max_body` each body.
+        `deadline` bounds each request from connecting to the last byte, `max_body` each body;
+        `headers` go with every request.
         """
-        guard = AllowedHosts.parse(allow_private) if guard_private else None
+        guard = _allowed(tuple(allow_private)) if guard_private else None
         return Http(
             self._session(guard),
             base_url=base_url,
@@ -447,6 +451,7 @@ class HttpPool:
             guard=guard,
             max_body=max_body,
             user_agent=user_agent,
+            headers=headers or {},
         )
 
     def _session(self, guard: AllowedHosts | None) -> aiohttp.ClientSession:
@@ -476,6 +481,10 @@ class HttpPool:
             await session.close()
 
 
+_allowed = lru_cache(maxsize=16)(AllowedHosts.parse)
+
+
+@lru_cache(maxsize=256)
 def _client_timeout(total: timedelta) -> aiohttp.ClientTimeout:
     """Return aiohttp's timeouts; exact, for it rounds those above `ceil_threshold` up."""
     seconds = total.total_seconds()
@@ -533,6 +542,7 @@ def _broken_success(response: Response, url: URL, *, writes: bool) -> ServiceErr
     )
 
 
+@lru_cache(maxsize=1024)
 def _origin(text: str) -> URL | None:
     try:
         return URL(text).origin()

@@ -56,9 +56,11 @@ class Signer:
             self._params.append(("oauth_token", percent_encode(token)))
         self._header_start = "OAuth " + ", ".join(f'{k}="{v}"' for k, v in self._params)
         # Requests without parameters of their own differ in nonce and timestamp only: the rest
-        # of their normalized, encoded string is made once. "!" marks the two places.
-        whole = percent_encode(_normalized([*self._params, *_fresh("!", "!")]))
-        self._plain = whole.split("%21")
+        # of their normalized string is encoded once ("!" marks the two places; it stands nowhere
+        # else in encoded text). An encoded value encodes again by its per cent signs alone.
+        whole = _normalized([*self._params, *_fresh("!", "!")])
+        encoded = whole.replace("%", "%25").replace("=", "%3D").replace("&", "%26")
+        self._plain = encoded.split("!")
 
     def __repr__(self) -> str:
         return "Signer(...)"

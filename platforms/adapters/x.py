@@ -57,6 +57,7 @@ from platforms.adapters.x_reading import (
 )
 
 INVALID = re.compile("[\ufffe\ufeff\uffff]")  # twitter-text: invalid characters
+MAYBE_LINK = re.compile(r"\.[^\W\d_]")  # no link without a dot before its last label's letter
 CASHTAG = re.compile(r"(?<![\w$])\$[A-Za-z]{1,6}(?:[._][A-Za-z]{1,2})?(?!\w)")
 FIND_PAGES = 5
 
@@ -433,7 +434,7 @@ def excess(text: str, limit: int) -> int:
     """
     text = unicodedata.normalize("NFC", text)
     heaviest = len(text) if text.isascii() else 2 * len(text)
-    if heaviest + 23 * text.count(".") <= limit:
+    if heaviest + 23 * len(MAYBE_LINK.findall(text)) <= limit:
         return 0
     return max(0, int(parse_tweet(text).weightedLength) - limit)
 
