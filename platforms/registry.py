@@ -35,5 +35,6 @@ def slug_of(name: str) -> str:
 @lru_cache
 def adapter_for(slug: str) -> Adapter:
     """Return the configured adapter of a platform (stateless, so one is enough)."""
-    adapter_class = ADAPTERS[slug_of(slug)]
-    return adapter_class(adapter_class.config_class(**settings.PLATFORMS.get(slug, {})))
+    known = slug_of(slug)
+    adapter_class = ADAPTERS[known]
+    return adapter_class(adapter_class.config_class(**settings.PLATFORMS.get(known, {})))
