@@ -68,6 +68,7 @@ def provisions(given: Mapping[str, str], *, sandbox: bool) -> dict[str, str]:
         "SANDBOX_PORT": sandbox_port,
         "SANDBOX_URL": address,
         "PRIVATE_HOSTS_ALLOWED": "127.0.0.0/8",
+        "TELL_DUE_AT": "1",  # the sandbox shows how late each post arrived
     }
     if not any(given.get(name) for name in REAL_X):
         chosen |= {

@@ -210,6 +210,8 @@ PLATFORMS = {
     "mastodon": {},
     "sandbox": {"api_base": SANDBOX_URL},
 }
+# Tell the network each post's due moment in a header: for the sandbox, which shows lateness.
+TELL_DUE_AT = env.bool("TELL_DUE_AT", default=False)
 # Hosts or networks (CIDR) that user-given addresses may reach although they are private.
 PRIVATE_HOSTS_ALLOWED = env.list("PRIVATE_HOSTS_ALLOWED", default=[])
 

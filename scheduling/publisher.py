@@ -251,7 +251,7 @@ class PostWorkload:
     ) -> PostResult:
         draft = await self._draft(post, account)
         while True:
-            http = self._http(account)
+            http = self._http(account, post.scheduled_at)
             try:
                 step = await account.adapter.publish(
                     http, draft, post.progress, key=post.key(len(post.published_segments))
@@ -601,7 +601,7 @@ class PostWorkload:
                 raise ServiceError(ErrorCategory.MEDIA_ERROR, str(error)) from None
         return draft_of_text(post, account)
 
-    def _http(self, account: ConnectedAccount) -> Http:
+    def _http(self, account: ConnectedAccount, moment: datetime | None = None) -> Http:
         adapter = account.adapter
         return self._pool.http(
             base_url=adapter.base_url(account.credentials),
@@ -610,6 +610,9 @@ class PostWorkload:
             on_response=adapter.rate_hints,
             guard_private=adapter.user_given_host(),
             allow_private=settings.PRIVATE_HOSTS_ALLOWED,
+            headers={"X-Carillon-Due-At": moment.isoformat()}
+            if settings.TELL_DUE_AT and moment
+            else None,
         )
 
     def _note(self, post: ClaimedPost, http: Http) -> None:
