@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.audit import record
 from engine.states import IllegalTransition
+from notifications.ladder import attempts_of
 from notifications.models import Delivery, DeliveryState
 
 
@@ -28,7 +28,7 @@ def resend(delivery_id: uuid.UUID, *, actor: str, reason: str = "") -> Delivery:
             raise IllegalTransition(f"it is {delivery.get_state_display()}")
         Delivery.graph.check(delivery.state, DeliveryState.PENDING)
         delivery.state, delivery.due_at = DeliveryState.PENDING, timezone.now()
-        delivery.max_attempts = delivery.attempts + settings.PUBLISHER_MAX_ATTEMPTS
+        delivery.max_attempts = delivery.attempts + attempts_of(delivery.channel)
         delivery.error_category = delivery.error_text = ""
         delivery.sent_at = None
         delivery.fencing_token += 1

@@ -8,6 +8,7 @@ login or sender is our configuration. Source: RFC 5321, section 4.2.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import smtplib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
+from django.core.mail import EmailMultiAlternatives, get_connection
 from django.template import Context, Engine
 
 from engine.errors import ErrorCategory, ServiceError
@@ -60,7 +61,12 @@ class EmailSender:
 
 def _send(delivery: ClaimedDelivery) -> str:
     message = compose(delivery)
-    message.send()
+    message.connection = get_connection()
+    try:
+        message.send()
+    finally:
+        with contextlib.suppress(smtplib.SMTPException, OSError):
+            message.connection.close()  # Django leaves it open when the login fails
     return str(message.extra_headers["Message-ID"])
 
 
