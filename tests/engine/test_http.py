@@ -350,7 +350,7 @@ def test_a_connection_found_closed_costs_nothing() -> None:
     tell(story)
 
 
-def test_the_deadline_covers_the_whole_call_and_is_exact() -> None:
+def test_the_deadline_covers_the_whole_call() -> None:
     async def story(http: Http, server: Scripted) -> float:
         started = time.monotonic()
         with pytest.raises(ServiceError):
