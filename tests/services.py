@@ -167,12 +167,16 @@ class PostgreSQL(Server):
             tried = subprocess.run(version, capture_output=True, cwd="/", **self.account())
             if tried.returncode == 0:
                 return
+        package = self.binaries.parent.parent
+        libraries = package.with_name(f"{package.name}.libs")  # found relative to the binaries
         copy = self.sockets / "install"
-        shutil.copytree(self.binaries.parent, copy, symlinks=True)
+        for source in (self.binaries.parent, libraries):
+            if source.exists():
+                shutil.copytree(source, copy / source.relative_to(package.parent), symlinks=True)
         owner = pwd.getpwnam(UNPRIVILEGED)
         for path in (copy, *copy.rglob("*")):
             os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
-        self.binaries = copy / "bin"
+        self.binaries = copy / self.binaries.relative_to(package.parent)
 
 
 class Valkey(Server):
