@@ -18,9 +18,9 @@ _numbers = itertools.count(1)
 
 # What the sandbox accepts from every account it has not been told about.
 CREDENTIALS: Mapping[str, Mapping[str, str]] = {
-    "sandbox": {"token": "sandbox-token"},
-    "x": {"oauth_token": "sandbox-token", "oauth_token_secret": "sandbox-token-secret"},
-    "mastodon": {"access_token": "sandbox-token"},
+    "sandbox": {"access_token": "demo-ada"},
+    "x": {"oauth_token": "ada-token", "oauth_token_secret": "ada-secret"},
+    "mastodon": {"access_token": "demo-ada"},
 }
 
 
