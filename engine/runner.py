@@ -43,7 +43,9 @@ log = logging.getLogger("carillon.runner")
 P = ParamSpec("P")
 R = TypeVar("R")
 
-MARK_AHEAD_SECONDS = 0.025  # the mark is committed while the moment is still coming
+MARK_AHEAD_SECONDS = 0.025  # the mark is committed while the moment is still coming ...
+MARK_AHEAD_PER_JOB_SECONDS = 0.0002  # ... earlier when many wait, for their marks take longer ...
+MARK_AHEAD_MOST_SECONDS = 0.125  # ... but a cancel still wins until an eighth of a second before
 CLAIM_INTERVAL_SECONDS = 0.25
 TICK_SECONDS = 1.0
 SUCCESSOR_PATIENCE_SECONDS = 30.0
@@ -317,12 +319,17 @@ class Runner(Generic[ResultT]):
                 continue
             timeout = None
             if self._heap:
-                timeout = max(0.0, self._heap[0][0] - MARK_AHEAD_SECONDS - self.clock.now())
+                timeout = max(0.0, self._heap[0][0] - self._mark_ahead() - self.clock.now())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), timeout)
 
+    def _mark_ahead(self) -> float:
+        """Return how many seconds before their moment jobs are marked."""
+        grown = MARK_AHEAD_SECONDS + len(self._heap) * MARK_AHEAD_PER_JOB_SECONDS
+        return min(grown, MARK_AHEAD_MOST_SECONDS)
+
     def _make_ready(self) -> None:
-        horizon = self.clock.now() + MARK_AHEAD_SECONDS
+        horizon = self.clock.now() + self._mark_ahead()
         while self._heap and self._heap[0][0] <= horizon:
             self._ready.push(heapq.heappop(self._heap)[2])
         if self._saturated and self._held() < self._buffer // 2:
