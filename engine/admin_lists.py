@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from engine import sql
 from engine.admin_types import AnyModelAdmin, AnyPaginator
 
-MOST = 2000  # rows a list pages through, and rows one action takes at a time
+MOST = 1000  # rows a list pages through, and rows one action takes (about 10 s of work)
 
 
 class CappedPaginator(AnyPaginator):

@@ -247,11 +247,11 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
 
     def describe(self, obj: ScheduledPost) -> SafeString:
         return format_html(
-            "{} <b>{}</b> {} · {}",
+            "{} <b>{}</b> {} · {} UTC",
             self.state_badge(obj),
             self.excerpt(obj),
             self.account(obj),
-            self.scheduled(obj),
+            time_cell(obj.scheduled_at),
         )
 
     # --- one post -----------------------------------------------------------------------------

@@ -1,0 +1,234 @@
+"""One post's page: what is going on in words, the flight recorder, and editing by the service."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import AuditEvent, User
+from engine.models import Installation
+from platforms.models import SocialConnection
+from scheduling import services
+from scheduling.models import PostTransition, PublishAttempt, ScheduledPost
+from scheduling.states import PostState
+from tests.admin.console import POSTS
+from tests.factories import make_post
+
+S = PostState
+
+
+def page_of(client: Client, post: ScheduledPost) -> Any:
+    return client.get(f"{POSTS}{post.pk}/change/")
+
+
+def filled(connection: SocialConnection, **changes: Any) -> dict[str, Any]:
+    """Return a complete form for a new post."""
+    moment = timezone.now() + timedelta(days=1)
+    return {
+        "connection": str(connection.pk),
+        "text": "hello from staff",
+        "wall_clock": f"{moment:%Y-%m-%dT%H:%M:%S}",
+        "time_zone": "UTC",
+        "priority": "0",
+        "late_policy": "hold",
+        **changes,
+    }
+
+
+# --- looking ---------------------------------------------------------------------------------
+def test_the_page_says_what_is_going_on_and_what_comes_next(
+    staff: Client, connection: SocialConnection
+) -> None:
+    post = make_post(connection, state=S.OUTCOME_UNKNOWN)
+    ScheduledPost.objects.update(due_at=None)
+    text = page_of(staff, post).content.decode()
+    assert "Needs a person: outcome unknown" in text
+    assert f"Look at {connection.username}" in text
+
+
+def test_a_paused_installation_is_told_on_every_page(
+    staff: Client, connection: SocialConnection
+) -> None:
+    Installation.objects.update_or_create(
+        pk=1, defaults={"paused": True, "pause_reason": "restored copy"}
+    )
+    text = page_of(staff, make_post(connection)).content.decode()
+    assert "Sending is paused: restored copy" in text
+    assert "Sending is paused for the whole installation." in text
+
+
+def test_the_flight_recorder_tells_moves_and_attempts_in_time_order(
+    staff: Client, connection: SocialConnection
+) -> None:
+    post = make_post(connection, state=S.FAILED)
+    start = timezone.now() - timedelta(hours=1)
+    for seconds, source, target in ((0, "scheduled", "publishing"), (2, "publishing", "failed")):
+        PostTransition.objects.create(
+            post=post,
+            source=source,
+            target=target,
+            actor="worker-1:17",
+            reason="refused",
+            at=start + timedelta(seconds=seconds),
+        )
+    PublishAttempt.objects.create(
+        post=post,
+        number=1,
+        fencing_token=3,
+        worker="worker-1:17",
+        started_at=start + timedelta(seconds=1),
+        outcome="failed",
+        category="validation_error",
+        http_status=422,
+        provider_code="too-long",
+        request_id="req-9",
+        excerpt="<b>Text is too long</b>",
+        decision="fail",
+        reason="a person must change something",
+    )
+    answer = page_of(staff, post)
+    kinds = ["move" if entry.move else "attempt" for entry in answer.context["recorder"]]
+    assert kinds == ["move", "attempt", "move"]
+    text = answer.content.decode()
+    for told in ("HTTP 422", "too-long", "req-9", "validation error", "a person must change"):
+        assert told in text
+    assert "&lt;b&gt;Text is too long&lt;/b&gt;" in text  # a network's answer is never markup here
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (S.SCHEDULED, {"publish_now", "cancel"}),
+        (S.PUBLISHED, set()),
+        (S.DEAD_LETTER, {"requeue", "cancel"}),
+        (S.OUTCOME_UNKNOWN, {"reconcile_now", "resolve_live", "resolve_not_live"}),
+        (S.CANCELLED, {"requeue"}),
+    ],
+)
+def test_the_page_offers_only_what_would_work(
+    staff: Client, connection: SocialConnection, state: str, expected: set[str]
+) -> None:
+    answer = page_of(staff, make_post(connection, state=state))
+    assert {button["name"] for button in answer.context["console_buttons"]} == expected
+
+
+@pytest.mark.parametrize("state", [S.SCHEDULED, S.PUBLISHED, S.DRAFT])
+def test_the_machine_s_columns_are_never_inputs(
+    staff: Client, connection: SocialConnection, state: str
+) -> None:
+    text = page_of(staff, make_post(connection, state=state)).content.decode()
+    for column in ("state", "due_at", "attempts", "fencing_token", "permalink", "progress"):
+        assert f'name="{column}"' not in text
+
+
+def test_an_unknown_id_leads_back_with_a_message(staff: Client) -> None:
+    answer = staff.get(f"{POSTS}01a20140-3697-7cd0-aaff-6f51cbbc318f/change/", follow=True)
+    assert "Perhaps it was deleted" in answer.content.decode()
+
+
+# --- writing ---------------------------------------------------------------------------------
+def test_a_new_post_goes_through_the_service(
+    staff: Client, boss: User, connection: SocialConnection
+) -> None:
+    form = filled(
+        connection,
+        text="one\r\n---\r\ntwo",
+        wall_clock="2031-07-01T09:00:00",
+        time_zone="Europe/Berlin",
+    )
+    answer = staff.post(f"{POSTS}add/", form)
+    assert answer.status_code == 302
+    post = ScheduledPost.objects.get()
+    assert post.segments == [{"text": "one"}, {"text": "two"}]
+    assert post.scheduled_at == post.due_at == datetime(2031, 7, 1, 7, tzinfo=UTC)
+    assert (post.state, post.workspace_id, post.created_by) == (
+        S.SCHEDULED,
+        connection.workspace_id,
+        boss,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "told"),
+    [
+        ({"text": "x" * 20_000}, "text", "limit"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone", "IANA time zone"),
+        ({"wall_clock": "2001-01-01T00:00:00"}, "wall_clock", "passed over"),
+        ({"wall_clock": "tomorrow"}, "wall_clock", "Give a date and a time of day"),
+        ({"wall_clock": "2031-01-01T00:00:00+01:00"}, "wall_clock", "Give a date and a time"),
+        ({"priority": "12"}, "priority", "0 to 9"),
+        (
+            {"wall_clock": "2031-03-30T02:30:00", "time_zone": "Europe/Berlin"},
+            "wall_clock",
+            "Clocks in Europe/Berlin skip this time",
+        ),
+    ],
+)
+def test_what_the_service_refuses_stands_beside_its_field(
+    staff: Client, connection: SocialConnection, changes: dict[str, str], field: str, told: str
+) -> None:
+    answer = staff.post(f"{POSTS}add/", filled(connection, **changes))
+    assert answer.status_code == 200
+    errors = answer.context["adminform"].form.errors
+    assert told in " ".join(errors[field])
+    assert not ScheduledPost.objects.exists()
+
+
+def edit_form(client: Client, post: ScheduledPost) -> dict[str, Any]:
+    """Return the edit form's values as a browser would send them back unchanged."""
+    form = page_of(client, post).context["adminform"].form
+    values = {name: form[name].value() for name in form.fields}
+    values["wall_clock"] = f"{values['wall_clock']:%Y-%m-%dT%H:%M:%S}"
+    return {name: "" if value is None else value for name, value in values.items()}
+
+
+def test_an_edit_goes_through_the_service_and_keeps_what_was_not_touched(
+    staff: Client, connection: SocialConnection
+) -> None:
+    moment = timezone.now().replace(microsecond=123_000) + timedelta(hours=5)
+    post = make_post(connection, due_at=moment, time_zone="Europe/Berlin")
+    answer = staff.post(
+        f"{POSTS}{post.pk}/change/", {**edit_form(staff, post), "text": "a better text"}
+    )
+    assert answer.status_code == 302
+    post.refresh_from_db()
+    assert post.segments == [{"text": "a better text"}]
+    assert post.scheduled_at == moment
+    assert post.content_version == 2
+    assert AuditEvent.objects.get(action="post.edited").actor == "user:boss"
+
+
+def test_an_edit_of_a_post_that_was_changed_meanwhile_is_refused(
+    staff: Client, connection: SocialConnection
+) -> None:
+    post = make_post(connection, due_at=timezone.now() + timedelta(hours=5))
+    form = {**edit_form(staff, post), "text": "mine"}
+    services.edit_post(post.pk, actor="user:ada", segments=[{"text": "theirs"}])
+    answer = staff.post(f"{POSTS}{post.pk}/change/", form)
+    assert "changed meanwhile" in answer.content.decode()
+    post.refresh_from_db()
+    assert post.segments == [{"text": "theirs"}]
+
+
+def test_a_published_post_cannot_be_edited_by_a_forged_form(
+    staff: Client, connection: SocialConnection
+) -> None:
+    post = make_post(connection, state=S.PUBLISHED)
+    answer = staff.post(f"{POSTS}{post.pk}/change/", filled(connection, text="rewritten"))
+    assert answer.status_code == 403
+    post.refresh_from_db()
+    assert post.segments == [{"text": "hello"}]
+
+
+def test_a_forged_state_in_the_form_changes_nothing(
+    staff: Client, connection: SocialConnection
+) -> None:
+    post = make_post(connection, due_at=timezone.now() + timedelta(hours=5))
+    form = {**edit_form(staff, post), "state": S.PUBLISHED, "attempts": "99"}
+    staff.post(f"{POSTS}{post.pk}/change/", form)
+    post.refresh_from_db()
+    assert (post.state, post.attempts) == (S.SCHEDULED, 0)
