@@ -1,7 +1,8 @@
 """Unknown outcomes: find out what happened before anything is sent again.
 
 1. The attempts first: a worker that lost its lease may still have noted the remote id.
-2. A live idempotency key: the repeat returns the original, so the post goes back to scheduled.
+2. A live idempotency key on a network that keeps its keys for sure: the repeat returns the
+   original, so the post goes back to scheduled.
 3. A reliable `find` older than the network's own lag: there -> adopt it, not there -> again.
 4. Otherwise a person decides; asked once.
 Never two live copies; never silence.
@@ -82,7 +83,10 @@ async def reconcile(
         return _adopt(post, draft, known, "", now, "an earlier attempt had noted the remote id")
     safety = adapter.retry_safety
     age = now - (evidence.first_sent_at or now)
-    if safety.kind is Safety.KEY and safety.min_wait <= age < safety.ttl - KEY_MARGIN:
+    can_ask = Capability.FIND in adapter.capabilities and safety.kind is not Safety.PERSON
+    # A server that may not keep its keys is asked first: a repeat there would be a second copy.
+    trusted = safety.kind is Safety.KEY and not (safety.per_server and can_ask)
+    if trusted and safety.min_wait <= age < safety.ttl - KEY_MARGIN:
         return PostResult(
             post,
             S.SCHEDULED,
@@ -90,7 +94,7 @@ async def reconcile(
             due=now.timestamp(),
             category=ErrorCategory.OUTCOME_UNKNOWN,
         )
-    if Capability.FIND not in adapter.capabilities or safety.kind is Safety.PERSON:
+    if not can_ask:
         return _ask_person(post, f"{adapter.name} cannot be asked whether the post is live.")
     return await _find(
         post, draft, adapter, http, evidence, now=now, tries_per_run=tries_per_run, rng=rng

@@ -91,7 +91,7 @@ class Stage:
         """Return a stage with a workspace of its own."""
         return cls(make_workspace(), judge, env, start)
 
-    def account(self, platform: str, number: int = 0) -> SocialConnection:
+    def account(self, platform: str, number: int = 0, *, instance: str = "one") -> SocialConnection:
         """Return a connection to a fresh account of the sandbox."""
         name = f"{platform}-{self.tag}-{number}"
         credentials = {
@@ -99,13 +99,13 @@ class Stage:
             "x": {"oauth_token": f"{name}-token", "oauth_token_secret": f"{name}-secret"},
             "mastodon": {
                 "access_token": f"demo-{name}",
-                "instance_url": f"{self.judge.url}/mastodon/one",
+                "instance_url": f"{self.judge.url}/mastodon/{instance}",
             },
         }[platform]
         whoami = {
             "sandbox": ("/sandbox/me", ""),
             "x": ("/x/2/users/me", "data"),
-            "mastodon": ("/mastodon/one/api/v1/accounts/verify_credentials", ""),
+            "mastodon": (f"/mastodon/{instance}/api/v1/accounts/verify_credentials", ""),
         }[platform]
         request = urllib.request.Request(  # noqa: S310 - loopback
             self.judge.url + whoami[0], headers={"Authorization": f"Bearer demo-{name}"}
@@ -113,14 +113,13 @@ class Stage:
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
             account = json.load(answer)
         account = account.get(whoami[1], account)
-        instance = credentials.get("instance_url", "")
         return make_connection(
             self.workspace,
             platform=platform,
             credentials=credentials,
             external_id=str(account["id"]),
             username=name,
-            instance_url=instance,
+            instance_url=credentials.get("instance_url", ""),
         )
 
     def post(

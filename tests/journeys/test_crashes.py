@@ -52,6 +52,18 @@ def test_accept_then_drop_leaves_one_live_copy(stage: Stage, platform: str) -> N
     assert post.attempt_log.order_by("number").first().outcome == "unknown"
 
 
+def test_a_server_that_forgets_its_keys_still_has_one_copy(stage: Stage) -> None:
+    account = stage.account("mastodon", instance="forgetful")
+    network = "mastodon/forgetful"
+    stage.judge.be_cruel(network, account.username, on="create", accept_then_drop=1)
+    post = stage.post(account, f"once {stage.tag}")
+    stage.cluster()
+    stage.wait_for(post, state=S.PUBLISHED)
+    (live,) = stage.judge.posts(network, account.username)
+    post.refresh_from_db()
+    assert post.remote_ids == [live["id"]]
+
+
 def test_a_call_that_lands_after_its_deadline_is_not_sent_again(stage: Stage) -> None:
     account = stage.account("x")
     stage.judge.be_cruel(
