@@ -31,8 +31,8 @@ PostTransition with its actor and reason.
 
 """
 BETWEEN = """
-A retry is `scheduled` with attempts > 0. A claim adds a lease and changes no state. The send mark is
-the edge from `scheduled` or `queued` to `publishing`: it is committed before the call, and from
+A retry is `scheduled` with attempts > 0. A claim adds a lease and changes no state. The send mark
+is the edge from `scheduled` or `queued` to `publishing`: it is committed before the call, and from
 there on nobody can cancel or edit.
 
 # The states of a delivery
