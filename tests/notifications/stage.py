@@ -14,7 +14,7 @@ from django.utils import timezone
 from engine import slots
 from engine.drain import start_draining, stop_draining
 from engine.ids import uuid7
-from engine.models import Installation, WorkerSlot
+from engine.models import Installation
 from engine.runner import DatabaseThread, Runner
 from notifications.dispatcher import DeliveryWorkload
 from notifications.models import Delivery
@@ -139,9 +139,3 @@ def tell(
     )
     write([written])
     return Delivery.objects.get(notification_id=written.id)
-
-
-def due_again() -> None:
-    """Let the waiting deliveries be due now, and the ended notifier's slot be free."""
-    Delivery.objects.filter(due_at__isnull=False).update(due_at=timezone.now())
-    WorkerSlot.objects.all().delete()

@@ -6,18 +6,21 @@ import asyncio
 import sys
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
-from engine.models import WorkerSlot
+from engine.models import Installation, WorkerSlot
 from engine.schedules import slot_kinds, sync
 from notifications import deliveries, sweeper
 from notifications.deliveries import DeliveryResult
+from notifications.dispatcher import DeliveryWorkload
 from notifications.models import Delivery, DeliveryState
 from notifications.outbox import OutboxEvent, write
 from notifications.resending import resend
+from scheduling import outage
 from tests.notifications.stage import (
     DATA,
     Heard,
@@ -113,6 +116,49 @@ def time_passes() -> None:
         WorkerSlot.objects.update(heartbeat_at=past - timedelta(minutes=1))
     finally:
         connection.close()
+
+
+# --- may anything leave? ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "installation",
+    [
+        {"paused": True},
+        {"heartbeat_at": None},
+        {"heartbeat_at": timezone.now() - timedelta(hours=2)},
+        {"installation_id": "production"},
+    ],
+)
+def test_a_paused_or_copied_installation_claims_nothing_until_it_is_cleared(
+    db: None, settings: Any, installation: dict[str, Any]
+) -> None:
+    cleared()
+    settings.INSTALLATION_ID = "staging" if "installation_id" in installation else ""
+    Installation.objects.update(**installation)
+    tell("https://customer.example/hook")
+    workload = DeliveryWorkload()
+    workload.db_start(77, "test")
+    assert workload.db_claim(10, saturated=False) == []
+    outage.resume(actor="user:ada")
+    workload.db_tick()
+    assert len(workload.db_claim(10, saturated=False)) == 1
+
+
+def test_an_installation_nobody_has_looked_at_yet_claims_nothing(db: None) -> None:
+    tell("https://customer.example/hook")
+    workload = DeliveryWorkload()
+    workload.db_start(77, "test")
+    assert workload.db_claim(10, saturated=False) == []
+
+
+def test_a_pause_between_claim_and_mark_wins(db: None) -> None:
+    cleared()
+    tell("https://customer.example/hook")
+    (claimed,) = deliveries.claim(77, limit=5, lease=timedelta(minutes=1), other_than=[])
+    outage.pause(actor="user:ada", reason="look first")
+    assert deliveries.mark_sending([claimed]) == set()
+    assert Delivery.objects.get().state == D.PENDING
 
 
 # --- recovery -----------------------------------------------------------------------------

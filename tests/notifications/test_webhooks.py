@@ -10,7 +10,6 @@ import pytest
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
-from engine.models import Installation
 from notifications import callbacks
 from notifications.channels.webhook import MAX_ANSWER_BYTES
 from notifications.models import Delivery, DeliveryState
@@ -222,45 +221,3 @@ def test_another_receiver_on_the_same_host_never_sees_the_service_token(settings
     (heard,) = played(scene())
     assert "shared-service-secret" not in str(dict(heard.headers))
     assert set(json.loads(heard.body)) == {"type", "timestamp", "data"}
-
-
-@pytest.mark.parametrize(
-    "installation",
-    [
-        {"paused": True},
-        {"heartbeat_at": None},
-        {"heartbeat_at": timezone.now() - timedelta(hours=2)},
-        {"installation_id": "production"},
-    ],
-)
-def test_a_paused_or_copied_installation_calls_nobody(
-    settings: Any, installation: dict[str, Any]
-) -> None:
-    settings.INSTALLATION_ID = "staging" if "installation_id" in installation else ""
-    Installation.objects.update(**installation)
-
-    async def scene() -> int:
-        async with receiving() as receiver:
-            async with notifier() as database:
-                await database.run(tell, receiver.url)
-            return len(receiver.heard)
-
-    assert played(scene()) == 0
-    assert Delivery.objects.get().state == D.PENDING
-
-
-def test_a_pause_between_claim_and_mark_wins() -> None:
-    async def scene() -> int:
-        async with receiving() as receiver:
-            async with notifier() as database:
-                await database.run(tell, receiver.url)
-                await database.run(Delivery.objects.update, due_at=timezone.now() + timedelta(1))
-                await database.run(Installation.objects.update, paused=True)
-                await database.run(due_again_and_keep_slots)
-            return len(receiver.heard)
-
-    def due_again_and_keep_slots() -> None:
-        Delivery.objects.update(due_at=timezone.now())
-
-    assert played(scene()) == 0
-    assert Delivery.objects.get().attempts == 0
