@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
+from engine import sql
 from engine.batcher import Batcher
 from engine.errors import ErrorCategory, ServiceError
 from engine.gate import Gate, Key
@@ -70,6 +71,9 @@ EVENTS = {
 }
 
 
+_IS_WAITING = "state IN ({})".format(", ".join(f"'{state}'" for state in sorted(WAITING)))
+
+
 class LostPost(Exception):
     """A progress commit was refused: somebody else owns the row now, so make no further call."""
 
@@ -107,6 +111,8 @@ class PostWorkload:
             lease=CLAIM_LEASE,
             columns=COLUMNS,
             fair_by="workspace_id" if saturated else "",
+            # Questions to the network are asked at their moment: a call may land until then.
+            extra_where=f"{_IS_WAITING} OR due_at <= {sql.now_plus()}",
         )
         if len(rows) < limit:
             rows += ScheduledPost.claim(
@@ -196,11 +202,12 @@ class PostWorkload:
         )
         if hold is None:
             return None
+        target, due = _put_back(post, hold.until)
         return PostResult(
             post,
-            post.state,
+            target,
             hold.reason,
-            due=hold.until,
+            due=due,
             category=ErrorCategory.RATE_LIMIT,
             error=f"Waiting for the network's limit: {hold.reason}",
         )
@@ -513,6 +520,9 @@ class PostWorkload:
         )
         due = None if decision.delay is None else now + decision.delay.total_seconds()
         due = self._close_gate(post, error, now, due)
+        target: str = decision.target
+        if due is not None and post.state in WAITING:
+            target, due = _put_back(post, due + settings.CLAIM_AHEAD.total_seconds())
         if decision.name == "refresh":
             await self._refresh_quietly(account)
         if decision.target == S.BLOCKED:
@@ -526,9 +536,7 @@ class PostWorkload:
             await self._runner.database.run(self.accounts.load, [account.connection.pk])
         return PostResult(
             post,
-            post.state
-            if post.state in WAITING and decision.target == S.SCHEDULED
-            else decision.target,
+            target,
             decision.reason,
             due=due,
             attempt=AttemptResult(
@@ -646,6 +654,18 @@ def draft_of_text(post: ClaimedPost, account: ConnectedAccount) -> Draft:
         options=post.options,
         limits=account.connection.limits,
     )
+
+
+def _put_back(post: ClaimedPost, due: float) -> tuple[str, float]:
+    """Return state and moment of a post that may go on at `due`, but never before its moment.
+
+    One that still needs preparation leaves `queued`, or the next claim would try again at once;
+    the look-ahead brings it back within a minute.
+    """
+    if post.state not in WAITING or post.due_at is None:
+        return post.state, due
+    target = S.SCHEDULED if post.needs_preparation else post.state
+    return target, max(due, post.due_at.timestamp())
 
 
 def _lanes(post: ClaimedPost, adapter: Adapter) -> tuple[tuple[Hashable, int], ...]:
