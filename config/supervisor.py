@@ -13,7 +13,6 @@ the supervisor itself is killed.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
 import signal
@@ -168,5 +167,4 @@ class Supervisor:
             child.process.wait()
 
     def _say(self, child: Child, line: str) -> None:
-        with contextlib.suppress(OSError):  # nobody reads us any more; the children go on
-            self._write(f"{child.name:>8} | {line}")
+        self._write(f"{child.name:>8} | {line}")

@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import os
 import secrets
+import signal
 import sys
 import tempfile
 import urllib.request
@@ -39,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     if settings.configured:
         raise pytest.UsageError("unset DJANGO_SETTINGS_MODULE: the tests choose their settings")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as orderly an end as Ctrl-C
     stack = contextlib.ExitStack()
     config.add_cleanup(stack.close)
     isolate(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crl-test-"))))

@@ -96,6 +96,7 @@ def end(run: Managed, processes: Processes, *, by_ctrl_c: bool = False) -> None:
     run.wait(15)
     wait_until(lambda: not processes.alive(), seconds=2, what="the end of every process")
     assert time.monotonic() - began < 10, run.output
+    assert "killed" not in run.output  # everybody had the time to end in order
 
 
 def test_one_command_publishes_a_demo_and_the_next_run_goes_on_with_its_data(

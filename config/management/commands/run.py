@@ -8,6 +8,7 @@ say what to open. 5. Keep everything running until Ctrl-C or SIGTERM, then end a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -72,8 +73,9 @@ class Command(BaseCommand):
             supervisor.end()
 
     def _write(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
+        with contextlib.suppress(OSError):  # nobody reads us any more; the children go on
+            self.stdout.write(line)
+            self.stdout.flush()
 
 
 class _WorkingParts:
@@ -91,7 +93,7 @@ class _WorkingParts:
 
 def _children(*, with_sandbox: bool) -> Iterator[Child]:
     """Yield what to run; the sandbox ends last, so that calls in flight get their answers."""
-    env = dict(os.environ)
+    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
     if with_sandbox:
         port = str(settings.SANDBOX_PORT)
         sandbox = [sys.executable, "-m", "sandbox", "--host", HOST, "--port", port]
