@@ -139,7 +139,7 @@ def _dedupe_key(change: PostChange, addressee: Addressee | None) -> str:
 
 
 def _data(change: PostChange) -> dict[str, Any]:
-    """Return what callbacks carry; documented in docs/callbacks.md."""
+    """Return what callbacks carry; documented in docs/notifications.md."""
     return {
         "content_id": change.external_id or str(change.post_id),
         "job_id": str(change.post_id),
