@@ -97,12 +97,13 @@ class LeasedJob(models.Model):
         """Free the unsent rows of slots without a heartbeat for `silent_after`; returns how many.
 
         A claim whose own lease ran out is freed too, whoever holds it. Rows in the `sending`
-        state are left alone: the dead worker may have sent them.
+        state are left alone: the dead worker may have sent them. The token rises, so that a slot
+        that was only slow is refused one by one; a mark on a row without lease breaks its batch.
         """
         slots = sql.table_of(WorkerSlot)
         statement = (
-            f"UPDATE {sql.table_of(cls)} SET lease_slot = NULL, lease_expires_at = NULL "  # noqa: S608
-            "WHERE lease_slot IS NOT NULL AND state <> %s "
+            f"UPDATE {sql.table_of(cls)} SET lease_slot = NULL, lease_expires_at = NULL, "  # noqa: S608
+            "fencing_token = fencing_token + 1 WHERE lease_slot IS NOT NULL AND state <> %s "
             f"AND (lease_expires_at < {sql.now_plus()} OR lease_slot NOT IN "
             f"(SELECT id FROM {slots} WHERE stopped_at IS NULL "
             f"AND heartbeat_at > {sql.now_plus(-silent_after)}))"
