@@ -41,7 +41,7 @@ def _queue_batch() -> int:
     )
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(statement)
+            cursor.execute(statement, [])  # with parameters, or SQLite would see doubled percents
             moved = cursor.fetchall()
         sql.insert_rows(
             PostTransition,
