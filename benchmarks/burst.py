@@ -23,20 +23,21 @@ from benchmarks.ground import IN_FLIGHT, Ground, publisher_pids
 from benchmarks.meters import CpuMeter, PeakMemory, Usage, between, tree_pss_mb
 from benchmarks.posts import (
     CONNECTIONS,
+    first_id,
     insert_due,
     is_idle,
     make_connections,
     outcome_since,
-    tidy_database,
+    settle_database,
 )
 from benchmarks.results import median, print_table, spread_of
 from benchmarks.texts import text_of
-from engine.ids import uuid7
 from tests.processes import wait_until
 
-SETTLE_SECONDS = 3.0  # after the start of a cluster, before its idling is measured
+SETTLE_SECONDS = 2.0  # after the start of a cluster, before its idling is measured
 IDLE_SECONDS = 2.0
 LEAD_SECONDS = 0.1  # before the due instant: from here on everything counts
+BARE_AHEAD_SECONDS = 3.0  # time for the bare loop to start and read its rows
 SILENCE_SECONDS = 20.0  # nothing new arrives for so long: the rest never will
 STUB_CPU_BAR = 0.1  # seconds per 1,000 posts
 FOREIGN_BAR = 0.08  # share of all cores
@@ -99,15 +100,15 @@ def carillon(ground: Ground, posts: int, *, slots: int, **env: str) -> Run:
             {**ground.server_pids, "application": cluster.process.pid, "stub": ground.stub.pid}
         )
         time.sleep(SETTLE_SECONDS)
-        tidy_database()
         ground.stub.reset()
         idle_pss = tree_pss_mb(cluster.process.pid)
         before = meter.read()
         time.sleep(IDLE_SECONDS)
         idle = meter.since(before)
-        pids, first = publisher_pids(), uuid7()
+        pids, first = publisher_pids(), first_id()
         due = time.time() + settings.CLAIM_AHEAD.total_seconds() + 1.0
         insert_due(accounts, [due] * posts)
+        settle_database()
         inserted = meter.read()
         sleep_until(due - LEAD_SECONDS)
         with PeakMemory(lambda: pids) as memory:
@@ -131,7 +132,7 @@ def carillon(ground: Ground, posts: int, *, slots: int, **env: str) -> Run:
 def bare(ground: Ground, posts: int) -> Run:
     """Let the bare loop send one burst."""
     with psycopg.connect(ground.database_url, autocommit=True) as connection:
-        due = time.time() + 4.0
+        due = time.time() + BARE_AHEAD_SECONDS
         _insert_bare_rows(connection, posts, due)
         ground.stub.reset()
         with _bare_process(ground) as loop:

@@ -13,6 +13,7 @@ from django.db.models import Count, Max
 from accounts.models import Workspace
 from benchmarks.stub_x import token_of
 from benchmarks.texts import text_of
+from engine.ids import uuid7
 from platforms.models import SocialConnection
 from scheduling.bulk import insert_posts
 from scheduling.models import PostTransition, ScheduledPost
@@ -71,6 +72,11 @@ def insert_due(accounts: Sequence[SocialConnection], moments: Iterable[float]) -
     return insert_posts(posts())
 
 
+def first_id() -> uuid.UUID:
+    """Return an id below those of all rows made from this millisecond on."""
+    return uuid.UUID(int=uuid7().int >> 80 << 80)
+
+
 def outcome_since(first: uuid.UUID) -> dict[str, Any]:
     """Return the states of the posts with ids from `first` on, and when the last was recorded."""
     posts = ScheduledPost.objects.filter(pk__gte=first)
@@ -87,8 +93,12 @@ def is_idle() -> bool:
     return not ScheduledPost.objects.filter(lease_slot__isnull=False).exists()
 
 
-def tidy_database() -> None:
-    """Bring the server to rest before a run: no checkpoint falls into it by chance."""
+def settle_database() -> None:
+    """Do now what the server does in its own time: statistics of the new rows, a checkpoint.
+
+    Run after the insertion, so that neither falls into the measurement by chance.
+    """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
             cursor.execute("CHECKPOINT")

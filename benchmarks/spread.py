@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.burst import FOREIGN_BAR, sleep_until, wait_until_received
 from benchmarks.ground import IN_FLIGHT, Ground
 from benchmarks.meters import CpuMeter
-from benchmarks.posts import insert_due, is_idle, make_connections, post_of, tidy_database
+from benchmarks.posts import insert_due, is_idle, make_connections, post_of, settle_database
 from benchmarks.results import median, print_table, spread_of
 from scheduling.bulk import insert_posts
 from scheduling.models import ScheduledPost
@@ -52,10 +52,10 @@ def run(ground: Ground, options: Any) -> dict[str, Any]:
 
 def _measured(what: str, ground: Ground, meter: CpuMeter, steps: Sequence[float]) -> dict[str, Any]:
     """Let posts become due at `steps` (seconds after the first) and ask the receiver."""
-    tidy_database()
     ground.stub.reset()
     start = time.time() + AHEAD_SECONDS
     insert_due(make_connections(), [start + step for step in steps])
+    settle_database()
     sleep_until(start)
     before = meter.read()
     sleep_until(start + steps[-1])
