@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import uuid
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 
 from engine import sql
 from engine.ids import uuid7
@@ -202,52 +203,55 @@ def commit_progress(posts: Sequence[ClaimedPost]) -> set[uuid.UUID]:
 
 
 def record(results: Sequence[PostResult], *, worker: str) -> None:
-    """Write results: first what the attempts learnt, then the fenced moves of the posts.
+    """Write results in one transaction: what the attempts learnt, and the fenced moves of posts.
 
-    Both stand in one transaction; a savepoint guards the moves, so that what was learnt (a
-    remote id!) is kept even when a move is refused. A row that breaks the batch is tried alone.
+    A row that breaks its batch is tried alone. If its move is refused even then, what its attempt
+    learnt (a remote id!) is kept, and the sweeper finds the post.
     """
     try:
         _record(results, worker)
     except (OperationalError, InterfaceError):
         raise  # the database is away: the caller keeps the results and tries again
-    except DatabaseError:
-        if len(results) == 1:
-            log.exception("record.refused", extra={"post_id": str(results[0].post.id)})
+    except Exception as error:  # noqa: BLE001 - one post's fault must not end the others' loop
+        if len(results) > 1:
+            for result in results:
+                record([result], worker=worker)
             return
-        for result in results:
-            record([result], worker=worker)
+        post_id = str(results[0].post.id)
+        reason = str(error).partition("\n")[0]  # the other lines may quote the row, and its text
+        log.error("record.refused", extra={"post_id": post_id, "error": reason})  # noqa: TRY400
+        with contextlib.suppress(DataError, IntegrityError), transaction.atomic():
+            _write_attempts([result for result in results if result.attempt], worker)
 
 
 def _record(results: Sequence[PostResult], worker: str) -> None:
     with transaction.atomic():
         _write_attempts([r for r in results if r.attempt], worker)
-        with transaction.atomic():
-            rows = [_result_row(result) for result in results]
-            written = sql.fenced_update(
-                ScheduledPost,
-                rows,
-                _RESULT_COLUMNS,
-                set_sql=(
-                    "state = v.v_target, due_at = v.v_due_at, attempts = v.v_attempts, "
-                    "lease_slot = NULL, lease_expires_at = NULL, progress = v.v_progress, "
-                    "progress_expires_at = v.v_progress_expires_at, "
-                    "needs_preparation = v.v_needs_preparation, remote_ids = v.v_remote_ids, "
-                    "permalink = v.v_permalink, published_at = v.v_published_at, "
-                    "first_sent_at = COALESCE(t.first_sent_at, v.v_first_sent_at), "
-                    "last_category = v.v_last_category, last_error = v.v_last_error"
-                ),
-                where_sql="t.state = v.v_source",
-            )
-            kept = {sql.as_uuid(pk) for (pk,) in written}
-            _insert_transitions(
-                [
-                    _transition(r.post, r.source, r.target, worker, r.reason)
-                    for r in results
-                    if r.post.id in kept and r.source != r.target
-                ]
-            )
-            announce([_change(r) for r in results if r.event and r.post.id in kept])
+        rows = [_result_row(result) for result in results]
+        written = sql.fenced_update(
+            ScheduledPost,
+            rows,
+            _RESULT_COLUMNS,
+            set_sql=(
+                "state = v.v_target, due_at = v.v_due_at, attempts = v.v_attempts, "
+                "lease_slot = NULL, lease_expires_at = NULL, progress = v.v_progress, "
+                "progress_expires_at = v.v_progress_expires_at, "
+                "needs_preparation = v.v_needs_preparation, remote_ids = v.v_remote_ids, "
+                "permalink = v.v_permalink, published_at = v.v_published_at, "
+                "first_sent_at = COALESCE(t.first_sent_at, v.v_first_sent_at), "
+                "last_category = v.v_last_category, last_error = v.v_last_error"
+            ),
+            where_sql="t.state = v.v_source",
+        )
+        kept = {sql.as_uuid(pk) for (pk,) in written}
+        _insert_transitions(
+            [
+                _transition(r.post, r.source, r.target, worker, r.reason)
+                for r in results
+                if r.post.id in kept and r.source != r.target
+            ]
+        )
+        announce([_change(r) for r in results if r.event and r.post.id in kept])
     for result in results:
         if result.post.id not in kept:
             log.warning("lease.lost", extra={"post_id": str(result.post.id), "step": "record"})
