@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -125,19 +126,28 @@ class Gate:
     # --- on a database thread ---------------------------------------------------------------
 
     def db_sync(self) -> None:
-        """Write what changed here, then read what changed elsewhere."""
-        self.db_write()
+        """Read what changed elsewhere, then write what changed here: the longer block stays."""
         self.db_read()
+        self.db_write()
 
     def db_write(self) -> None:
         """Write the changed states, one statement for all of them."""
-        changed = [(key, a) for key, a in list(self._known.items()) if a.dirty]
+        # In the order of their keys, so that two writers of the same keys wait and never deadlock.
+        changed = sorted(key for key, a in list(self._known.items()) if a.dirty)
         if not changed:
             return
-        for _, allowance in changed:
-            allowance.dirty = False
+        for key in changed:
+            self._known[key].dirty = False  # before it is read: a change meanwhile is written next
+        try:
+            self._upsert([_row(key, self._known[key]) for key in changed])
+        except (DatabaseError, InterfaceError):
+            for key in changed:
+                self._known[key].dirty = True
+            raise
+
+    def _upsert(self, rows: list[RateLimitState]) -> None:
         RateLimitState.objects.bulk_create(
-            [_row(key, allowance) for key, allowance in changed],
+            rows,
             update_conflicts=True,
             unique_fields=["scope", "key", "bucket"],
             update_fields=[
@@ -163,6 +173,7 @@ class Gate:
         for row in rows:
             known = self._known.setdefault((row.scope, row.key, row.bucket), Allowance())
             if known.dirty:
+                known.blocked_until = max(known.blocked_until, _epoch(row.blocked_until))
                 continue
             known.platform, known.limit, known.remaining = row.platform, row.limit, row.remaining
             known.resets_at = _epoch(row.resets_at)
