@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,6 +108,6 @@ def test_no_owner_waits_for_more_than_one_round(given_jobs: list[Ready]) -> None
     for owner in set(left):
         places = [place for place, each in enumerate(left) if each == owner]
         others = len(set(left)) - 1
-        gaps = [later - earlier - 1 for earlier, later in zip(places, places[1:], strict=False)]
+        gaps = [later - earlier - 1 for earlier, later in pairwise(places)]
         assert all(gap <= others for gap in gaps)
         assert places[0] <= others
