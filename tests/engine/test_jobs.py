@@ -127,7 +127,7 @@ def test_the_unsent_claims_of_a_silent_slot_are_stolen_and_its_token_no_longer_f
         lease_slot=silent,
         lease_expires_at=timezone.now() - LEASE,
     )
-    assert ScheduledPost.steal(sending=S.PUBLISHING, silent_after=3 * SECOND) == 2
+    assert ScheduledPost.steal(silent_after=3 * SECOND) == 2
     assert {pk for pk, _ in claim(live)} == {held[silent].pk, held[ended].pk}
     assert ScheduledPost.release([(held[silent].pk, 5)]) == 0
     sent.refresh_from_db()
@@ -140,7 +140,7 @@ def test_a_claim_held_longer_than_its_own_lease_is_freed_though_its_slot_lives(
     post = make_post(
         connection, lease_slot=make_slot(), lease_expires_at=timezone.now() - 5 * SECOND
     )
-    assert ScheduledPost.steal(sending=S.PUBLISHING, silent_after=3 * SECOND) == 1
+    assert ScheduledPost.steal(silent_after=3 * SECOND) == 1
     post.refresh_from_db()
     assert (post.lease_slot, post.fencing_token) == (None, 1)
 

@@ -1,0 +1,155 @@
+"""Many slots claim, steal and open at once: every row is held by one of them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from itertools import chain
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from engine import slots, sql
+from engine.models import WorkerSlot
+from scheduling import services
+from scheduling.models import ScheduledPost
+from scheduling.states import PostState
+from tests.concurrency.threads import together
+from tests.factories import make_connection
+
+S = PostState
+SECOND = timedelta(seconds=1)
+LEASE = timedelta(seconds=120)
+Held = tuple[uuid.UUID, int]
+
+
+def make_posts(count: int, **fields: object) -> list[uuid.UUID]:
+    """Save `count` due posts of one account in one statement."""
+    account = make_connection()
+    now = timezone.now()
+    posts = [
+        ScheduledPost(
+            **{
+                "workspace_id": account.workspace_id,
+                "connection": account,
+                "platform": "sandbox",
+                "state": S.SCHEDULED,
+                "due_at": now,
+                "scheduled_at": now,
+                "segments": [{"text": "hello"}],
+                **fields,
+            }
+        )
+        for _ in range(count)
+    ]
+    return [post.pk for post in ScheduledPost.objects.bulk_create(posts)]
+
+
+def claim(slot: int, limit: int, *, fair: bool = False) -> list[Held]:
+    return ScheduledPost.claim(  # type: ignore[return-value]
+        slot,
+        limit=limit,
+        horizon=5 * SECOND,
+        lease=LEASE,
+        columns=("id", "fencing_token"),
+        fair_by="workspace_id" if fair else "",
+    )
+
+
+def claim_all(slot: int, *, fair: bool) -> list[Held]:
+    """Claim in small portions until nothing is left."""
+    held: list[Held] = []
+    while got := claim(slot, 40, fair=fair):
+        held += got
+    return held
+
+
+@pytest.mark.parametrize("fair", [False, True])
+def test_eight_slots_claim_five_hundred_rows_and_each_row_once(fair: bool) -> None:
+    posts = make_posts(500)
+    held = together([lambda slot=n: claim_all(slot, fair=fair) for n in range(1, 9)])
+    assert sorted(pk for pk, _ in chain(*held)) == sorted(posts)
+    assert {token for _, token in chain(*held)} == {1}
+    for slot, rows in enumerate(held, start=1):
+        theirs = set(ScheduledPost.objects.filter(lease_slot=slot).values_list("pk", flat=True))
+        assert {pk for pk, _ in rows} == theirs
+
+
+@pytest.mark.parametrize("fair", [False, True])
+def test_a_claim_passes_by_rows_that_another_is_just_claiming(fair: bool) -> None:
+    posts = make_posts(10)
+
+    def claim_without_waiting() -> list[Held]:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '2s'")  # waiting for a row would be an error
+            return claim(2, 10, fair=fair)
+
+    with transaction.atomic():
+        first = claim(1, 4, fair=fair)
+        (second,) = together([claim_without_waiting])
+    assert len(first) == 4
+    assert sorted(pk for pk, _ in first + second) == sorted(posts)
+
+
+def test_one_due_post_of_a_small_workspace_gets_past_two_thousand_of_another() -> None:
+    make_posts(2000, due_at=timezone.now() - 60 * SECOND)
+    (alone,) = make_posts(1)
+    held = claim(1, 100, fair=True)
+    assert len(held) == 100
+    assert alone in {pk for pk, _ in held}
+
+
+def test_a_claim_reads_what_is_due_and_not_the_whole_future() -> None:
+    make_posts(2000, due_at=timezone.now() + timedelta(days=1))
+    due = make_posts(5)
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {sql.table_of(ScheduledPost)}")
+
+    def explained(execute: Any, statement: str, *rest: Any) -> Any:
+        return execute(f"EXPLAIN (ANALYZE, TIMING OFF) {statement}", *rest)
+
+    with connection.execute_wrapper(explained):
+        plan = "\n".join(line for (line,) in claim(1, 200))  # type: ignore[misc]
+    assert "using post_due on" in plan, plan
+    assert "Rows Removed by Filter" not in plan, plan
+    assert f"rows={len(due)} " in plan
+
+
+def test_two_slots_steal_each_row_once() -> None:
+    posts = make_posts(200, lease_slot=999_999, lease_expires_at=timezone.now() + LEASE)
+
+    def steal() -> int:
+        return ScheduledPost.steal(silent_after=3 * SECOND)
+
+    assert sum(together([steal] * 4)) == len(posts)
+    assert set(ScheduledPost.objects.values_list("fencing_token", "lease_slot")) == {(1, None)}
+    held = together([lambda slot=n: claim_all(slot, fair=False) for n in (1, 2)])
+    assert sorted(pk for pk, _ in chain(*held)) == sorted(posts)
+
+
+def test_eight_processes_that_ask_at_once_open_no_more_slots_than_wanted() -> None:
+    opened = together([lambda: slots.open_slot("publish")] * 8)
+    assert len([slot for slot in opened if slot]) == settings.PUBLISHER_SLOTS
+    assert WorkerSlot.objects.count() == settings.PUBLISHER_SLOTS
+
+
+def test_one_external_id_scheduled_by_six_at_once_is_one_post() -> None:
+    account = make_connection()
+
+    def schedule() -> tuple[uuid.UUID, bool]:
+        post, created = services.schedule_post(
+            workspace=account.workspace,
+            connection=account,
+            segments=[{"text": "hello"}],
+            scheduled_at=timezone.now() + timedelta(hours=1),
+            actor="user:test",
+            external_id="ours-1",
+        )
+        return post.pk, created
+
+    answers = together([schedule] * 6)
+    assert [created for _, created in answers].count(True) == 1
+    assert {pk for pk, _ in answers} == {ScheduledPost.objects.get().pk}
