@@ -43,11 +43,11 @@ class FairQueue(Generic[T]):
         """Take the next job that `admits` lets go (asked with each lane's first job), or None."""
         for priority in sorted(self._levels, reverse=True):
             owners = self._levels[priority]
-            for owner in list(owners):
-                job = self._pop_of(owners[owner], admits)
+            for owner, lanes in owners.items():
+                job = self._pop_of(lanes, admits)
                 if job is None:
                     continue
-                if owners[owner]:
+                if lanes:  # from here on the dict changes, and we return
                     owners.move_to_end(owner)
                 else:
                     del owners[owner]

@@ -23,6 +23,7 @@ from engine.retry import full_jitter
 
 Key = tuple[str, str, str]  # scope, key, bucket
 READ_OVERLAP = timedelta(seconds=3)  # rows written while we read must not be missed
+PLENTY_SECONDS = 30.0  # how old others' knowledge of a bucket with plenty left may be
 AFTER_BLOCK_JITTER_SECONDS = 5.0  # so that not everything starts in the same instant
 
 
@@ -38,6 +39,12 @@ class Allowance:
     reason: str = ""
     consecutive_429: int = 0
     dirty: bool = False
+    written_at: float = float("-inf")  # monotonic seconds
+
+    def is_worth_writing(self, now: float) -> bool:
+        """Say whether others should hear now: of refusals and low counts at once."""
+        low = self.remaining is None or self.limit is None or self.remaining * 5 < self.limit
+        return self.dirty and (low or now - self.written_at > PLENTY_SECONDS)
 
     def free_at(self, now: float, in_flight: int) -> float:
         """Return when a call may start: `now` or earlier means at once."""
@@ -119,6 +126,7 @@ class Gate:
                 rng=self._rng,
             )
         allowance.blocked_until = max(allowance.blocked_until, now + wait.total_seconds())
+        allowance.written_at = float("-inf")
         allowance.reason = reason[:255]
         allowance.dirty = True
         return allowance.blocked_until
@@ -133,11 +141,13 @@ class Gate:
     def db_write(self) -> None:
         """Write the changed states, one statement for all of them."""
         # In the order of their keys, so that two writers of the same keys wait and never deadlock.
-        changed = sorted(key for key, a in list(self._known.items()) if a.dirty)
+        now = time.monotonic()
+        changed = sorted(k for k, a in list(self._known.items()) if a.is_worth_writing(now))
         if not changed:
             return
         for key in changed:
             self._known[key].dirty = False  # before it is read: a change meanwhile is written next
+            self._known[key].written_at = now
         try:
             self._upsert([_row(key, self._known[key]) for key in changed])
         except (DatabaseError, InterfaceError):

@@ -30,6 +30,7 @@ class LeasedJob(models.Model):
     """The columns and statements all leased jobs share; a model adds its states and payload."""
 
     graph: ClassVar[type[StateGraph]]
+    sending: ClassVar[str]  # the state that the send mark sets: such a row may have been sent
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     state: Any  # each job declares its own choices
@@ -88,28 +89,34 @@ class LeasedJob(models.Model):
         """Give unsent claims back, (id, token) each; returns how many were still ours."""
         rows = [{"id": pk, "token": token} for pk, token in jobs]
         freed = sql.fenced_update(
-            cls, rows, {}, set_sql="lease_slot = NULL, lease_expires_at = NULL"
+            cls,
+            rows,
+            {},
+            set_sql="lease_slot = NULL, lease_expires_at = NULL",
+            where_sql=f"t.state <> '{cls.sending}'",
         )
         return len(freed)
 
     @classmethod
-    def steal(cls, *, sending: str, silent_after: timedelta) -> int:
+    def steal(cls, *, silent_after: timedelta) -> int:
         """Free the unsent rows of slots without a heartbeat for `silent_after`; returns how many.
 
         A claim whose own lease ran out is freed too, whoever holds it. Rows in the `sending`
         state are left alone: the dead worker may have sent them. The token rises, so that a slot
         that was only slow is refused one by one; a mark on a row without lease breaks its batch.
         """
-        slots = sql.table_of(WorkerSlot)
+        fresh = (
+            f"SELECT id FROM {sql.table_of(WorkerSlot)} WHERE stopped_at IS NULL "  # noqa: S608
+            f"AND heartbeat_at > {sql.now_plus(-silent_after)}"
+        )
         statement = (
             f"UPDATE {sql.table_of(cls)} SET lease_slot = NULL, lease_expires_at = NULL, "  # noqa: S608
-            "fencing_token = fencing_token + 1 WHERE lease_slot IS NOT NULL AND state <> %s "
-            f"AND (lease_expires_at < {sql.now_plus()} OR lease_slot NOT IN "
-            f"(SELECT id FROM {slots} WHERE stopped_at IS NULL "
-            f"AND heartbeat_at > {sql.now_plus(-silent_after)}))"
+            "fencing_token = fencing_token + 1 "
+            f"WHERE lease_slot IS NOT NULL AND state <> '{cls.sending}' "
+            f"AND (lease_expires_at < {sql.now_plus()} OR lease_slot NOT IN ({fresh}))"
         )
         with connection.cursor() as cursor:
-            cursor.execute(statement, [sending])
+            cursor.execute(statement)
             return int(cursor.rowcount)
 
 

@@ -49,6 +49,8 @@ MARK_AHEAD_MOST_SECONDS = 0.125  # ... but a cancel still wins until an eighth o
 CLAIM_INTERVAL_SECONDS = 0.25
 TICK_SECONDS = 1.0
 SUCCESSOR_PATIENCE_SECONDS = 30.0
+TAKE_BACK_AGAIN_SECONDS = 0.5
+RECORD_AGAIN_SECONDS = 0.2
 UNMARKED_AT_ONCE = 32  # preparations, polls and reconciliations side by side
 MARK_BATCH = 256
 MARK_GATHER = 32  # while calls are in flight, a mark waits for this many jobs ...
@@ -96,6 +98,7 @@ class Workload(Protocol[ResultT]):
     def db_claim(self, limit: int, *, saturated: bool) -> list[Job]: ...
     def db_mark(self, jobs: Sequence[Job]) -> set[uuid.UUID]: ...
     def db_release(self, jobs: Sequence[Job]) -> None: ...
+    def db_take_back(self, jobs: Sequence[Job]) -> None: ...
     def db_record(self, results: Sequence[ResultT]) -> None: ...
     def db_tick(self) -> None: ...
 
@@ -373,6 +376,11 @@ class Runner(Generic[ResultT]):
     def _admits(self, job: Job) -> bool:
         return all(self._lanes[lane] < cap for lane, cap in job.lanes)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Say whether the slot is draining: long work should pause at its next step."""
+        return self._stopping
+
     def in_flight(self, lane: Hashable) -> int:
         """Return how many marked jobs of a lane have not ended."""
         return self._lanes[lane]
@@ -382,11 +390,10 @@ class Runner(Generic[ResultT]):
         try:
             ours = await self.marks.run(self.workload.db_mark, batch)
         except (DatabaseError, InterfaceError) as error:
-            # The mark may or may not be committed, but nothing was sent: take it back for sure.
             log.warning("mark.failed", extra={"error": type(error).__name__})
             for job in batch:
                 self._leave(job)
-                self.add_result(self.workload.unsent(job, "the database was away"))
+            self._spawn(self._take_back(batch))
             return
         refused = []
         for job in batch:
@@ -398,6 +405,21 @@ class Runner(Generic[ResultT]):
                 refused.append(job)
         if refused:
             self._spawn(self._give_back(refused))
+
+    async def _take_back(self, jobs: Sequence[Job]) -> None:
+        """Undo marks that may or may not be committed, when the database is back.
+
+        Nothing was sent. Given up at shutdown: a committed mark then becomes an unknown outcome.
+        """
+        while True:
+            try:
+                await self.database.run(self.workload.db_take_back, jobs)
+            except (DatabaseError, InterfaceError):
+                if self._stopping:
+                    return
+                await asyncio.sleep(TAKE_BACK_AGAIN_SECONDS)
+            else:
+                return
 
     async def _give_back(self, jobs: Sequence[Job]) -> None:
         """Release claims whose mark was refused (paused, inactive); lost ones are lost already."""
@@ -441,12 +463,13 @@ class Runner(Generic[ResultT]):
     def add_result(self, result: ResultT) -> None:
         """Queue a result for the next record."""
         self._results.append(result)
+        self._flush_now.set()
 
     async def _record_loop(self) -> None:
         interval = settings.FLUSH_INTERVAL.total_seconds()
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._flush_now.wait(), interval)
+            await self._flush_now.wait()
+            await asyncio.sleep(interval)  # what comes in meanwhile shares the commit
             self._flush_now.clear()
             if not self._results:
                 continue
@@ -457,7 +480,8 @@ class Runner(Generic[ResultT]):
             except (DatabaseError, InterfaceError) as error:
                 log.warning("record.failed", extra={"error": type(error).__name__})
                 self._results[:0] = batch
-                await asyncio.sleep(0.2)
+                self._flush_now.set()
+                await asyncio.sleep(RECORD_AGAIN_SECONDS)
             finally:
                 self._recording = 0
 

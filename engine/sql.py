@@ -42,7 +42,8 @@ def now_plus(offset: timedelta = timedelta()) -> str:
     """Return an SQL expression for the database's present instant plus `offset`."""
     seconds = f"{offset.total_seconds():+.6f}"
     if is_postgresql():
-        return f"(clock_timestamp() + interval '{seconds} seconds')"
+        # Stable within a statement, so an index condition may use it; clock_timestamp() is not.
+        return f"(statement_timestamp() + interval '{seconds} seconds')"
     return f"(strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now', '{seconds} seconds'))"
 
 

@@ -98,6 +98,11 @@ class DeliveryWorkload:
             self._lanes.leave(job.payload.lane, job.id)
         Delivery.release([(job.id, job.token) for job in jobs])
 
+    def db_take_back(self, jobs: Sequence[Job]) -> None:
+        """Undo marks that may or may not be committed, then give the claims back."""
+        deliveries.record([self.unsent(job, "the database was away") for job in jobs])
+        self.db_release(jobs)
+
     def db_record(self, results: Sequence[DeliveryResult]) -> None:
         """Write results, and blocks at once, so that other slots stop calling too."""
         deliveries.record(results)

@@ -58,6 +58,7 @@ class Delivery(LeasedJob):
     """One notification through one channel to one target; a leased job like a post."""
 
     graph = DeliveryGraph
+    sending = DeliveryState.SENDING
 
     notification = models.ForeignKey(
         Notification, on_delete=models.CASCADE, related_name="deliveries"

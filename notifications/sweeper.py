@@ -26,7 +26,7 @@ NO_ANSWER = (
 
 def sweep() -> None:
     """Do both recoveries."""
-    freed = Delivery.steal(sending=D.SENDING, silent_after=settings.SLOT_TIME_TO_LIVE)
+    freed = Delivery.steal(silent_after=settings.SLOT_TIME_TO_LIVE)
     if freed:
         log.warning("claims.stolen", extra={"count": freed, "kind": "notify"})
     expire_abandoned()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from platforms.adapters.base import Adapter
+from platforms.adapters.base import Account, Adapter
 from platforms.credentials import CredentialError
 from platforms.models import SocialConnection
 from platforms.registry import adapter_for
+from scheduling.drafts import account_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,9 @@ class ConnectedAccount:
     adapter: Adapter
     credentials: Mapping[str, Any] = field(repr=False)
     workspace_late_limit: int | None
+    account: Account  # as drafts carry it
+    base_url: str = ""
+    auth: Any = field(default=None, repr=False)
     problem: str = ""
 
     @property
@@ -78,16 +82,26 @@ class AccountCache:
 
 
 def _opened(connection: SocialConnection) -> ConnectedAccount:
-    credentials: Mapping[str, Any] = {}
-    problem = ""
+    adapter = adapter_for(connection.platform)
+    unopened = ConnectedAccount(
+        connection=connection,
+        adapter=adapter,
+        credentials={},
+        workspace_late_limit=connection.workspace.late_limit_minutes,
+        account=account_of(connection),
+    )
     try:
         credentials = connection.get_credentials()
+        return replace(
+            unopened,
+            credentials=credentials,
+            base_url=adapter.base_url(credentials),
+            auth=adapter.authorize(credentials),
+        )
     except CredentialError as error:
-        problem = str(error)
-    return ConnectedAccount(
-        connection=connection,
-        adapter=adapter_for(connection.platform),
-        credentials=credentials,
-        workspace_late_limit=connection.workspace.late_limit_minutes,
-        problem=problem,
-    )
+        return replace(unopened, problem=str(error))
+    except (KeyError, TypeError, ValueError):
+        return replace(
+            unopened,
+            problem=f"The stored credentials of {connection} are incomplete: connect it again.",
+        )

@@ -75,6 +75,7 @@ class ClaimedPost:
     callback_url: str
     created_by_id: int | None
     attempt_id: uuid.UUID | None = None
+    in_doubt: bool = False  # this try repeats a call that may have succeeded before
 
     @property
     def published_segments(self) -> list[str]:

@@ -44,6 +44,7 @@ class ScheduledPost(LeasedJob):
     """
 
     graph = PostGraph
+    sending = PostState.PUBLISHING
     State = PostState
 
     workspace = models.ForeignKey(

@@ -26,8 +26,9 @@ NEXT_STEP: dict[ErrorCategory, str] = {
 class Situation:
     """What else matters: `attempt` counts this run's tries, this one included, from 1.
 
-    `sent` says that the failed call may have made something visible, `sent_before` that an
-    earlier try of this run did; `can_refresh` that a fresh token can be had.
+    `of_category` counts those of them that failed for the same reason (None: all of them). `sent`
+    says that the failed call may have made something visible, `sent_before` that an earlier try
+    of this run did; `can_refresh` that a fresh token can be had.
     """
 
     attempt: int
@@ -35,6 +36,7 @@ class Situation:
     sent: bool
     sent_before: bool = False
     can_refresh: bool = False
+    of_category: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +63,18 @@ def decide(
     if category is ErrorCategory.OUTCOME_UNKNOWN and not situation.sent:
         category = ErrorCategory.NETWORK_ERROR  # an upload nobody can see may be repeated freely
     policy = POLICIES[category]
+    of_category = situation.attempt if situation.of_category is None else situation.of_category
+    used_up = of_category >= policy.max_attempts
     match policy.action:
         case Action.RECONCILE:
             return _reconcile(category, error, situation, reconcile_after)
-        case Action.REFRESH if (
-            not situation.can_refresh or situation.attempt >= policy.max_attempts
-        ):
+        case Action.REFRESH if used_up or not situation.can_refresh:
             return Decision(S.BLOCKED, "block", _sentence(error, category))
         case Action.REFRESH:
             return Decision(S.SCHEDULED, "refresh", error.detail, timedelta())
         case Action.FAIL:
             return Decision(S.FAILED, "fail", _sentence(error, category))
-    allowed = min(policy.max_attempts, situation.max_attempts)
-    if situation.attempt >= allowed:
+    if used_up or situation.attempt >= situation.max_attempts:
         tries = "one try" if situation.attempt == 1 else f"{situation.attempt} tries"
         return Decision(
             S.DEAD_LETTER,
@@ -92,7 +93,8 @@ def _reconcile(
     situation: Situation,
     reconcile_after: timedelta,
 ) -> Decision:
-    if category is ErrorCategory.DUPLICATE and not situation.sent_before:
+    ours = situation.sent and situation.sent_before
+    if category is ErrorCategory.DUPLICATE and not ours:
         return Decision(S.FAILED, "fail", _sentence(error, category))
     return Decision(S.OUTCOME_UNKNOWN, "reconcile", error.detail, reconcile_after)
 

@@ -44,12 +44,18 @@ from platforms.tokens import (
 from scheduling import outage, sweeper
 from scheduling.accounts import AccountCache, ConnectedAccount
 from scheduling.claims import COLUMNS, ClaimedPost, read_row
-from scheduling.drafts import account_of
 from scheduling.media_loading import MissingMedia, draft_with_media
 from scheduling.models import LatePolicy, ScheduledPost
 from scheduling.outcomes import Situation, decide
-from scheduling.reconciler import gather, reconcile
-from scheduling.records import AttemptResult, PostResult, commit_progress, mark_sent, record
+from scheduling.reconciler import gather, reconcile, still_in_doubt
+from scheduling.records import (
+    AttemptResult,
+    PostResult,
+    commit_progress,
+    mark_sent,
+    record,
+    take_back_marks,
+)
 from scheduling.states import WAITING, PostState
 
 log = logging.getLogger("carillon.publisher")
@@ -59,6 +65,7 @@ S = PostState
 CLAIM_LEASE = timedelta(seconds=120)  # the longest an unsent claim may be held
 PREPARE_AT_ONCE = 16  # preparations taken ahead with one claim
 POLL_AGAIN = timedelta(seconds=30)
+PROBLEM_AGAIN = timedelta(minutes=1)
 POLL_PATIENCE = timedelta(hours=24)
 PREPARE_STEPS_MOST = 200  # a network that never gets ready must not spin
 EVENTS = {
@@ -168,6 +175,12 @@ class PostWorkload:
         """Give claims back."""
         ScheduledPost.release([(job.id, job.token) for job in jobs])
 
+    def db_take_back(self, jobs: Sequence[Job]) -> None:
+        """Undo marks that may or may not be committed, then give the claims back."""
+        sure = [job for job in jobs if not job.payload.in_doubt]
+        take_back_marks([(job.id, job.token, job.due) for job in sure], worker=self._worker)
+        self.db_release(jobs)
+
     def db_record(self, results: Sequence[PostResult]) -> None:
         """Write results, and blocks at once, so that other processes stop calling too."""
         record(results, worker=self._worker)
@@ -215,14 +228,11 @@ class PostWorkload:
     def unsent(self, job: Job, reason: str) -> PostResult:
         """Return the result that takes the mark back; `attempts` do not count it."""
         post: ClaimedPost = job.payload
-        if post.state != S.PUBLISHING:  # the mark failed: we do not know whether it is committed
-            post.state = S.PUBLISHING
-            post.attempts += 1
         now = self._clock.now()
         post.attempts -= 1
         return PostResult(
             post,
-            S.SCHEDULED,
+            S.OUTCOME_UNKNOWN if post.in_doubt else S.SCHEDULED,
             f"not sent: {reason}",
             due=job.due,
             attempt=AttemptResult(now, None, now, "not_sent", decision="retry", reason=reason),
@@ -267,7 +277,7 @@ class PostWorkload:
                 self._note(post, http)
             if isinstance(step, Published):
                 return self._published(post, step, started)
-            post.progress = step.progress
+            post.progress, post.in_doubt = step.progress, False
             if isinstance(step, Processing):
                 return self._processing(post, step, started)
             committed_at = time.monotonic()
@@ -371,12 +381,13 @@ class PostWorkload:
             error=f"Could not ask how far the network is ({error.detail}); asked again soon.",
         )
 
-    async def _reconcile(self, post: ClaimedPost, account: ConnectedAccount) -> PostResult:
+    async def _reconcile(self, post: ClaimedPost, account: ConnectedAccount) -> PostResult | None:
+        """Find out what happened; None means: repeat it now, marked, under its living key."""
         http = self._http(account)
         try:
             evidence = await self._runner.database.run(gather, post)
             draft = await self._draft(post, account)
-            return await reconcile(
+            found = await reconcile(
                 post,
                 draft,
                 account.adapter,
@@ -384,8 +395,10 @@ class PostWorkload:
                 evidence,
                 now=self._clock.instant(),
                 tries_per_run=settings.PUBLISHER_MAX_ATTEMPTS,
+                may_land_for=settings.PUBLISH_LEASE + settings.RECONCILE_GRACE,
                 rng=self._rng,
             )
+            post.in_doubt = found is None
         except Exception as error:
             log.exception("reconcile.failed", extra={"post_id": str(post.id)})
             return PostResult(
@@ -398,6 +411,7 @@ class PostWorkload:
             )
         finally:
             self._note(post, http)
+        return found
 
     # --- before the mark --------------------------------------------------------------------
 
@@ -416,7 +430,16 @@ class PostWorkload:
                 "Publish it now, reschedule it or cancel it.",
                 event=EVENTS[S.HELD],
             )
-        if account.state != ConnectionState.ACTIVE or account.problem:
+        if account.problem:
+            return PostResult(
+                post,
+                post.state,
+                "credentials cannot be opened",
+                due=now + PROBLEM_AGAIN.total_seconds(),
+                category=ErrorCategory.AUTH_ERROR,
+                error=account.problem,
+            )
+        if account.state != ConnectionState.ACTIVE:
             return self._blocked(post, account)
         if held := self.hold(job):
             return held
@@ -427,6 +450,8 @@ class PostWorkload:
             post.needs_preparation = True
         if post.needs_preparation:
             await self._prepare(post, account)
+        if post.needs_preparation:
+            return PostResult(post, post.state, "goes on after the restart", due=job.due)
         if job.due - self._clock.now() <= settings.CLAIM_AHEAD.total_seconds():
             return None
         return PostResult(post, post.state, "prepared", due=job.due)
@@ -449,7 +474,7 @@ class PostWorkload:
                 f"{connection} must be connected again. {connection.state_reason}".strip()
             ),
             ConnectionState.REVOKED: f"{connection} was disconnected. Connect it again.",
-        }.get(ConnectionState(account.state), account.problem)
+        }[ConnectionState(account.state)]
         return PostResult(
             post,
             S.BLOCKED,
@@ -460,8 +485,11 @@ class PostWorkload:
         )
 
     async def _prepare(self, post: ClaimedPost, account: ConnectedAccount) -> None:
+        """Upload ahead, step by step; a draining slot stops between two steps, nothing is lost."""
         draft = await self._draft(post, account, fetch=True)
         for _ in range(PREPARE_STEPS_MOST):
+            if self._runner.is_stopping:
+                return
             http = self._http(account)
             try:
                 step = await account.adapter.prepare(http, draft, post.progress)
@@ -501,6 +529,9 @@ class PostWorkload:
     ) -> PostResult:
         """Turn a failure into the decision of the policy table."""
         now = self._clock.now()
+        if post.in_doubt:
+            due = self._close_gate(post, error, now, now + settings.PUBLISH_LEASE.total_seconds())
+            return still_in_doubt(post, error, started=started, now=now, due=due)
         sent = post.state in {S.PUBLISHING, S.PROCESSING}
         situation = Situation(
             attempt=post.attempt_of_run(settings.PUBLISHER_MAX_ATTEMPTS) + (not sent),
@@ -612,8 +643,8 @@ class PostWorkload:
     def _http(self, account: ConnectedAccount, moment: datetime | None = None) -> Http:
         adapter = account.adapter
         return self._pool.http(
-            base_url=adapter.base_url(account.credentials),
-            auth=adapter.authorize(account.credentials),
+            base_url=account.base_url,
+            auth=account.auth,
             deadline=settings.CALL_DEADLINE,
             on_response=adapter.rate_hints,
             guard_private=adapter.user_given_host(),
@@ -649,7 +680,7 @@ def draft_of_text(post: ClaimedPost, account: ConnectedAccount) -> Draft:
     """Return the draft of a post without files."""
     return Draft(
         segments=tuple(Segment(str(segment.get("text", ""))) for segment in post.segments),
-        account=account_of(account.connection),
+        account=account.account,
         first_comment=post.first_comment,
         options=post.options,
         limits=account.connection.limits,

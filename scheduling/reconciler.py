@@ -1,8 +1,8 @@
 """Unknown outcomes: find out what happened before anything is sent again.
 
 1. The attempts first: a worker that lost its lease may still have noted the remote id.
-2. A live idempotency key on a network that keeps its keys for sure: the repeat returns the
-   original, so the post goes back to scheduled.
+2. A live idempotency key on a network that keeps its keys for sure: the repeat, made at once and
+   marked, returns the original. Until it answers the doubt stays, whatever else goes wrong.
 3. A reliable `find` older than the network's own lag: there -> adopt it, not there -> again.
 4. Otherwise a person decides; asked once.
 Never two live copies; never silence.
@@ -21,7 +21,7 @@ from engine.retry import full_jitter
 from platforms.adapters.base import Adapter, Capability, Draft, Safety
 from scheduling.claims import ClaimedPost
 from scheduling.models import PublishAttempt
-from scheduling.records import PostResult
+from scheduling.records import AttemptResult, PostResult
 from scheduling.states import PostState
 
 S = PostState
@@ -32,6 +32,15 @@ ASK_AGAIN_BASE = timedelta(seconds=5)
 ASK_AGAIN_CAP = timedelta(minutes=15)
 ASK_AGAIN_FOR = timedelta(hours=24)
 
+PASSING = frozenset(
+    {
+        ErrorCategory.NETWORK_ERROR,
+        ErrorCategory.SERVER_ERROR,
+        ErrorCategory.RATE_LIMIT,
+        ErrorCategory.QUOTA_EXCEEDED,
+        ErrorCategory.TOKEN_EXPIRED,
+    }
+)
 ASK_A_PERSON = (
     "Look at the account: say in Carillon whether the post is live, and it goes on from there."
 )
@@ -75,9 +84,14 @@ async def reconcile(
     *,
     now: datetime,
     tries_per_run: int,
+    may_land_for: timedelta,
     rng: random.Random,
-) -> PostResult:
-    """Return where the post goes; asks the network only when our rows do not know."""
+) -> PostResult | None:
+    """Return where the post goes, or None: repeat it now under its key.
+
+    Asks the network only when our rows do not know. `may_land_for` is how long after its mark a
+    call may still take effect: before that "not there" means nothing.
+    """
     known = list(evidence.remote_ids)
     if len(known) > len(post.published_segments):
         return _adopt(post, draft, known, "", now, "an earlier attempt had noted the remote id")
@@ -86,18 +100,21 @@ async def reconcile(
     can_ask = Capability.FIND in adapter.capabilities and safety.kind is not Safety.PERSON
     # A server that may not keep its keys is asked first: a repeat there would be a second copy.
     trusted = safety.kind is Safety.KEY and not (safety.per_server and can_ask)
-    if trusted and safety.min_wait <= age < safety.ttl - KEY_MARGIN:
-        return PostResult(
-            post,
-            S.SCHEDULED,
-            f"the idempotency key is {age.total_seconds():.0f} s old and alive: repeating is safe",
-            due=now.timestamp(),
-            category=ErrorCategory.OUTCOME_UNKNOWN,
-        )
+    key_lives = safety.min_wait <= age < safety.ttl - KEY_MARGIN
+    if trusted and key_lives and post.attempt_of_run(tries_per_run) < tries_per_run:
+        return None
     if not can_ask:
         return _ask_person(post, f"{adapter.name} cannot be asked whether the post is live.")
     return await _find(
-        post, draft, adapter, http, evidence, now=now, tries_per_run=tries_per_run, rng=rng
+        post,
+        draft,
+        adapter,
+        http,
+        evidence,
+        now=now,
+        tries_per_run=tries_per_run,
+        may_land_for=may_land_for,
+        rng=rng,
     )
 
 
@@ -110,6 +127,7 @@ async def _find(
     *,
     now: datetime,
     tries_per_run: int,
+    may_land_for: timedelta,
     rng: random.Random,
 ) -> PostResult:
     last_sent = evidence.last_sent_at or now
@@ -123,7 +141,7 @@ async def _find(
     if found is not None:
         known = [*post.published_segments, *found.remote_ids]
         return _adopt(post, draft, known, found.permalink, now, f"found on {adapter.name}")
-    lag_over = last_sent + adapter.retry_safety.min_wait
+    lag_over = last_sent + may_land_for + adapter.retry_safety.find_lag
     if now < lag_over:
         return PostResult(
             post,
@@ -181,6 +199,41 @@ def _adopt(
     )
 
 
+def still_in_doubt(
+    post: ClaimedPost, error: ServiceError, *, started: float, now: float, due: float | None
+) -> PostResult:
+    """Return what follows a failed repeat under a live key: the first call may still be live.
+
+    Passing faults are asked about again at `due`; a refusal is for a person to judge.
+    """
+    attempt = AttemptResult(
+        started,
+        started,
+        now,
+        "unknown",
+        category=error.category,
+        http_status=error.http_status,
+        provider_code=error.provider_code,
+        request_id=error.request_id,
+        excerpt=error.excerpt,
+        decision="reconcile",
+        reason=error.detail,
+    )
+    if error.category in PASSING or error.category is ErrorCategory.OUTCOME_UNKNOWN:
+        return PostResult(
+            post,
+            S.OUTCOME_UNKNOWN,
+            "the repeat had no answer",
+            due=due,
+            attempt=attempt,
+            category=ErrorCategory.OUTCOME_UNKNOWN,
+            error=f"{error.detail} Whether the post is live is asked again soon.",
+        )
+    result = _ask_person(post, f"The repeat was refused: {error.detail}")
+    result.attempt = attempt
+    return result
+
+
 def _ask_again(
     post: ClaimedPost,
     error: ServiceError,
@@ -190,15 +243,8 @@ def _ask_again(
     rng: random.Random,
 ) -> PostResult:
     """Wait and ask again after a passing fault; give the question to a person after a day."""
-    passing = error.category in {
-        ErrorCategory.NETWORK_ERROR,
-        ErrorCategory.SERVER_ERROR,
-        ErrorCategory.RATE_LIMIT,
-        ErrorCategory.QUOTA_EXCEEDED,
-        ErrorCategory.TOKEN_EXPIRED,
-    }
     age = now - last_sent
-    if not passing or age > ASK_AGAIN_FOR:
+    if error.category not in PASSING or age > ASK_AGAIN_FOR:
         return _ask_person(post, f"Asking whether the post is live failed: {error.detail}")
     tries = max(1, int(age.total_seconds() // 30))
     delay = full_jitter(min(tries, 10), base=ASK_AGAIN_BASE, cap=ASK_AGAIN_CAP, rng=rng)

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
+from django.db.models.functions import Now
 
 from engine import sql
 from engine.ids import uuid7
@@ -26,7 +27,7 @@ log = logging.getLogger("carillon.publisher")
 
 S = PostState
 
-_MARK_COLUMNS = {"version": sql.INT}
+_MARK_COLUMNS = {"version": sql.INT, "state": sql.TEXT}
 _TRANSITION_COLUMNS = {
     "post_id": sql.UUID,
     "source": sql.TEXT,
@@ -140,7 +141,10 @@ def mark_sent(posts: Sequence[ClaimedPost], *, worker: str) -> set[uuid.UUID]:
     with transaction.atomic():
         marked = sql.fenced_update(
             ScheduledPost,
-            [{"id": p.id, "token": p.token, "version": p.content_version} for p in posts],
+            [
+                {"id": p.id, "token": p.token, "version": p.content_version, "state": p.state}
+                for p in posts
+            ],
             _MARK_COLUMNS,
             set_sql=(
                 f"state = '{S.PUBLISHING}', attempts = attempts + 1, due_at = NULL, "
@@ -173,13 +177,54 @@ def mark_sent(posts: Sequence[ClaimedPost], *, worker: str) -> set[uuid.UUID]:
 
 def _may_send() -> str:
     """Return the condition on a post (alias t) under which the mark is given."""
-    active = (
-        f"SELECT 1 FROM {sql.table_of(SocialConnection)} c "  # noqa: S608 - names are ours
-        f"WHERE c.id = t.connection_id AND c.state = '{ConnectionState.ACTIVE}'"
+    # A scalar subquery, not EXISTS: one key look-up a row, whatever the planner believes.
+    its_connection = (
+        f"(SELECT c.state FROM {sql.table_of(SocialConnection)} c "  # noqa: S608 - names are ours
+        "WHERE c.id = t.connection_id)"
     )
     paused = f"SELECT 1 FROM {sql.table_of(Installation)} WHERE paused"  # noqa: S608 - as above
-    waiting = f"t.state IN ('{S.SCHEDULED}', '{S.QUEUED}')"
-    return f"{waiting} AND EXISTS ({active}) AND NOT EXISTS ({paused})"
+    states = f"t.state = v.v_state AND t.state <> '{S.PUBLISHING}'"
+    return f"{states} AND {its_connection} = '{ConnectionState.ACTIVE}' AND NOT EXISTS ({paused})"
+
+
+def take_back_marks(marks: Sequence[tuple[uuid.UUID, int, float]], *, worker: str) -> int:
+    """Undo the marks, (id, token, due in epoch seconds) each, that are committed; returns how many.
+
+    For a mark whose own commit was not answered: its calls were never made. (A repeat under a
+    live key is not taken back: the sweeper returns it to its doubt.)
+    """
+    reason = "not sent: the database was away"
+    with transaction.atomic():
+        undone = sql.fenced_update(
+            ScheduledPost,
+            [{"id": pk, "token": token, "due_at": _instant(due)} for pk, token, due in marks],
+            {"due_at": sql.INSTANT},
+            set_sql=(
+                f"state = '{S.SCHEDULED}', due_at = v.v_due_at, attempts = attempts - 1, "
+                "lease_slot = NULL, lease_expires_at = NULL"
+            ),
+            where_sql=f"t.state = '{S.PUBLISHING}'",
+            returning="id, fencing_token",
+        )
+        tokens = {sql.as_uuid(pk): token for pk, token in undone}
+        for pk, token in tokens.items():
+            PublishAttempt.objects.filter(post_id=pk, fencing_token=token).update(
+                outcome="not_sent", decision="retry", reason=reason, finished_at=Now()
+            )
+        _insert_transitions(
+            [
+                {
+                    "post_id": pk,
+                    "source": S.PUBLISHING,
+                    "target": S.SCHEDULED,
+                    "actor": worker,
+                    "reason": reason,
+                    "fencing_token": token,
+                }
+                for pk, token in tokens.items()
+            ]
+        )
+    return len(tokens)
 
 
 def commit_progress(posts: Sequence[ClaimedPost]) -> set[uuid.UUID]:

@@ -281,7 +281,8 @@ def publish_now(post_id: uuid.UUID, *, actor: str, reason: str = "") -> Schedule
         if post.state == S.DRAFT and (errors := content_errors(post, _attachments_of(post))):
             raise Invalid(errors)
         now = timezone.now()
-        post.scheduled_at, post.late_policy = now, LatePolicy.PUBLISH
+        post.scheduled_at = min(post.scheduled_at, now)  # an overdue post stays late
+        post.late_policy = LatePolicy.PUBLISH
         _move(post, S.SCHEDULED, actor, reason or "published now by a person", due_at=now)
         _audit(post, actor, "post.published_now", reason)
     return post
@@ -300,7 +301,13 @@ def resolve_outcome(
             raise IllegalTransition(
                 f"Only an unknown outcome can be resolved; this post is {post.get_state_display()}."
             )
+        if post.lease_slot is not None:
+            raise IllegalTransition("Carillon is asking the network about this post right now.")
         now = timezone.now()
+        if not live and (safe_at := _landed_by(post)) > now:
+            raise IllegalTransition(
+                f"The call may still take effect until {safe_at:%H:%M:%S} UTC: look again then."
+            )
         if live:
             post.permalink = permalink or post.permalink
             post.published_at = post.sent_at or now
@@ -326,11 +333,15 @@ def reconcile_now(post_id: uuid.UUID, *, actor: str, reason: str = "") -> Schedu
         if post.lease_slot is not None:
             raise IllegalTransition("Carillon is asking the network about this post right now.")
         now = timezone.now()
-        wait = settings.PUBLISH_LEASE + settings.RECONCILE_GRACE
-        due_at = max(now, post.sent_at + wait) if post.sent_at else now
-        _move(post, S.OUTCOME_UNKNOWN, actor, reason, due_at=due_at)
+        _move(post, S.OUTCOME_UNKNOWN, actor, reason, due_at=max(now, _landed_by(post)))
         _audit(post, actor, "post.reconcile_asked", reason)
     return post
+
+
+def _landed_by(post: ScheduledPost) -> datetime:
+    """Return when a call marked at `sent_at` can no longer take effect."""
+    wait: timedelta = settings.PUBLISH_LEASE + settings.RECONCILE_GRACE
+    return (post.sent_at or post.scheduled_at) + wait
 
 
 def new_group(workspace: Workspace, created_by: User | None) -> PostGroup:

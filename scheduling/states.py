@@ -65,7 +65,10 @@ class PostGraph(StateGraph):
         S.PROCESSING: frozenset(
             {S.PUBLISHED, S.SCHEDULED, S.OUTCOME_UNKNOWN, S.BLOCKED, S.FAILED, S.DEAD_LETTER}
         ),
-        S.OUTCOME_UNKNOWN: frozenset({S.PUBLISHED, S.SCHEDULED, S.FAILED, S.DEAD_LETTER}),
+        # -> publishing: the repeat under a live idempotency key; the doubt stays until it answers
+        S.OUTCOME_UNKNOWN: frozenset(
+            {S.PUBLISHED, S.PUBLISHING, S.SCHEDULED, S.FAILED, S.DEAD_LETTER}
+        ),
         S.BLOCKED: frozenset({S.SCHEDULED, S.HELD, S.FAILED, S.CANCELLED}),
         S.HELD: frozenset({S.SCHEDULED, S.FAILED, S.CANCELLED}),
         S.PUBLISHED: frozenset(),

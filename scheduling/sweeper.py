@@ -32,7 +32,7 @@ NO_ANSWER = (
 
 def sweep() -> None:
     """Do all three recoveries."""
-    freed = ScheduledPost.steal(sending=S.PUBLISHING, silent_after=settings.SLOT_TIME_TO_LIVE)
+    freed = ScheduledPost.steal(silent_after=settings.SLOT_TIME_TO_LIVE)
     if freed:
         log.warning("claims.stolen", extra={"count": freed})
     doubt_abandoned()
@@ -61,16 +61,17 @@ def doubt_abandoned() -> int:
 
 
 def unblock() -> int:
-    """Let posts go on whose connection is active again; returns how many."""
+    """Let posts go on whose connection is active again; returns how many.
+
+    They are due at their own moment, so the late policy decides about those long overdue.
+    """
     connections = sql.table_of(SocialConnection)
     table = sql.table_of(ScheduledPost)
-    now = sql.now_plus()
     return _move_all(
         f"state = '{S.BLOCKED}' AND EXISTS (SELECT 1 FROM {connections} c "  # noqa: S608
         f"WHERE c.id = {table}.connection_id AND c.state = '{ConnectionState.ACTIVE}')",
         set_sql=(
-            f"state = '{S.SCHEDULED}', "
-            f"due_at = CASE WHEN scheduled_at > {now} THEN scheduled_at ELSE {now} END, "
+            f"state = '{S.SCHEDULED}', due_at = scheduled_at, "
             "fencing_token = fencing_token + 1, last_category = '', last_error = ''"
         ),
         parameters=[],

@@ -67,13 +67,15 @@ class Safety(StrEnum):
 class RetrySafety:
     """How safe a repeat is: `kind`, and the ages between which it holds.
 
-    KEY: a repeat is safe while min_wait < age < ttl - 5 min. FIND: "not there" counts only when
-    the attempt is older than `min_wait`, the network's own lag. `per_server`: servers differ.
+    KEY: a repeat is safe while min_wait < age < ttl - 5 min; `per_server`: servers differ, so
+    `find` is asked first where there is one. `find_lag`: how long a new post may be missing from
+    what `find` reads; "not there" counts only later than that after the last possible landing.
     """
 
     kind: Safety
     ttl: timedelta
-    min_wait: timedelta
+    min_wait: timedelta = timedelta()
+    find_lag: timedelta = timedelta(seconds=15)
     per_server: bool = False
 
 

@@ -113,9 +113,7 @@ class Mastodon(Adapter):
         Bucket("delete", "connection", 30, timedelta(minutes=30)),
         Bucket("other", "connection", 300, timedelta(minutes=5)),
     )
-    retry_safety = RetrySafety(
-        Safety.KEY, ttl=timedelta(minutes=60), min_wait=timedelta(), per_server=True
-    )
+    retry_safety = RetrySafety(Safety.KEY, ttl=timedelta(minutes=60), per_server=True)
     credential_keys: ClassVar[Mapping[str, str]] = {
         "instance_url": "Address of the server, e.g. https://mastodon.social",
         "access_token": "Settings > Development: scopes read, write:statuses, write:media",

@@ -91,7 +91,7 @@ class Sandbox(Adapter):
         Bucket("prepare", "connection", 300, timedelta(minutes=1)),
         Bucket("other", "connection", 3000, timedelta(minutes=1)),
     )
-    retry_safety = RetrySafety(Safety.KEY, ttl=timedelta(hours=24), min_wait=timedelta())
+    retry_safety = RetrySafety(Safety.KEY, ttl=timedelta(hours=24))
     credential_keys: ClassVar[Mapping[str, str]] = {
         "access_token": "demo-<name>, for example demo-ada: the token names the account",
     }

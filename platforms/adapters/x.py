@@ -116,7 +116,7 @@ class X(Adapter):
         Bucket("metrics", "connection", 5000, timedelta(minutes=15)),
         Bucket("validate", "connection", 75, timedelta(minutes=15)),
     )
-    retry_safety = RetrySafety(Safety.FIND, ttl=timedelta(days=7), min_wait=timedelta(seconds=15))
+    retry_safety = RetrySafety(Safety.FIND, ttl=timedelta(days=7), find_lag=timedelta(seconds=15))
     credential_keys: ClassVar[Mapping[str, str]] = {
         "oauth_token?": "OAuth 1.0a: the user's access token (developer.x.com, Keys and tokens)",
         "oauth_token_secret?": "OAuth 1.0a: the secret that belongs to it",

@@ -427,7 +427,7 @@ def test_capabilities_and_methods_agree(slug: str) -> None:
     )
     if adapter.retry_safety.kind is Safety.FIND:
         assert Capability.FIND in adapter.capabilities
-        assert adapter.retry_safety.min_wait > timedelta()
+        assert adapter.retry_safety.find_lag > timedelta()
 
 
 def test_an_idempotency_key_is_sent_where_promised(slug: str) -> None:

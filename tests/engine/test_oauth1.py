@@ -73,6 +73,7 @@ def test_signature_equals_oauthlib(
 def test_an_address_as_it_goes_over_the_wire_is_signed_as_oauthlib_would(
     query: list[tuple[str, str]], path: str
 ) -> None:
+    path = path.replace(";", "")  # oauthlib drops an empty ";" of a path, which RFC 5849 keeps
     wire = str(URL("https://api.x.com/2/" + quote(path, safe="")).with_query(query))
     keys = ("ck", "cs", "token", "ts")
     header = Signer(*keys).authorization("GET", wire, nonce="abc123", timestamp=1_700_000_000)
