@@ -87,9 +87,11 @@ async def serve(
     chosen = script if callable(script) else (lambda request: script or Reply())
     scripted = Scripted("", chosen)
     over = asyncio.Event()
+    writers: set[asyncio.StreamWriter] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         scripted.connections += 1
+        writers.add(writer)
         try:
             while request := await _read(reader):
                 scripted.requests.append(request)
@@ -98,6 +100,7 @@ async def serve(
         except (ConnectionError, asyncio.IncompleteReadError):
             return
         finally:
+            writers.discard(writer)
             writer.close()
 
     server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=tls)
@@ -108,6 +111,8 @@ async def serve(
     finally:
         over.set()
         server.close()
+        for writer in writers.copy():  # since Python 3.12 wait_closed waits for idle clients too
+            writer.close()
         await server.wait_closed()
 
 
