@@ -81,10 +81,11 @@ def as_uuid(value: uuid.UUID | str) -> uuid.UUID:
 
 
 def as_instant(value: datetime | str | None) -> datetime | None:
-    """Return a timestamp column as an aware UTC datetime (SQLite hands out text)."""
-    if value is None or isinstance(value, datetime):
-        return value
-    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    """Return a timestamp column as an aware datetime (SQLite hands out text or a naive one)."""
+    if value is None:
+        return None
+    instant = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def as_json(value: object) -> Any:
