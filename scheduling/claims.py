@@ -86,12 +86,14 @@ class ClaimedPost:
         """Return the idempotency key of one segment: the same for all attempts of this run."""
         return f"{self.id}:{self.content_version}:{self.publish_run}:{segment}"
 
-    def attempt_of_run(self, tries_per_run: int) -> int:
+    def attempt_of_run(self, tries_per_run: int, *, is_counted: bool = True) -> int:
         """Return how many tries this run has had, the present one included.
 
         A requeue raises max_attempts by `tries_per_run` instead of forgetting earlier attempts.
+        The mark counts a try in `attempts`; one without a mark is counted when it is recorded.
         """
-        return max(1, self.attempts - (self.max_attempts - tries_per_run))
+        tries = self.attempts + (not is_counted)
+        return max(1, tries - (self.max_attempts - tries_per_run))
 
 
 def read_row(row: tuple[Any, ...]) -> ClaimedPost:

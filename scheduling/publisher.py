@@ -52,6 +52,7 @@ from scheduling.records import (
     AttemptResult,
     PostResult,
     commit_progress,
+    count_failures,
     mark_sent,
     record,
     take_back_marks,
@@ -533,11 +534,15 @@ class PostWorkload:
             due = self._close_gate(post, error, now, now + settings.PUBLISH_LEASE.total_seconds())
             return still_in_doubt(post, error, started=started, now=now, due=due)
         sent = post.state in {S.PUBLISHING, S.PROCESSING}
+        attempt = post.attempt_of_run(
+            settings.PUBLISHER_MAX_ATTEMPTS, is_counted=post.state == S.PUBLISHING
+        )
         situation = Situation(
-            attempt=post.attempt_of_run(settings.PUBLISHER_MAX_ATTEMPTS) + (not sent),
+            attempt=attempt,
+            of_category=await self._tries_of(error.category, post, attempt),
             max_attempts=settings.PUBLISHER_MAX_ATTEMPTS,
             sent=sent,
-            sent_before=post.attempts > 1,
+            sent_before=attempt > 1,
             can_refresh=Capability.REFRESH in account.adapter.capabilities
             and bool(account.credentials.get("refresh_token")),
         )
@@ -590,6 +595,12 @@ class PostWorkload:
             error=decision.reason,
             event=EVENTS.get(decision.target, ""),
         )
+
+    async def _tries_of(self, category: ErrorCategory, post: ClaimedPost, attempt: int) -> int:
+        """Return how many tries of this run failed so, this one included (all, if too few)."""
+        if attempt == 1 or attempt < POLICIES[category].max_attempts:
+            return attempt
+        return 1 + await self._runner.database.run(count_failures, post, category)
 
     async def _refresh_quietly(self, account: ConnectedAccount) -> None:
         """Refresh now; a failure shows at the next try, which decides about it."""

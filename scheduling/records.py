@@ -247,6 +247,13 @@ def commit_progress(posts: Sequence[ClaimedPost]) -> set[uuid.UUID]:
     return {sql.as_uuid(pk) for (pk,) in kept}
 
 
+def count_failures(post: ClaimedPost, category: str) -> int:
+    """Return how many recorded attempts of the present run failed with `category`."""
+    return PublishAttempt.objects.filter(
+        post_id=post.id, publish_run=post.publish_run, category=category
+    ).count()
+
+
 def record(results: Sequence[PostResult], *, worker: str) -> None:
     """Write results in one transaction: what the attempts learnt, and the fenced moves of posts.
 
