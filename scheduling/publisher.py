@@ -212,7 +212,9 @@ class PostWorkload:
         post: ClaimedPost = job.payload
         now = self._clock.now()
         hold = self.gate.hold(
-            _gate_keys(post), now, in_flight=self._runner.in_flight(post.connection_id)
+            _gate_keys(post, is_question=not job.marked and post.state not in WAITING),
+            now,
+            in_flight=self._runner.in_flight(post.connection_id),
         )
         if hold is None:
             return None
@@ -245,14 +247,15 @@ class PostWorkload:
         account = self.accounts.get(post.connection_id)
         started = self._clock.now()
         try:
-            match post.state:
-                case S.PUBLISHING:
-                    return await self._publish(job, post, account, started)
-                case S.PROCESSING:
-                    return await self._check(post, account, started)
-                case S.OUTCOME_UNKNOWN:
-                    return await self._reconcile(post, account)
-            return await self._get_ready(job, post, account)
+            if post.state == S.PUBLISHING:
+                return await self._publish(job, post, account, started)
+            if post.state in WAITING:
+                return await self._get_ready(job, post, account)
+            if held := self.hold(job):
+                return held
+            if post.state == S.PROCESSING:
+                return await self._check(post, account, started)
+            return await self._reconcile(post, account)
         except ServiceError as error:
             return await self._failed(post, account, error, started)
         except LostPost:
@@ -285,6 +288,9 @@ class PostWorkload:
             await self._commit(post)
             job.marked_at = committed_at
             if hold := self.hold(job):
+                return self._paused_between(post, hold, started)
+            if not self._runner.lease_outlasts_a_call(job):
+                hold = PostResult(post, post.state, "the commit took too long", due=started)
                 return self._paused_between(post, hold, started)
 
     def _published(self, post: ClaimedPost, step: Published, started: float) -> PostResult:
@@ -330,6 +336,7 @@ class PostWorkload:
     async def _check(
         self, post: ClaimedPost, account: ConnectedAccount, started: float
     ) -> PostResult:
+        account = await self._account_for_question(account)
         http = self._http(account)
         try:
             step = await account.adapter.check(
@@ -384,22 +391,8 @@ class PostWorkload:
 
     async def _reconcile(self, post: ClaimedPost, account: ConnectedAccount) -> PostResult | None:
         """Find out what happened; None means: repeat it now, marked, under its living key."""
-        http = self._http(account)
         try:
-            evidence = await self._runner.database.run(gather, post)
-            draft = await self._draft(post, account)
-            found = await reconcile(
-                post,
-                draft,
-                account.adapter,
-                http,
-                evidence,
-                now=self._clock.instant(),
-                tries_per_run=settings.PUBLISHER_MAX_ATTEMPTS,
-                may_land_for=settings.PUBLISH_LEASE + settings.RECONCILE_GRACE,
-                rng=self._rng,
-            )
-            post.in_doubt = found is None
+            found = await self._find_out(post, await self._account_for_question(account))
         except Exception as error:
             log.exception("reconcile.failed", extra={"post_id": str(post.id)})
             return PostResult(
@@ -410,9 +403,31 @@ class PostWorkload:
                 category=ErrorCategory.OUTCOME_UNKNOWN,
                 error=f"Could not find out yet whether the post is live ({type(error).__name__}).",
             )
+        post.in_doubt = found is None
+        return found
+
+    async def _find_out(self, post: ClaimedPost, account: ConnectedAccount) -> PostResult | None:
+        http = self._http(account)
+        try:
+            return await reconcile(
+                post,
+                await self._draft(post, account),
+                account.adapter,
+                http,
+                await self._runner.database.run(gather, post),
+                now=self._clock.instant(),
+                tries_per_run=settings.PUBLISHER_MAX_ATTEMPTS,
+                may_land_for=settings.PUBLISH_LEASE + settings.RECONCILE_GRACE,
+                rng=self._rng,
+            )
         finally:
             self._note(post, http)
-        return found
+
+    async def _account_for_question(self, account: ConnectedAccount) -> ConnectedAccount:
+        """Return the account, its token refreshed if that is due; if it fails, the answer tells."""
+        if _expires_before(account, self._clock.instant() + REFRESH_EARLY):
+            await self._refresh_quietly(account)
+        return self.accounts.get(account.connection.pk)
 
     # --- before the mark --------------------------------------------------------------------
 
@@ -432,11 +447,12 @@ class PostWorkload:
                 event=EVENTS[S.HELD],
             )
         if account.problem:
+            target, due = _put_back(post, now + PROBLEM_AGAIN.total_seconds())
             return PostResult(
                 post,
-                post.state,
+                target,
                 "credentials cannot be opened",
-                due=now + PROBLEM_AGAIN.total_seconds(),
+                due=due,
                 category=ErrorCategory.AUTH_ERROR,
                 error=account.problem,
             )
@@ -634,7 +650,13 @@ class PostWorkload:
             post,
             post.state,
             "lease lost",
-            attempt=AttemptResult(started, started, now, "lease_lost", decision="stop"),
+            attempt=AttemptResult(
+                started,
+                started if post.state == S.PUBLISHING else None,  # else lost while preparing
+                now,
+                "lease_lost",
+                decision="stop",
+            ),
         )
 
     # --- shared -----------------------------------------------------------------------------
@@ -717,14 +739,11 @@ def _lanes(post: ClaimedPost, adapter: Adapter) -> tuple[tuple[Hashable, int], .
     return (connection, (post.platform, adapter.in_flight_per_app))
 
 
-def _gate_keys(post: ClaimedPost) -> tuple[Key, ...]:
-    connection = str(post.connection_id)
-    return (
-        ("connection", connection, "all"),
-        ("connection", connection, "publish"),
-        ("app", post.platform, "all"),
-        ("app", post.platform, "publish"),
-    )
+def _gate_keys(post: ClaimedPost, *, is_question: bool) -> tuple[Key, ...]:
+    """Return the buckets that must be free; a question takes nothing from the publish allowance."""
+    buckets = ("all",) if is_question else ("all", "publish")
+    owners = (("connection", str(post.connection_id)), ("app", post.platform))
+    return tuple((scope, key, bucket) for scope, key in owners for bucket in buckets)
 
 
 def _expires_before(account: ConnectedAccount, moment: datetime) -> bool:
