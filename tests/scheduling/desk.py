@@ -1,0 +1,195 @@
+"""A publisher slot taken apart: each step by hand, against an adapter that follows a script."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+import pytest
+
+from engine import slots
+from engine.clock import DatabaseClock
+from engine.errors import ErrorCategory, ServiceError
+from engine.http import Bearer, Http, Response
+from engine.runner import Job
+from platforms import registry
+from platforms.adapters.base import (
+    Adapter,
+    Capability,
+    Draft,
+    Limits,
+    Progress,
+    RateHint,
+    Ready,
+    RetrySafety,
+    Safety,
+)
+from platforms.models import SocialConnection
+from scheduling.models import ScheduledPost
+from scheduling.publisher import PostWorkload
+from scheduling.records import PostResult
+from tests.factories import make_connection
+
+SLUG = "scripted"
+Step = Any  # what the adapter answers: a value to return or an exception to raise
+
+
+class Scripted(Adapter):
+    """Answers what the test put into `script`, in order, and notes every call in `calls`."""
+
+    slug = SLUG
+    name = "Scripted"
+    limits = Limits(500, 4, 1000, 100, 10, checked="2026-11-22", source="this test")
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.FIND})
+    errors: ClassVar[dict[tuple[int, str], ErrorCategory]] = {}
+    retry_safety = RetrySafety(Safety.FIND, ttl=timedelta(), min_wait=timedelta(seconds=10))
+
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(config)
+        self.script: dict[str, list[Step]] = {}
+        self.calls: list[str] = []
+        self.keys: list[str] = []
+
+    def will(self, **script: Step | list[Step]) -> None:
+        """Set the answers: will(publish=[error, Published(("1",))])."""
+        for name, steps in script.items():
+            self.script[name] = list(steps) if isinstance(steps, list) else [steps]
+
+    def _next(self, name: str) -> Step:
+        self.calls.append(name)
+        step = self.script[name].pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    def base_url(self, credentials: Mapping[str, Any]) -> str:
+        return "http://127.0.0.1:9"
+
+    def authorize(self, credentials: Mapping[str, Any]) -> Bearer:
+        return Bearer(str(credentials["token"]))
+
+    def rate_hints(self, response: Response) -> Sequence[RateHint]:
+        return ()
+
+    def violations(self, draft: Draft) -> list[Any]:
+        return []
+
+    async def prepare(self, http: Http, draft: Draft, progress: Progress) -> Any:
+        return self._next("prepare") if "prepare" in self.script else Ready(progress)
+
+    async def publish(self, http: Http, draft: Draft, progress: Progress, *, key: str) -> Any:
+        self.keys.append(key)
+        return self._next("publish")
+
+    async def check(self, http: Http, draft: Draft, progress: Progress) -> Any:
+        return self._next("check")
+
+    async def find(
+        self, http: Http, draft: Draft, progress: Progress, *, segment: int, since: datetime
+    ) -> Any:
+        return self._next("find")
+
+    async def refresh(self, http: Http, credentials: Mapping[str, Any]) -> Any:
+        return self._next("refresh")
+
+
+class SameThread:
+    """Stands where the runner has a database thread, so that tests can be rolled back."""
+
+    async def run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+
+class Desk:
+    """One slot's workload without its loop. Its runner is the desk itself."""
+
+    def __init__(self, adapter: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Database calls happen on the loop's own thread here.
+        monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        self.adapter = adapter
+        self.clock = DatabaseClock()
+        self.clock.sample()
+        self.database = self.marks = SameThread()
+        self.workload = PostWorkload()
+        self.workload._rng = random.Random(1)
+        slot = slots.open_slot("publish")
+        assert slot is not None
+        self.slot = slot
+        self.workload.db_start(slot, "worker:1")
+        self.is_stopping = False
+        self.lease_lasts: Callable[[], bool] = lambda: True
+        self.busy: dict[Hashable, int] = {}
+
+    # --- what the workload asks its runner ---------------------------------------------------
+    def in_flight(self, lane: Hashable) -> int:
+        return self.busy.get(lane, 0)
+
+    def lease_outlasts_a_call(self, job: Job) -> bool:
+        return self.lease_lasts()
+
+    # --- what tests do -----------------------------------------------------------------------
+    def account(self, **fields: Any) -> SocialConnection:
+        """Save a connection to the scripted network."""
+        fields = {"credentials": {"token": "sandbox-token"}, **fields}
+        return make_connection(platform=SLUG, **fields)
+
+    def claim(self, limit: int = 10) -> list[Job]:
+        """Claim as the slot does four times a second."""
+        return self.workload.db_claim(limit, saturated=False)
+
+    def mark(self, job: Job) -> bool:
+        """Commit the send mark; says whether it was accepted."""
+        return job.id in self.workload.db_mark([job])
+
+    def call(self, job: Job) -> PostResult | None:
+        """Do what the claimed post needs next."""
+
+        async def once() -> PostResult | None:
+            await self.workload.open(self)  # type: ignore[arg-type]
+            try:
+                return await self.workload.call(job)
+            finally:
+                await self.workload.close()
+
+        return asyncio.run(once())
+
+    def hold(self, job: Job) -> PostResult | None:
+        """Ask the gate."""
+        self.workload._runner, self.workload._clock = self, self.clock  # type: ignore[assignment]
+        return self.workload.hold(job)
+
+    def record(self, *results: PostResult | None) -> None:
+        """Write results."""
+        self.workload.db_record([result for result in results if result is not None])
+
+    def work(self, post: ScheduledPost) -> ScheduledPost:
+        """Claim the one due post, do all it needs now, record it, and return it as it is then."""
+        (job,) = self.claim()
+        assert job.id == post.pk
+        result = None if job.marked else self.call(job)
+        if result is None:
+            assert self.mark(job)
+            result = self.call(job)
+        self.record(result)
+        post.refresh_from_db()
+        return post
+
+
+@contextmanager
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
+    """Register the scripted network while the block lasts."""
+    monkeypatch.setitem(registry.ADAPTERS, SLUG, Scripted)
+    registry.adapter_for.cache_clear()
+    adapter = registry.adapter_for(SLUG)  # one for all who ask
+    assert isinstance(adapter, Scripted)
+    yield adapter
+    registry.adapter_for.cache_clear()
+
+
+def refused(category: ErrorCategory, **details: Any) -> ServiceError:
+    """Return what adapters raise."""
+    return ServiceError(category, "The network said no.", **details)
