@@ -14,6 +14,7 @@ from engine.states import IllegalTransition
 from scheduling import services
 from scheduling.explanations import refusal
 from scheduling.models import ScheduledPost
+from scheduling.rules import Invalid
 
 DOUBLE_POST = (
     "If the post is live after all, its followers will see it twice, and Carillon cannot take "
@@ -49,7 +50,7 @@ def _action(
         given = {key: value for key, value in answers.items() if key != "looked"}
         try:
             return service(pk, actor=actor, **given)
-        except services.Invalid as invalid:
+        except Invalid as invalid:
             raise Refused("; ".join(error.message for error in invalid.errors)) from None
         except IllegalTransition:
             state = ScheduledPost.objects.values_list("state", flat=True).get(pk=pk)

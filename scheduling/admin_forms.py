@@ -16,6 +16,7 @@ from engine.admin_types import AnyModelForm
 from engine.states import IllegalTransition
 from scheduling import services
 from scheduling.models import ScheduledPost
+from scheduling.rules import Invalid
 
 BETWEEN_SEGMENTS = "\n---\n"
 SEGMENT = re.compile(r"segments\[(\d+)\]")
@@ -108,7 +109,7 @@ class PostForm(AnyModelForm):
             return
         try:
             self.instance = self._edit() if self.instance.segments else self._schedule()
-        except services.Invalid as invalid:
+        except Invalid as invalid:
             for error in invalid.errors:
                 self._show(error.field, error.message)
         except IllegalTransition as refused:

@@ -19,7 +19,8 @@ from platforms.models import SocialConnection
 from platforms.registry import UnknownPlatform, slug_of
 from scheduling.drafts import Attachment
 from scheduling.models import ScheduledPost
-from scheduling.services import Invalid, build_post
+from scheduling.rules import Invalid
+from scheduling.services import build_post
 
 REQUIRED = ("connection", "text", "scheduled_at")
 OPTIONAL = ("time_zone", "media", "external_id")

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -18,10 +17,9 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, User, Workspace
 from engine.states import IllegalTransition
-from platforms.models import ConnectionState, SocialConnection
-from platforms.registry import adapter_for
+from platforms.models import SocialConnection
 from scheduling.announcements import PostChange, announce
-from scheduling.drafts import Attachment, FieldError, draft_of
+from scheduling.drafts import Attachment
 from scheduling.models import (
     LatePolicy,
     PostGroup,
@@ -29,17 +27,10 @@ from scheduling.models import (
     PostTransition,
     ScheduledPost,
 )
+from scheduling.rules import Invalid, content_errors, moment_errors, ownership_errors, shape_errors
 from scheduling.states import CANCELLABLE, EDITABLE, REQUEUEABLE, PostState
 
 S = PostState
-
-
-class Invalid(Exception):
-    """What was asked for cannot be scheduled; `errors` names each field, the reason, the remedy."""
-
-    def __init__(self, errors: Sequence[FieldError]) -> None:
-        super().__init__("; ".join(f"{e.field}: {e.message}" for e in errors))
-        self.errors = tuple(errors)
 
 
 def schedule_post(
@@ -124,29 +115,15 @@ def build_post(
     post.external_id = post.external_id or None
     post.correlation_id = post.correlation_id or uuid.uuid4().hex
     errors = [
-        *_ownership_errors(workspace, connection),
-        *_moment_errors(post, workspace, now or timezone.now()),
-        *_shape_errors(post),
+        *ownership_errors(workspace, connection),
+        *moment_errors(post, workspace, now or timezone.now()),
+        *shape_errors(post),
     ]
     if not errors:
         errors = content_errors(post, attachments)
     if errors:
         raise Invalid(errors)
     return post
-
-
-def content_errors(post: ScheduledPost, attachments: Sequence[Attachment] = ()) -> list[FieldError]:
-    """Return why the network would refuse this content (the adapter's violations); no network."""
-    adapter = adapter_for(post.platform)
-    draft = draft_of(
-        post.connection,
-        segments=post.segments,
-        first_comment=post.first_comment,
-        options=post.options,
-        attachments=attachments,
-    )
-    post.needs_preparation = adapter.needs_preparation(draft)
-    return [FieldError(v.field, v.code, v.message) for v in adapter.violations(draft)]
 
 
 def edit_post(
@@ -174,8 +151,8 @@ def edit_post(
         kept = attachments if attachments is not None else _attachments_of(post)
         post.media_count = len(kept)
         errors = [
-            *_moment_errors(post, post.workspace, timezone.now()),
-            *_shape_errors(post),
+            *moment_errors(post, post.workspace, timezone.now()),
+            *shape_errors(post),
         ] or content_errors(post, kept)
         if errors:
             raise Invalid(errors)
@@ -212,9 +189,9 @@ def schedule_draft(post_id: uuid.UUID, *, actor: str, **changes: Any) -> Schedul
         post.media_count = len(kept)
         post.state = S.SCHEDULED  # the rules for moments are those of scheduled posts
         errors = [
-            *_ownership_errors(post.workspace, post.connection),
-            *_moment_errors(post, post.workspace, timezone.now()),
-            *_shape_errors(post),
+            *ownership_errors(post.workspace, post.connection),
+            *moment_errors(post, post.workspace, timezone.now()),
+            *shape_errors(post),
         ] or content_errors(post, kept)
         if errors:
             raise Invalid(errors)
@@ -347,82 +324,6 @@ def _landed_by(post: ScheduledPost) -> datetime:
 def new_group(workspace: Workspace, created_by: User | None) -> PostGroup:
     """Return a new group for posts written together."""
     return PostGroup.objects.create(workspace=workspace, created_by=created_by)
-
-
-def late_limit_of(post: ScheduledPost, workspace: Workspace) -> timedelta:
-    """Return how late this post may still go out by itself."""
-    for minutes in (post.late_limit_minutes, workspace.late_limit_minutes):
-        if minutes is not None:
-            return timedelta(minutes=minutes)
-    limit: timedelta = settings.LATE_LIMIT
-    return limit
-
-
-# --- rules ----------------------------------------------------------------------------------
-
-
-def _ownership_errors(workspace: Workspace, connection: SocialConnection) -> list[FieldError]:
-    if connection.workspace_id != workspace.pk:
-        return [FieldError("connection", "unknown", "This workspace has no such connection.")]
-    if connection.state == ConnectionState.REVOKED:
-        return [
-            FieldError(
-                "connection", "revoked", f"{connection} was disconnected: connect it again first."
-            )
-        ]
-    return []
-
-
-def _moment_errors(post: ScheduledPost, workspace: Workspace, now: datetime) -> list[FieldError]:
-    errors = []
-    if timezone.is_naive(post.scheduled_at):
-        return [
-            FieldError(
-                "scheduled_at",
-                "naive_datetime",
-                "Give the moment with its offset, for example 2026-11-23T09:00:00+01:00.",
-            )
-        ]
-    try:
-        ZoneInfo(post.time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: "Europe" is a directory
-        errors.append(
-            FieldError(
-                "time_zone",
-                "unknown_zone",
-                f"{post.time_zone!r} is not an IANA time zone, such as Europe/Berlin.",
-            )
-        )
-    limit = late_limit_of(post, workspace)
-    if (
-        post.state == S.SCHEDULED
-        and post.late_policy == LatePolicy.HOLD
-        and now - post.scheduled_at > limit
-    ):
-        errors.append(
-            FieldError(
-                "scheduled_at",
-                "too_late",
-                f"This moment passed over {limit.total_seconds() / 60:.0f} minutes ago: choose "
-                "a later one, or publish now.",
-            )
-        )
-    return errors
-
-
-def _shape_errors(post: ScheduledPost) -> list[FieldError]:
-    errors = []
-    if not post.segments:
-        errors.append(FieldError("segments", "required", "Write at least one segment."))
-    if not 0 <= post.priority <= 9:
-        errors.append(FieldError("priority", "out_of_range", "Priority goes from 0 to 9."))
-    if post.late_policy not in LatePolicy.values:
-        errors.append(
-            FieldError("late_policy", "unknown", f"Choose one of {', '.join(LatePolicy.values)}.")
-        )
-    if post.callback_url and not post.callback_url.startswith(("https://", "http://")):
-        errors.append(FieldError("callback_url", "not_a_url", "Give an http(s) address."))
-    return errors
 
 
 # --- rows -----------------------------------------------------------------------------------

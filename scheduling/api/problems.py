@@ -22,7 +22,7 @@ from engine.jobs import LostLease
 from engine.states import IllegalTransition
 from scheduling.api.field_errors import flatten, is_malformed
 from scheduling.drafts import FieldError
-from scheduling.services import Invalid
+from scheduling.rules import Invalid
 
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger(__name__)
