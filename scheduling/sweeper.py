@@ -49,6 +49,7 @@ def doubt_abandoned() -> int:
         set_sql=(
             f"state = '{S.OUTCOME_UNKNOWN}', due_at = {sql.now_plus()}, lease_slot = NULL, "
             "lease_expires_at = NULL, fencing_token = fencing_token + 1, "
+            "first_sent_at = COALESCE(first_sent_at, sent_at), "
             f"last_category = '{ErrorCategory.OUTCOME_UNKNOWN}', last_error = %s"
         ),
         parameters=[NO_ANSWER],
