@@ -129,7 +129,8 @@ def test_it_is_live_ends_the_post_at_its_address(
 def test_it_is_not_live_warns_of_a_double_post_and_wants_a_look_first(
     staff: Client, connection: SocialConnection
 ) -> None:
-    post = make_post(connection, state=S.OUTCOME_UNKNOWN)
+    sent_at = timezone.now() - timedelta(minutes=5)
+    post = make_post(connection, state=S.OUTCOME_UNKNOWN, sent_at=sent_at)
     query = urlencode({"ids": post.pk})
     asked = staff.get(f"{POSTS}act/resolve_not_live/?{query}").content.decode()
     assert "will see it twice" in asked

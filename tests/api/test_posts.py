@@ -356,11 +356,21 @@ def test_publish_now_makes_it_due_at_once(api: Api, connection: SocialConnection
 def test_a_person_settles_an_unknown_outcome(
     api: Api, connection: SocialConnection, live: bool, state: str
 ) -> None:
-    post = make_post(connection, state=PostState.OUTCOME_UNKNOWN)
+    sent_at = timezone.now() - timedelta(minutes=5)
+    post = make_post(connection, state=PostState.OUTCOME_UNKNOWN, sent_at=sent_at)
     body = {"live": live, "permalink": "https://x.example/1", "reason": "looked"}
     shown = api.post(f"posts/{post.pk}/resolve", body).body
     assert shown["state"] == state
     assert shown["permalink"] == ("https://x.example/1" if live else None)
+
+
+def test_not_live_is_refused_while_the_call_may_still_land(
+    api: Api, connection: SocialConnection
+) -> None:
+    post = make_post(connection, state=PostState.OUTCOME_UNKNOWN, sent_at=timezone.now())
+    refused = api.post(f"posts/{post.pk}/resolve", {"live": False, "reason": "looked"})
+    assert refused.status == 409
+    assert "may still take effect" in refused.body["detail"]
 
 
 @pytest.mark.parametrize(
