@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,16 +17,16 @@ ENV = {"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd()}
 STUBBORN = (
     "import os, signal, subprocess, sys, time;"
     "signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-    "os.fork(); print(os.getpid(), flush=True); time.sleep(600)"
+    "os.fork(); os.write(1, b'%d\\n' % os.getpid()); time.sleep(600)"
 )
 
 
 class Family:
     """A supervisor whose output is kept."""
 
-    def __init__(self, grace: float = 5.0) -> None:
+    def __init__(self) -> None:
         self.lines: list[str] = []
-        self.supervisor = Supervisor(grace=grace, write=self.lines.append)
+        self.supervisor = Supervisor(grace=5.0, write=self.lines.append)
 
     def start(self, name: str, script: str, *, ends: int = 0, pause: float = 0.01) -> Child:
         command = [sys.executable, "-u", "-c", script]
@@ -43,16 +44,21 @@ class Family:
         assert self.supervisor.run_until(said)
 
 
-def test_lines_carry_the_child_s_name_and_the_last_needs_no_newline() -> None:
+@pytest.fixture
+def family() -> Iterator[Family]:
     family = Family()
+    yield family
+    family.supervisor.end()
+
+
+def test_lines_carry_the_child_s_name_and_the_last_needs_no_newline(family: Family) -> None:
     family.start("web", "import sys; print('one'); sys.stdout.write('tw\\u00f6')")
     family.run_until_said("ended")
     family.supervisor.end()
     assert family.lines[:2] == ["     web | one", "     web | twö"]
 
 
-def test_a_child_that_ends_is_started_again_after_a_growing_pause() -> None:
-    family = Family()
+def test_a_child_that_ends_is_started_again_after_a_growing_pause(family: Family) -> None:
     child = family.start("web", "import sys; print('up'); sys.exit(3)", pause=0.01)
     family.run_until_said("ended with code 3", times=3)
     family.supervisor.end()
@@ -60,8 +66,8 @@ def test_a_child_that_ends_is_started_again_after_a_growing_pause() -> None:
     assert child.pause == pytest.approx(0.08)
 
 
-def test_the_end_reaches_what_ignores_sigterm_and_its_children() -> None:
-    family = Family(grace=0.3)
+def test_the_end_reaches_what_ignores_sigterm_and_its_children(family: Family) -> None:
+    family.supervisor.grace = 0.3
     family.start("deaf", STUBBORN)
     family.run_until_said(" | ", times=2)
     pids = [int(line.split("|")[1]) for line in family.lines]
@@ -73,13 +79,12 @@ def test_the_end_reaches_what_ignores_sigterm_and_its_children() -> None:
         wait_until(lambda pid=pid: not _lives(pid), seconds=5, what=f"the end of {pid}")
 
 
-def test_children_end_in_the_order_asked_for() -> None:
+def test_children_end_in_the_order_asked_for(family: Family) -> None:
     report = (
         "import signal, sys, time;"
         "signal.signal(signal.SIGTERM, lambda *_: (print('ends'), sys.exit(0)));"
         "print('up'); time.sleep(600)"
     )
-    family = Family()
     family.start("last", report, ends=1)
     family.start("first", report)
     family.run_until_said("up", times=2)
@@ -87,8 +92,9 @@ def test_children_end_in_the_order_asked_for() -> None:
     assert [line.split()[0] for line in family.lines if "ends" in line] == ["first", "last"]
 
 
-def test_what_a_crashed_child_leaves_in_its_group_ends_before_the_next_start() -> None:
-    family = Family()
+def test_what_a_crashed_child_leaves_in_its_group_ends_before_the_next_start(
+    family: Family,
+) -> None:
     family.start(
         "web",
         "import os, time\n"

@@ -31,7 +31,7 @@ READY = r"Carillon is running"
 def env(tmp_path: Path) -> dict[str, str]:
     """An environment in which nothing is set but where to put the data and which ports to use."""
     bare = {name: value for name, value in os.environ.items() if name not in declared_variables()}
-    for name in ("DJANGO_SETTINGS_MODULE", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+    for name in ("DJANGO_SETTINGS_MODULE", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "ARGS"):
         bare.pop(name, None)  # of this test run, which `make test` may have started
     var = tmp_path / "var"
     return {
