@@ -116,7 +116,7 @@ class LeasedJob(models.Model):
             f"AND (lease_expires_at < {sql.now_plus()} OR lease_slot NOT IN ({fresh}))"
         )
         with connection.cursor() as cursor:
-            cursor.execute(statement)
+            cursor.execute(statement, [])
             return int(cursor.rowcount)
 
 

@@ -39,7 +39,10 @@ def table_of(model: type[models.Model]) -> str:
 
 
 def now_plus(offset: timedelta = timedelta()) -> str:
-    """Return an SQL expression for the database's present instant plus `offset`."""
+    """Return an SQL expression for the database's present instant plus `offset`.
+
+    Execute its statement with parameters, [] if there are none: percents are doubled on SQLite.
+    """
     seconds = f"{offset.total_seconds():+.6f}"
     if is_postgresql():
         # Stable within a statement, so an index condition may use it; clock_timestamp() is not.

@@ -41,7 +41,7 @@ def _queue_batch() -> int:
     )
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(statement, [])  # with parameters, or SQLite would see doubled percents
+            cursor.execute(statement, [])
             moved = cursor.fetchall()
         sql.insert_rows(
             PostTransition,
