@@ -43,7 +43,7 @@ def test_the_procfile_runs_site_and_publisher_and_migrates_on_release() -> None:
     processes = dict(line.split(": ", 1) for line in lines)
     assert processes["worker"] == "python manage.py qcluster"
     assert processes["release"] == "python manage.py migrate --no-input"
-    assert processes["web"].startswith("gunicorn config.wsgi ")
+    assert processes["web"].startswith("gunicorn --config python:config.gunicorn ")
 
 
 def test_the_procfile_s_web_server_accepts_its_options() -> None:
