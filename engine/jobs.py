@@ -4,7 +4,8 @@ The rules, each of which the others need:
 1. `claim` takes free, due rows for a slot and raises each row's fencing token.
 2. Every later write presents that token inside its WHERE; no row updated means the lease is lost.
 3. People's actions (cancel, edit, pause) raise the token too, so they win until the send mark.
-4. `steal` frees unsent rows of a slot that fell silent; sent rows wait for `lease_expires_at`.
+4. `steal` frees unsent rows of a slot that fell silent; sent rows wait for `expire`, which their
+   own lease decides.
 """
 
 from __future__ import annotations
@@ -118,6 +119,25 @@ class LeasedJob(models.Model):
         with connection.cursor() as cursor:
             cursor.execute(statement, [])
             return int(cursor.rowcount)
+
+    @classmethod
+    def expire(
+        cls, *, grace: timedelta, set_sql: str, parameters: Sequence[Any] = ()
+    ) -> list[tuple[uuid.UUID, int]]:
+        """End the leases of sent rows that are over for longer than `grace`.
+
+        `set_sql` says where they go (never back to waiting without a question: they may have been
+        sent). Returns (id, new token) of each; the old holder's writes are refused from now on.
+        """
+        statement = (
+            f"UPDATE {sql.table_of(cls)} SET {set_sql}, lease_slot = NULL, "  # noqa: S608
+            "lease_expires_at = NULL, fencing_token = fencing_token + 1 "
+            f"WHERE lease_slot IS NOT NULL AND state = '{cls.sending}' "
+            f"AND lease_expires_at < {sql.now_plus(-grace)} RETURNING id, fencing_token"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return [(sql.as_uuid(pk), token) for pk, token in cursor.fetchall()]
 
 
 def _early_choice(table: str, free: str, limit: int) -> str:

@@ -8,9 +8,9 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection
 
 from engine import sql
 from engine.errors import ErrorCategory
@@ -37,18 +37,17 @@ def expire_abandoned() -> int:
     for target in (D.PENDING, D.FAILED):
         Delivery.graph.check(D.SENDING, target)
     again = "attempts < max_attempts"
-    statement = (
-        f"UPDATE {sql.table_of(Delivery)} SET "  # noqa: S608 - names and states are ours
-        f"state = CASE WHEN {again} THEN '{D.PENDING}' ELSE '{D.FAILED}' END, "
-        f"due_at = CASE WHEN {again} THEN {sql.now_plus()} END, "
-        "lease_slot = NULL, lease_expires_at = NULL, fencing_token = fencing_token + 1, "
-        f"error_category = '{ErrorCategory.OUTCOME_UNKNOWN}', error_text = %s "
-        f"WHERE lease_slot IS NOT NULL AND state = '{D.SENDING}' "
-        f"AND lease_expires_at < {sql.now_plus()}"
+    taken = len(
+        Delivery.expire(
+            grace=timedelta(),
+            set_sql=(
+                f"state = CASE WHEN {again} THEN '{D.PENDING}' ELSE '{D.FAILED}' END, "
+                f"due_at = CASE WHEN {again} THEN {sql.now_plus()} END, "
+                f"error_category = '{ErrorCategory.OUTCOME_UNKNOWN}', error_text = %s"
+            ),
+            parameters=[NO_ANSWER],
+        )
     )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [NO_ANSWER])
-        taken = int(cursor.rowcount)
     if taken:
         log.warning("deliveries.abandoned", extra={"count": taken})
     return taken

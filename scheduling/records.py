@@ -165,7 +165,7 @@ def mark_sent(posts: Sequence[ClaimedPost], *, worker: str) -> set[uuid.UUID]:
             _NEW_ATTEMPT_COLUMNS,
             fixed=_NEW_ATTEMPT_FIXED,
         )
-        _insert_transitions(
+        insert_transitions(
             [_transition(post, post.state, S.PUBLISHING, worker, "due") for post in ours]
         )
     for post in ours:
@@ -211,7 +211,7 @@ def take_back_marks(marks: Sequence[tuple[uuid.UUID, int, float]], *, worker: st
             PublishAttempt.objects.filter(post_id=pk, fencing_token=token).update(
                 outcome="not_sent", decision="retry", reason=reason, finished_at=Now()
             )
-        _insert_transitions(
+        insert_transitions(
             [
                 {
                     "post_id": pk,
@@ -296,7 +296,7 @@ def _record(results: Sequence[PostResult], worker: str) -> None:
             where_sql="t.state = v.v_source",
         )
         kept = {sql.as_uuid(pk) for (pk,) in written}
-        _insert_transitions(
+        insert_transitions(
             [
                 _transition(r.post, r.source, r.target, worker, r.reason)
                 for r in results
@@ -398,7 +398,8 @@ def _transition(
     }
 
 
-def _insert_transitions(rows: Sequence[dict[str, Any]]) -> None:
+def insert_transitions(rows: Sequence[dict[str, Any]]) -> None:
+    """Write moves (post_id, source, target, actor, reason, fencing_token) in one statement."""
     sql.insert_rows(PostTransition, rows, _TRANSITION_COLUMNS, fixed={"at": sql.now_plus()})
 
 

@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 import logging
+import uuid
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -17,7 +19,8 @@ from engine import sql
 from engine.errors import ErrorCategory
 from platforms.models import ConnectionState, SocialConnection
 from scheduling.announcements import PostChange, announce
-from scheduling.models import PostTransition, ScheduledPost
+from scheduling.models import ScheduledPost
+from scheduling.records import insert_transitions
 from scheduling.states import PostState
 
 log = logging.getLogger("carillon.sweeper")
@@ -41,24 +44,22 @@ def sweep() -> None:
 
 def doubt_abandoned() -> int:
     """Move sent posts whose lease and grace are over to `outcome_unknown`; returns how many."""
-    over = (
-        f"state = '{S.PUBLISHING}' AND lease_expires_at < {sql.now_plus(-settings.RECONCILE_GRACE)}"
-    )
-    return _move_all(
-        over,
-        set_sql=(
-            f"state = '{S.OUTCOME_UNKNOWN}', due_at = {sql.now_plus()}, lease_slot = NULL, "
-            "lease_expires_at = NULL, fencing_token = fencing_token + 1, "
-            "first_sent_at = COALESCE(first_sent_at, sent_at), "
-            f"last_category = '{ErrorCategory.OUTCOME_UNKNOWN}', last_error = %s"
-        ),
-        parameters=[NO_ANSWER],
-        source=S.PUBLISHING,
-        target=S.OUTCOME_UNKNOWN,
-        reason=NO_ANSWER,
-        event="post.outcome_unknown",
-        indexed_by="lease_slot IS NOT NULL",
-    )
+    ScheduledPost.graph.check(S.PUBLISHING, S.OUTCOME_UNKNOWN)
+    with transaction.atomic():
+        moved = ScheduledPost.expire(
+            grace=settings.RECONCILE_GRACE,
+            set_sql=(
+                f"state = '{S.OUTCOME_UNKNOWN}', due_at = {sql.now_plus()}, "
+                "first_sent_at = COALESCE(first_sent_at, sent_at), "
+                f"last_category = '{ErrorCategory.OUTCOME_UNKNOWN}', last_error = %s"
+            ),
+            parameters=[NO_ANSWER],
+        )
+        _note(moved, source=S.PUBLISHING, target=S.OUTCOME_UNKNOWN, reason=NO_ANSWER)
+        if moved:
+            posts = ScheduledPost.objects.in_bulk([pk for pk, _ in moved])
+            announce([PostChange.of(p, event="post.outcome_unknown") for p in posts.values()])
+    return len(moved)
 
 
 def unblock() -> int:
@@ -66,73 +67,40 @@ def unblock() -> int:
 
     They are due at their own moment, so the late policy decides about those long overdue.
     """
-    connections = sql.table_of(SocialConnection)
+    ScheduledPost.graph.check(S.BLOCKED, S.SCHEDULED)
     table = sql.table_of(ScheduledPost)
-    return _move_all(
-        f"state = '{S.BLOCKED}' AND EXISTS (SELECT 1 FROM {connections} c "  # noqa: S608
-        f"WHERE c.id = {table}.connection_id AND c.state = '{ConnectionState.ACTIVE}')",
-        set_sql=(
-            f"state = '{S.SCHEDULED}', due_at = scheduled_at, "
-            "fencing_token = fencing_token + 1, last_category = '', last_error = ''"
-        ),
-        parameters=[],
-        source=S.BLOCKED,
-        target=S.SCHEDULED,
-        reason="the connection works again",
-        event="",
-        indexed_by="TRUE",
+    works = (
+        f"SELECT 1 FROM {sql.table_of(SocialConnection)} c "  # noqa: S608 - names are ours
+        f"WHERE c.id = {table}.connection_id AND c.state = '{ConnectionState.ACTIVE}'"
     )
-
-
-def _move_all(
-    condition: str,
-    *,
-    set_sql: str,
-    parameters: list[str],
-    source: str,
-    target: str,
-    reason: str,
-    event: str,
-    indexed_by: str,
-) -> int:
-    """Move every post that meets `condition`, with transitions and outbox rows."""
-    ScheduledPost.graph.check(source, target)
-    table = sql.table_of(ScheduledPost)
     statement = (
-        f"UPDATE {table} SET {set_sql} WHERE {indexed_by} AND {condition} "  # noqa: S608
-        "RETURNING id, fencing_token"
+        f"UPDATE {table} SET state = '{S.SCHEDULED}', due_at = scheduled_at, "  # noqa: S608
+        "fencing_token = fencing_token + 1, last_category = '', last_error = '' "
+        f"WHERE state = '{S.BLOCKED}' AND EXISTS ({works}) RETURNING id, fencing_token"
     )
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            moved = cursor.fetchall()
-        if not moved:
-            return 0
-        sql.insert_rows(
-            PostTransition,
-            [
-                {
-                    "post_id": sql.as_uuid(pk),
-                    "source": source,
-                    "target": target,
-                    "actor": ACTOR,
-                    "reason": reason,
-                    "fencing_token": token,
-                }
-                for pk, token in moved
-            ],
-            {
-                "post_id": sql.UUID,
-                "source": sql.TEXT,
-                "target": sql.TEXT,
-                "actor": sql.TEXT,
-                "reason": sql.TEXT,
-                "fencing_token": sql.BIGINT,
-            },
-            fixed={"at": sql.now_plus()},
-        )
-        if event:
-            posts = ScheduledPost.objects.in_bulk([sql.as_uuid(pk) for pk, _ in moved])
-            announce([PostChange.of(post, event=event) for post in posts.values()])
-    log.warning("posts.moved", extra={"count": len(moved), "target": target})
+            cursor.execute(statement)
+            moved = [(sql.as_uuid(pk), token) for pk, token in cursor.fetchall()]
+        _note(moved, source=S.BLOCKED, target=S.SCHEDULED, reason="the connection works again")
     return len(moved)
+
+
+def _note(moved: Sequence[tuple[uuid.UUID, int]], *, source: str, target: str, reason: str) -> None:
+    """Write the transitions of the moved posts, (id, token) each."""
+    if not moved:
+        return
+    insert_transitions(
+        [
+            {
+                "post_id": pk,
+                "source": source,
+                "target": target,
+                "actor": ACTOR,
+                "reason": reason,
+                "fencing_token": token,
+            }
+            for pk, token in moved
+        ]
+    )
+    log.warning("posts.moved", extra={"count": len(moved), "target": target})
