@@ -17,9 +17,11 @@ from platforms.models import ConnectionState, SocialConnection
 from platforms.registry import adapter_for
 from scheduling.drafts import Attachment, FieldError, draft_of
 from scheduling.models import LatePolicy, ScheduledPost
-from scheduling.states import PostState
+from scheduling.states import WAITING, PostState
 
 S = PostState
+
+SENT_ON = WAITING | {S.HELD, S.FAILED}  # scheduling or editing these lets them go out by themselves
 
 
 class Invalid(Exception):
@@ -87,7 +89,7 @@ def moment_errors(post: ScheduledPost, workspace: Workspace, now: datetime) -> l
         )
     limit = late_limit_of(post, workspace)
     if (
-        post.state == S.SCHEDULED
+        post.state in SENT_ON
         and post.late_policy == LatePolicy.HOLD
         and now - post.scheduled_at > limit
     ):

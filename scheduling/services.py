@@ -71,6 +71,7 @@ def schedule_post(
         with transaction.atomic():
             post.save(force_insert=True)
             _attach(post, attachments)
+            _audit(post, actor, "post.drafted" if as_draft else "post.scheduled")
             if not as_draft:
                 announce([PostChange.of(post, event="post.scheduled")])
     except IntegrityError:
