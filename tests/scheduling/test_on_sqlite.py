@@ -1,4 +1,4 @@
-"""The same promises on SQLite, whose statements read differently: these tests run once more there."""
+"""The same promises on SQLite, whose statements read differently: these tests run again there."""
 
 from __future__ import annotations
 
