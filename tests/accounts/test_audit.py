@@ -30,7 +30,7 @@ def sqlite(django_db_setup: None, django_db_blocker: object) -> Iterator[BaseDat
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         call_command("migrate", "accounts", database="lite", verbosity=0)
         yield connections["lite"]
-        connections["lite"].close()
+        connections["lite"].connection.close()  # Django's own close() spares databases in memory
     del connections["lite"]
     del connections.databases["lite"]
 
