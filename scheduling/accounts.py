@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from engine.errors import ServiceError
 from platforms.adapters.base import Account, Adapter
 from platforms.credentials import CredentialError
 from platforms.models import SocialConnection
@@ -100,7 +101,7 @@ def _opened(connection: SocialConnection) -> ConnectedAccount:
         )
     except CredentialError as error:
         return replace(unopened, problem=str(error))
-    except (KeyError, TypeError, ValueError):
+    except (ServiceError, KeyError, TypeError, ValueError):
         return replace(
             unopened,
             problem=f"The stored credentials of {connection} are incomplete: connect it again.",
