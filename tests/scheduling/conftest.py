@@ -21,8 +21,8 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
 
 
 @pytest.fixture
-def desk(db: None, network: Scripted, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def desk(db: None, network: Scripted) -> Desk:
     """Give a publisher slot to be worked by hand."""
     from tests.scheduling.desk import Desk
 
-    return Desk(network, monkeypatch)
+    return Desk(network)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 
@@ -35,6 +38,7 @@ from scheduling.records import PostResult
 from tests.factories import make_connection
 
 SLUG = "scripted"
+T = TypeVar("T")
 Step = Any  # what the adapter answers: a value to return or an exception to raise
 
 
@@ -97,25 +101,42 @@ class Scripted(Adapter):
         return self._next("refresh")
 
 
-class SameThread:
-    """Stands where the runner has a database thread, so that tests can be rolled back."""
+class MainThread:
+    """Stands where the runner has its database threads: the test's own, with its transaction."""
+
+    def __init__(self) -> None:
+        self._asked: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
 
     async def run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs)
+        """Run `function` on the thread that is in `serve`."""
+        answer: Future[Any] = Future()
+        self._asked.put((answer, partial(function, *args, **kwargs)))
+        return await asyncio.wrap_future(answer)
+
+    def serve(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run `work` on a loop in another thread, and meanwhile what it asks for on this one."""
+        with ThreadPoolExecutor(1) as pool:
+            ended = pool.submit(asyncio.run, work)
+            ended.add_done_callback(lambda _: self._asked.put(None))
+            while asked := self._asked.get():
+                answer, function = asked
+                try:
+                    answer.set_result(function())
+                except Exception as error:  # noqa: BLE001 - handed to whoever asked
+                    answer.set_exception(error)
+            return ended.result()
 
 
 class Desk:
     """One slot's workload without its loop. Its runner is the desk itself."""
 
-    def __init__(self, adapter: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-        # Database calls happen on the loop's own thread here.
-        monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    def __init__(self, adapter: Scripted) -> None:
         self.adapter = adapter
         self.clock = DatabaseClock()
         self.clock.sample()
-        self.database = self.marks = SameThread()
+        self.database = self.marks = MainThread()
         self.workload = PostWorkload()
-        self.workload._rng = random.Random(1)
+        self.workload.caller.rng = random.Random(1)
         slot = slots.open_slot("publish")
         assert slot is not None
         self.slot = slot
@@ -155,11 +176,12 @@ class Desk:
             finally:
                 await self.workload.close()
 
-        return asyncio.run(once())
+        return self.database.serve(once())
 
     def hold(self, job: Job) -> PostResult | None:
         """Ask the gate."""
-        self.workload._runner, self.workload._clock = self, self.clock  # type: ignore[assignment]
+        self.workload.caller.runner = self  # type: ignore[assignment]
+        self.workload.caller.clock = self.clock
         return self.workload.hold(job)
 
     def record(self, *results: PostResult | None) -> None:
