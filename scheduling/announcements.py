@@ -17,7 +17,18 @@ from notifications.models import Channel
 from notifications.outbox import OutboxEvent, write
 from platforms.registry import ADAPTERS
 from scheduling.models import ScheduledPost
+from scheduling.states import PostState
 
+S = PostState
+
+EVENTS: dict[str, str] = {  # what arriving in a state is called outside
+    S.PUBLISHED: "post.published",
+    S.FAILED: "post.failed",
+    S.DEAD_LETTER: "post.failed",
+    S.OUTCOME_UNKNOWN: "post.outcome_unknown",
+    S.BLOCKED: "post.blocked",
+    S.HELD: "post.held",
+}
 CALLED_BACK = frozenset(
     {
         "post.scheduled",

@@ -1,0 +1,127 @@
+"""After a failure: what the policy table decides, and what the gate and the account learn."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from engine.errors import ErrorCategory, ServiceError
+from engine.retry import POLICIES
+from platforms.adapters.base import Capability
+from platforms.tokens import mark_needs_reconnect
+from scheduling.accounts import ConnectedAccount
+from scheduling.announcements import EVENTS
+from scheduling.caller import Caller, put_back
+from scheduling.claims import ClaimedPost
+from scheduling.outcomes import Situation, decide
+from scheduling.reconciler import still_in_doubt
+from scheduling.records import AttemptResult, PostResult, count_failures
+from scheduling.states import WAITING, PostState
+
+S = PostState
+
+
+async def failed(
+    caller: Caller,
+    post: ClaimedPost,
+    account: ConnectedAccount,
+    error: ServiceError,
+    started: float,
+) -> PostResult:
+    """Turn a failure into the decision of the policy table."""
+    now = caller.clock.now()
+    if post.in_doubt:
+        due = caller.close_gate(post, error, now, now + settings.PUBLISH_LEASE.total_seconds())
+        return still_in_doubt(post, error, started=started, now=now, due=due)
+    sent = post.state in {S.PUBLISHING, S.PROCESSING}
+    attempt = post.attempt_of_run(
+        settings.PUBLISHER_MAX_ATTEMPTS, is_counted=post.state == S.PUBLISHING
+    )
+    situation = Situation(
+        attempt=attempt,
+        of_category=await _tries_of(caller, error.category, post, attempt),
+        max_attempts=settings.PUBLISHER_MAX_ATTEMPTS,
+        sent=sent,
+        sent_before=attempt > 1,
+        can_refresh=Capability.REFRESH in account.adapter.capabilities
+        and bool(account.credentials.get("refresh_token")),
+    )
+    decision = decide(
+        error,
+        situation,
+        base=settings.RETRY_BASE_DELAY,
+        cap=settings.RETRY_MAX_DELAY,
+        reconcile_after=settings.PUBLISH_LEASE + settings.RECONCILE_GRACE,
+        rng=caller.rng,
+    )
+    due = None if decision.delay is None else now + decision.delay.total_seconds()
+    due = caller.close_gate(post, error, now, due)
+    target: str = decision.target
+    if due is not None and post.state in WAITING:
+        target, due = put_back(post, due + settings.CLAIM_AHEAD.total_seconds())
+    if decision.name == "refresh":
+        await caller.refresh_quietly(account)
+    if decision.target == S.BLOCKED:
+        await caller.runner.database.run(
+            mark_needs_reconnect,
+            account.connection.pk,
+            account.connection.version,
+            error.detail,
+        )
+        caller.accounts.forget(account.connection.pk)
+        await caller.runner.database.run(caller.accounts.load, [account.connection.pk])
+    return PostResult(
+        post,
+        target,
+        decision.reason,
+        due=due,
+        attempt=AttemptResult(
+            started,
+            started if sent else None,
+            now,
+            "unknown" if decision.target == S.OUTCOME_UNKNOWN else "failed",
+            category=error.category,
+            http_status=error.http_status,
+            provider_code=error.provider_code,
+            request_id=error.request_id,
+            excerpt=error.excerpt,
+            retry_after_seconds=(error.retry_after.total_seconds() if error.retry_after else None),
+            decision=decision.name,
+            reason=decision.reason,
+        ),
+        category=error.category,
+        error=decision.reason,
+        event=EVENTS.get(decision.target, ""),
+    )
+
+
+async def _tries_of(
+    caller: Caller, category: ErrorCategory, post: ClaimedPost, attempt: int
+) -> int:
+    """Return how many tries of this run failed so, this one included (all, if too few)."""
+    if attempt == 1 or attempt < POLICIES[category].max_attempts:
+        return attempt
+    return 1 + await caller.runner.database.run(count_failures, post, category)
+
+
+def lost(caller: Caller, post: ClaimedPost, started: float) -> PostResult:
+    """Keep what was learnt in the attempt; the move itself will be refused by the token."""
+    now = caller.clock.now()
+    return PostResult(
+        post,
+        post.state,
+        "lease lost",
+        attempt=AttemptResult(
+            started,
+            started if post.state == S.PUBLISHING else None,  # else lost while preparing
+            now,
+            "lease_lost",
+            decision="stop",
+        ),
+    )
+
+
+def internal(error: Exception) -> ServiceError:
+    """Return a fault of our own as an outcome nobody knows (unsent work is simply repeated)."""
+    return ServiceError(
+        ErrorCategory.OUTCOME_UNKNOWN, f"Carillon itself failed here ({type(error).__name__})."
+    )

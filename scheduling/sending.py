@@ -1,0 +1,152 @@
+"""After the send mark: one protected request after the other, and polling slow networks."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from engine.errors import ServiceError
+from engine.retry import POLICIES, Action
+from engine.runner import Job
+from platforms.adapters.base import Processing, Published, Ready
+from scheduling.accounts import ConnectedAccount
+from scheduling.announcements import EVENTS
+from scheduling.asking import account_for_question
+from scheduling.caller import Caller
+from scheduling.claims import ClaimedPost
+from scheduling.records import AttemptResult, PostResult
+from scheduling.states import PostState
+
+S = PostState
+
+POLL_AGAIN = timedelta(seconds=30)
+POLL_PATIENCE = timedelta(hours=24)
+
+
+async def publish(
+    caller: Caller, job: Job, post: ClaimedPost, account: ConnectedAccount, started: float
+) -> PostResult:
+    """Send the post, segment by segment; progress is committed before the next request."""
+    draft = await caller.draft(post, account)
+    while True:
+        http = caller.http(account, post.scheduled_at)
+        try:
+            step = await account.adapter.publish(
+                http, draft, post.progress, key=post.key(len(post.published_segments))
+            )
+        finally:
+            caller.note(post, http)
+        if isinstance(step, Published):
+            return _published(caller, post, step, started)
+        post.progress, post.in_doubt = step.progress, False
+        if isinstance(step, Processing):
+            return _processing(caller, post, step, started)
+        committed_at = time.monotonic()
+        await caller.commit(post)
+        job.marked_at = committed_at
+        if hold := caller.hold(job):
+            return _paused_between(caller, post, hold, started)
+        if not caller.runner.lease_outlasts_a_call(job):
+            hold = PostResult(post, post.state, "the commit took too long", due=started)
+            return _paused_between(caller, post, hold, started)
+
+
+def _published(caller: Caller, post: ClaimedPost, step: Published, started: float) -> PostResult:
+    now = caller.clock.now()
+    post.remote_ids = list(step.remote_ids)
+    post.progress = {"published": post.remote_ids}
+    post.progress_expires_at = None
+    return PostResult(
+        post,
+        S.PUBLISHED,
+        "the network accepted it",
+        attempt=AttemptResult(started, started, now, "published", decision="done"),
+        permalink=step.permalink,
+        published=now,
+        event="post.published",
+    )
+
+
+def _processing(caller: Caller, post: ClaimedPost, step: Processing, started: float) -> PostResult:
+    now = caller.clock.now()
+    return PostResult(
+        post,
+        S.PROCESSING,
+        "the network is working on it",
+        due=now + step.poll_after.total_seconds(),
+        attempt=AttemptResult(started, started, now, "processing", decision="poll"),
+    )
+
+
+def _paused_between(
+    caller: Caller, post: ClaimedPost, hold: PostResult, started: float
+) -> PostResult:
+    """End this try between two segments because the gate closed; the rest follows later."""
+    now = caller.clock.now()
+    return PostResult(
+        post,
+        S.SCHEDULED,
+        hold.reason,
+        due=hold.due,
+        attempt=AttemptResult(
+            started, started, now, "continued", decision="wait", reason=hold.reason
+        ),
+        category=hold.category,
+        error=hold.error,
+    )
+
+
+async def check(
+    caller: Caller, post: ClaimedPost, account: ConnectedAccount, started: float
+) -> PostResult:
+    account = await account_for_question(caller, account)
+    http = caller.http(account)
+    try:
+        step = await account.adapter.check(http, await caller.draft(post, account), post.progress)
+    except ServiceError as error:
+        if POLICIES[error.category].action is Action.FAIL:
+            raise  # the network says that its work has failed
+        return _poll_again(caller, post, error, started)
+    finally:
+        caller.note(post, http)
+    now = caller.clock.now()
+    if isinstance(step, Published):
+        post.remote_ids = list(step.remote_ids)
+        post.progress = {"published": post.remote_ids}
+        return PostResult(
+            post,
+            S.PUBLISHED,
+            "the network finished its work",
+            published=now,
+            permalink=step.permalink,
+            event="post.published",
+        )
+    post.progress = step.progress
+    if isinstance(step, Ready):
+        return PostResult(post, S.SCHEDULED, "ready for the next step", due=now)
+    return PostResult(
+        post, S.PROCESSING, "still working", due=now + step.poll_after.total_seconds()
+    )
+
+
+def _poll_again(caller: Caller, post: ClaimedPost, error: ServiceError, now: float) -> PostResult:
+    """Stay with the network's unfinished work: sending again could make a second copy."""
+    wait = (error.retry_after or POLL_AGAIN).total_seconds()
+    if post.sent_at and now - post.sent_at.timestamp() > POLL_PATIENCE.total_seconds():
+        return PostResult(
+            post,
+            S.OUTCOME_UNKNOWN,
+            "no answer about the network's work for a day",
+            due=now,
+            category=error.category,
+            error=error.detail,
+            event=EVENTS[S.OUTCOME_UNKNOWN],
+        )
+    return PostResult(
+        post,
+        S.PROCESSING,
+        "could not ask",
+        due=caller.close_gate(post, error, now, now + wait),
+        category=error.category,
+        error=f"Could not ask how far the network is ({error.detail}); asked again soon.",
+    )
