@@ -1,6 +1,6 @@
 """Publishing posts: the workload that runs in every publisher slot (see `engine.runner`).
 
-Per claimed post: `readiness` (late policy, account, token, uploads nobody sees), then the send mark,
+Per claimed post: `readiness` (late policy, account, token, invisible uploads), then the send mark,
 then `sending` (one protected request after the other, progress committed in between), then the
 record. `failures` decides about what went wrong, `asking` about what nobody knows; `caller` holds
 what all of them share. Nothing sleeps or retries: patience belongs to the row.

@@ -18,7 +18,6 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from accounts.access import NoAccess, UnknownWorkspace, WorkspaceNotNamed
-from engine.jobs import LostLease
 from engine.states import IllegalTransition
 from scheduling.api.field_errors import flatten, is_malformed
 from scheduling.drafts import FieldError
@@ -114,8 +113,6 @@ def as_problem(exc: Exception) -> Problem | None:
             return Problem(422, "invalid", str(exc), errors=exc.errors)
         case IllegalTransition():
             return Problem(409, "illegal_transition", str(exc))
-        case LostLease():
-            return Problem(409, "changed_meanwhile", "The post changed meanwhile: load it again.")
         case NoAccess() | WorkspaceNotNamed() | UnknownWorkspace():
             return _of_access(exc)
         case RequestDataTooBig():

@@ -69,9 +69,10 @@ def test_publish_now_leaves_at_once_while_the_cluster_runs(stage: Stage) -> None
 
 def test_a_cancelled_or_edited_claim_never_reaches_the_network(stage: Stage) -> None:
     account = stage.account("sandbox")
-    stopped = stage.post(account, "stopped", in_seconds=3)
-    changed = stage.post(account, "before", in_seconds=3)
     stage.cluster()
+    wait_until(lambda: WorkerSlot.objects.filter(kind="publish").exists(), what="a slot")
+    stopped = stage.post(account, "stopped", in_seconds=4)
+    changed = stage.post(account, "before", in_seconds=4)
 
     def claimed() -> bool:
         held = ScheduledPost.objects.filter(pk__in=[stopped.pk, changed.pk])
