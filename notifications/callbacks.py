@@ -10,8 +10,11 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
+
+from engine.addresses import AllowedHosts, refusal
 
 DEFAULT_PATH = "/api/v1/scheduling/callback/"
 # The predecessor's application knows these two outcomes, so it is told of nothing else.
@@ -27,6 +30,25 @@ def default_url() -> str:
 def is_default(url: str) -> bool:
     """Say whether `url` is the address from our own settings: trusted, and given SERVICE_TOKEN."""
     return bool(url) and url == default_url()
+
+
+def problem_of(url: str) -> str:
+    """Return why no callback would ever be sent to `url`, or "". Names are not looked up here."""
+    if is_default(url):
+        return ""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        host = ""
+    if not host:
+        return "the address names no host"
+    return refusal(
+        scheme=parts.scheme.lower(),
+        host=host,
+        has_user=parts.username is not None,
+        allowed=AllowedHosts.parse(settings.PRIVATE_HOSTS_ALLOWED),
+    )
 
 
 def wants(url: str, event: str) -> bool:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import Workspace
+from notifications.callbacks import problem_of
 from platforms.models import ConnectionState, SocialConnection
 from platforms.registry import adapter_for
 from scheduling.drafts import Attachment, FieldError, draft_of
@@ -116,4 +117,12 @@ def shape_errors(post: ScheduledPost) -> list[FieldError]:
         )
     if post.callback_url and not post.callback_url.startswith(("https://", "http://")):
         errors.append(FieldError("callback_url", "not_a_url", "Give an http(s) address."))
+    elif post.callback_url and (problem := problem_of(post.callback_url)):
+        errors.append(
+            FieldError(
+                "callback_url",
+                "refused_address",
+                f"No callback can go there: {problem} (PRIVATE_HOSTS_ALLOWED lists exceptions).",
+            )
+        )
     return errors

@@ -118,7 +118,23 @@ BAD: list[tuple[dict[str, Any], tuple[str, str]]] = [
     ({"priority": -1}, ("priority", "out_of_range")),
     ({"late_policy": "never"}, ("late_policy", "unknown")),
     ({"callback_url": "javascript:alert(1)"}, ("callback_url", "not_a_url")),
+    ({"callback_url": "http://x.example/cb"}, ("callback_url", "refused_address")),
+    ({"callback_url": "https://10.0.0.1/cb"}, ("callback_url", "refused_address")),
+    ({"callback_url": "https://me:pw@x.example/cb"}, ("callback_url", "refused_address")),
+    ({"callback_url": "https://"}, ("callback_url", "refused_address")),
 ]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.1.2.3/cb", "http://app.internal/api/v1/scheduling/callback/"]
+)
+def test_the_operators_own_addresses_may_be_called_back(
+    connection: SocialConnection, settings: Any, url: str
+) -> None:
+    settings.PRIVATE_HOSTS_ALLOWED = ["10.0.0.0/8"]
+    settings.DJANGO_API_URL = "http://app.internal"
+    post, _ = schedule(connection, callback_url=url)
+    assert post.callback_url == url
 
 
 @pytest.mark.parametrize(("fields", "error"), BAD)
