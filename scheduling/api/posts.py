@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from accounts.access import Access
+from engine.models import Installation
 from platforms.models import SocialConnection
 from scheduling import services
 from scheduling.api.attachments import attachments_from
@@ -34,7 +35,8 @@ class PostsView(ApiView):
         pages = Pages()
         found = pages.paginate_queryset(filtered(posts, request.query_params), request, view=self)
         full = {post.pk: post for post in _in_full([post.pk for post in found or ()])}
-        return pages.get_paginated_response([post_json(full[p.pk]) for p in found or ()])
+        paused = _paused()
+        return pages.get_paginated_response([post_json(full[p.pk], paused) for p in found or ()])
 
     def post(self, request: Request) -> Response:
         """Schedule a post (or keep a draft): 201, or 200 when its external_id is there already."""
@@ -170,7 +172,11 @@ def _names(request: Request) -> dict[str, str]:
 
 
 def _shown(post: ScheduledPost) -> dict[str, Any]:
-    return post_json(_in_full([post.pk])[0])
+    return post_json(_in_full([post.pk])[0], _paused())
+
+
+def _paused() -> bool:
+    return Installation.objects.filter(paused=True).exists()
 
 
 def _in_full(ids: Sequence[Any]) -> list[ScheduledPost]:

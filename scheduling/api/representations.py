@@ -15,9 +15,12 @@ from scheduling.models import PostTransition, PublishAttempt, ScheduledPost
 Json = dict[str, Any]
 
 
-def post_json(post: ScheduledPost, now: datetime | None = None) -> Json:
-    """Return a post in full (connection and post_media are read)."""
-    explanation = explain(post, now=now or timezone.now())
+def post_json(post: ScheduledPost, paused: bool, now: datetime | None = None) -> Json:
+    """Return a post in full (connection and post_media are read).
+
+    `paused` tells that the whole installation has stopped sending.
+    """
+    explanation = explain(post, now=now or timezone.now(), paused=paused)
     return {
         "id": str(post.pk),
         "state": post.state,

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Workspace
+from engine.models import Installation
 from media.models import Asset
 from platforms.models import SocialConnection
 from scheduling.models import PublishAttempt, ScheduledPost
@@ -180,6 +181,16 @@ def test_pages_show_every_post_once_newest_first(api: Api, connection: SocialCon
         seen += [post["id"] for post in page["results"]]
     assert seen == sorted(ids, reverse=True)
     assert api.get("posts").body["results"][0]["id"] == late
+
+
+def test_a_paused_installation_is_told_as_the_reason_of_waiting(
+    api: Api, connection: SocialConnection
+) -> None:
+    post = make_post(connection)
+    Installation.objects.update_or_create(pk=1, defaults={"paused": True})
+    for shown in (api.get(f"posts/{post.pk}").body, api.get("posts").body["results"][0]):
+        assert "Sending is paused" in shown["explanation"]
+        assert shown["needs_person"] is True
 
 
 def test_a_page_costs_the_same_queries_however_full_it_is(
