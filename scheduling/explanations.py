@@ -215,8 +215,11 @@ def _held(post: ScheduledPost, now: datetime) -> Explanation:
 def _published(post: ScheduledPost, now: datetime) -> Explanation:
     when = f" at {moment(post.published_at, now=now)}" if post.published_at else ""
     late = lateness_of(post, now)
-    how_late = f", sent {duration(late)} after its moment" if late is not None else ""
-    return Explanation(f"Published{when}{how_late}.", "Nothing to do.")
+    again = post.attempts > 1  # lateness counts to the first attempt, which is not what readers saw
+    tries = f" with attempt {post.attempts}" if again else ""
+    sent = "first sent" if again else "sent"
+    how_late = f", {sent} {duration(late)} after its moment" if late is not None else ""
+    return Explanation(f"Published{when}{tries}{how_late}.", "Nothing to do.")
 
 
 def _failed(post: ScheduledPost, now: datetime) -> Explanation:

@@ -76,6 +76,16 @@ def test_every_state_is_explained_in_sentences(state: str) -> None:
             "Nothing to do.",
         ),
         (
+            unsaved(
+                S.PUBLISHED,
+                attempts=2,
+                first_sent_at=NOW + 3 * SECOND,
+                published_at=NOW + MINUTE,
+            ),
+            "Published at 09:01:30 UTC with attempt 2, first sent 3.0 s after its moment.",
+            "Nothing to do.",
+        ),
+        (
             unsaved(S.DEAD_LETTER, attempts=7, last_category="network_error"),
             "Gave up after 7 of 7 attempts (network error).",
             "Requeue it when the cause is gone, or cancel it.",
