@@ -60,7 +60,10 @@ class Command(BaseCommand):
         except UnknownPlatform as error:
             raise CommandError(str(error)) from None
         except Workspace.DoesNotExist:
-            raise CommandError(f"There is no workspace {options['workspace']!r}.") from None
+            raise CommandError(
+                f"There is no workspace {options['workspace']!r}: make it with "
+                f"`manage.py create_workspace {options['workspace']}`."
+            ) from None
         if problem := key_problem():
             raise CommandError(problem)
         credentials = _read(options["credentials"])

@@ -54,7 +54,10 @@ class Command(BaseCommand):
         try:
             workspace = Workspace.objects.get(slug=options["workspace"])
         except Workspace.DoesNotExist:
-            raise CommandError(f"There is no workspace {options['workspace']!r}.") from None
+            raise CommandError(
+                f"There is no workspace {options['workspace']!r}: make it with "
+                f"`manage.py create_workspace {options['workspace']}`."
+            ) from None
         try:
             with _opened(options["file"]) as stream:
                 report = import_posts(
