@@ -60,9 +60,9 @@ def claim(slot: int, limit: int, *, fair: bool = False) -> list[Held]:
 
 
 def claim_all(slot: int, *, fair: bool) -> list[Held]:
-    """Claim in small portions until nothing is left."""
+    """Claim in small portions until nothing is left (or far too much was claimed)."""
     held: list[Held] = []
-    while got := claim(slot, 40, fair=fair):
+    while len(held) <= 500 and (got := claim(slot, 40, fair=fair)):
         held += got
     return held
 

@@ -172,17 +172,16 @@ def test_lateness_counts_to_the_first_try(connection: SocialConnection) -> None:
     assert (post.attempts, post.last_category, post.last_error) == (2, "", "")
 
 
-def test_a_lost_lease_moves_nothing_and_keeps_what_was_learnt(
-    connection: SocialConnection,
+@pytest.mark.parametrize("state", [S.OUTCOME_UNKNOWN, S.PUBLISHING])
+def test_a_late_result_of_a_fenced_worker_moves_nothing_and_keeps_what_was_learnt(
+    connection: SocialConnection, state: str
 ) -> None:
     post = make_post(connection, callback_url="https://x.example/cb")
     (held,) = marked(post)
-    ScheduledPost.objects.filter(pk=post.pk).update(
-        state=S.OUTCOME_UNKNOWN, fencing_token=9, lease_slot=None, lease_expires_at=None
-    )
+    ScheduledPost.objects.filter(pk=post.pk).update(state=state, fencing_token=9)
     record([published(held, "42")], worker=WORKER)
     post.refresh_from_db()
-    assert (post.state, post.remote_ids) == (S.OUTCOME_UNKNOWN, [])
+    assert (post.state, post.remote_ids) == (state, [])
     assert PublishAttempt.objects.get(post=post).remote_ids == ["42"]
     assert not Notification.objects.exists()
     assert PostTransition.objects.filter(target=S.PUBLISHED).count() == 0
