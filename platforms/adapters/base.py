@@ -349,7 +349,7 @@ class Adapter:
             category = ErrorCategory.MEDIA_ERROR
         return ServiceError(
             category,
-            response.redact(self.explain(response)),
+            sentence(response.redact(self.explain(response))),
             retry_after=self.retry_after(response),
             provider_code=code,
             http_status=response.status,
@@ -372,6 +372,12 @@ class Adapter:
     def explain(self, response: Response) -> str:
         """Return the network's own reason in words for people (no secrets)."""
         return f"{self.name} answered HTTP {response.status}."
+
+
+def sentence(text: str) -> str:
+    """End a network's words as a sentence: a remedy is often written after them."""
+    text = text.rstrip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def is_id(value: object) -> TypeGuard[str]:

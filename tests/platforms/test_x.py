@@ -206,7 +206,7 @@ def test_a_429_waits_until_the_window_that_is_used_up_ends(
 
 def test_the_reason_comes_from_the_answer() -> None:
     body = b'{"errors": [{"message": "text: is too long"}], "detail": "One or more", "title": "X"}'
-    assert X().error(Response(400, {}, body)).detail == "X answered HTTP 400: text: is too long"
+    assert X().error(Response(400, {}, body)).detail == "X answered HTTP 400: text: is too long."
 
 
 def test_rate_headers_become_hints_of_the_operation() -> None:
