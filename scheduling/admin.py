@@ -142,7 +142,7 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
     exact_scheduled = exact_cell("scheduled_at", "scheduled for")
     exact_due = exact_cell("due_at", "next step at")
     exact_first_sent = exact_cell("first_sent_at", "first sent")
-    exact_sent = exact_cell("sent_at", "last sent")
+    exact_sent = exact_cell("sent_at", "last send mark")
     exact_published = exact_cell("published_at", "published")
     exact_lease = exact_cell("lease_expires_at", "lease ends")
     exact_created = exact_cell("created_at", "written")
