@@ -170,7 +170,7 @@ def _processing(post: ScheduledPost, now: datetime) -> Explanation:
 
 def _outcome_unknown(post: ScheduledPost, now: datetime) -> Explanation:
     since = f" since {moment(post.sent_at, now=now)}" if post.sent_at else ""
-    headline = f"Outcome unknown{since}: the network did not answer."
+    headline = f"Outcome unknown{since}: no usable answer came from the network."
     if post.due_at is not None:
         return Explanation(headline, _asks_again(post.due_at, now))
     return Explanation(

@@ -45,13 +45,13 @@ def test_every_state_is_explained_in_sentences(state: str) -> None:
     [
         (
             unsaved(S.OUTCOME_UNKNOWN, sent_at=NOW - 27 * SECOND, due_at=NOW + 13 * SECOND),
-            "Outcome unknown since 09:00:03 UTC: the network did not answer.",
+            "Outcome unknown since 09:00:03 UTC: no usable answer came from the network.",
             "Carillon asks it again at 09:00:43 UTC.",
         ),
         (
             unsaved(S.OUTCOME_UNKNOWN, sent_at=NOW - HOUR),
-            "Needs a person: outcome unknown since 08:00:30 UTC: the network did not answer. "
-            "Carillon cannot find out by itself.",
+            "Needs a person: outcome unknown since 08:00:30 UTC: no usable answer came from the "
+            "network. Carillon cannot find out by itself.",
             "Look at ada on x, then say here whether the post is live. Nothing is sent until then.",
         ),
         (
