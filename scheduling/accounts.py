@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -41,45 +42,44 @@ class ConnectedAccount:
 
 
 class AccountCache:
-    """Keeps the accounts in use; every `load` asks for the versions, so nothing here is stale."""
+    """Keeps the accounts in use; every `load` asks for the versions, so nothing here is stale.
 
-    MOST = 5000
+    The loop calls `get` for any post it holds, also while a load runs on a database thread: a known
+    account is replaced, never missing. Only those that were not loaded for longest are let go.
+    """
+
+    MOST = 5000  # far more than the accounts of all posts that one slot holds
 
     def __init__(self) -> None:
-        self._known: dict[uuid.UUID, ConnectedAccount] = {}
+        self._known: OrderedDict[uuid.UUID, ConnectedAccount] = OrderedDict()
 
     def get(self, connection_id: uuid.UUID) -> ConnectedAccount:
         """Return a loaded account."""
         return self._known[connection_id]
-
-    def forget(self, connection_id: uuid.UUID) -> None:
-        """Drop an account, so that the next load reads it anew."""
-        self._known.pop(connection_id, None)
 
     def load(self, connection_ids: Iterable[uuid.UUID]) -> None:
         """Read what is new or has changed (at most two queries); runs on a database thread."""
         wanted = set(connection_ids)
         if not wanted:
             return
-        if len(self._known) > self.MOST:
-            self._known.clear()
         versions = SocialConnection.objects.filter(pk__in=wanted).values_list(
-            "pk", "version", "state"
+            "pk", "version", "state", "workspace__late_limit_minutes"
         )
-        stale = [pk for pk, version, state in versions if not self._is_current(pk, version, state)]
-        if not stale:
-            return
-        rows = SocialConnection.objects.filter(pk__in=stale).select_related("workspace")
-        for connection in rows:
-            self._known[connection.pk] = _opened(connection)
+        stale = [pk for pk, *version in versions if self._version(pk) != version]
+        if stale:
+            rows = SocialConnection.objects.filter(pk__in=stale).select_related("workspace")
+            for connection in rows:
+                self._known[connection.pk] = _opened(connection)
+        for pk in wanted & self._known.keys():
+            self._known.move_to_end(pk)
+        while len(self._known) > max(self.MOST, len(wanted)):
+            self._known.popitem(last=False)
 
-    def _is_current(self, pk: uuid.UUID, version: int, state: str) -> bool:
+    def _version(self, pk: uuid.UUID) -> list[Any] | None:
         known = self._known.get(pk)
-        return (
-            known is not None
-            and known.connection.version == version
-            and known.connection.state == state
-        )
+        if known is None:
+            return None
+        return [known.connection.version, known.state, known.workspace_late_limit]
 
 
 def _opened(connection: SocialConnection) -> ConnectedAccount:

@@ -134,7 +134,6 @@ class Caller:
                 await database.run(store_refreshed, connection, account.credentials, fresh)
             finally:
                 await database.run(end_refresh_lease, connection.pk)
-        self.accounts.forget(connection.pk)
         await database.run(self.accounts.load, [connection.pk])
         return self.accounts.get(connection.pk)
 

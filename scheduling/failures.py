@@ -67,7 +67,6 @@ async def failed(
             account.connection.version,
             error.detail,
         )
-        caller.accounts.forget(account.connection.pk)
         await caller.runner.database.run(caller.accounts.load, [account.connection.pk])
     return PostResult(
         post,

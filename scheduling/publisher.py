@@ -129,7 +129,7 @@ class PostWorkload:
         """Write results, and blocks at once, so that other processes stop calling too."""
         record(results, worker=self._worker)
         if any(result.category == ErrorCategory.RATE_LIMIT for result in results):
-            self.caller.gate.db_write()
+            self.caller.gate.db_sync()
 
     def db_tick(self) -> None:
         """Do the once-a-second work of a publisher slot."""
