@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from tests.databases import PostgreSQLDatabases, SQLiteDatabases, url_of
@@ -24,6 +25,12 @@ from tests.services import free_port, postgresql, valkey
 if TYPE_CHECKING:
     from accounts.models import User, Workspace
     from platforms.models import SocialConnection
+
+# Machines are shared: how long an example takes tells nothing.
+hypothesis.settings.register_profile(
+    "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared")
 
 escapes: list[str] = []  # addresses off this machine that a test tried to reach
 
