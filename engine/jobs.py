@@ -149,8 +149,8 @@ def _early_choice(table: str, free: str, limit: int) -> str:
 def _fair_choice(table: str, free: str, fair_by: str, limit: int) -> str:
     """Return the WHERE of a claim that deals the limit out over the values of `fair_by`.
 
-    The values are walked with one index probe each (a "loose index scan"), then every value gives
-    its share by priority and age; rows of no value can crowd out another's.
+    The values are walked with one index probe each (a "loose index scan"); of the earliest rows of
+    each, its share goes by priority, then age. Rows of no value can crowd out another's.
     """
     if not sql.is_postgresql():
         ranked = (

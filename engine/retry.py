@@ -45,6 +45,18 @@ POLICIES: dict[C, Policy] = {
 }
 
 
+# Faults that go away by themselves: asking again later is worth it.
+PASSING = frozenset(
+    {
+        C.NETWORK_ERROR,
+        C.SERVER_ERROR,
+        C.RATE_LIMIT,
+        C.QUOTA_EXCEEDED,
+        C.TOKEN_EXPIRED,
+    }
+)
+
+
 def full_jitter(attempt: int, *, base: timedelta, cap: timedelta, rng: random.Random) -> timedelta:
     """Return a uniform draw from [0, min(cap, base * 2**(attempt - 1))].
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
@@ -13,6 +13,7 @@ from engine.errors import ErrorCategory, ServiceError
 from engine.gate import Gate, Key
 from engine.http import Http, HttpPool
 from engine.jobs import LostLease
+from engine.retry import PASSING
 from engine.runner import Job, Runner
 from platforms.adapters.base import Capability, Draft, Segment
 from platforms.tokens import (
@@ -30,6 +31,8 @@ from scheduling.states import WAITING, PostState
 log = logging.getLogger("carillon.publisher")
 
 S = PostState
+
+STILL_GOOD = timedelta(minutes=1)  # a token that lasts this long serves the next call
 
 
 class Caller:
@@ -120,11 +123,20 @@ class Caller:
         return [post.id in kept for post in posts]
 
     async def fresh_token(self, account: ConnectedAccount) -> ConnectedAccount:
-        """Refresh an access token that runs out soon; whoever comes second uses the first's."""
+        """Refresh an access token that runs out soon; whoever comes second uses the first's.
+
+        While the old token is good, a refresh that fails for a passing reason delays nothing.
+        """
         now = self.clock.instant()
         if not expires_before(account, now + REFRESH_EARLY):
             return account
-        return await self.refresh(account)
+        try:
+            return await self.refresh(account)
+        except ServiceError as error:
+            if error.category not in PASSING or expires_before(account, now + STILL_GOOD):
+                raise
+            log.info("token.refresh_failed", extra={"category": error.category})
+            return account
 
     async def refresh(self, account: ConnectedAccount) -> ConnectedAccount:
         connection, database = account.connection, self.runner.database

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from engine.errors import ErrorCategory, ServiceError
 from engine.http import Http
-from engine.retry import full_jitter
+from engine.retry import PASSING, full_jitter
 from platforms.adapters.base import Adapter, Capability, Draft, Safety
 from scheduling.claims import ClaimedPost
 from scheduling.models import PublishAttempt
@@ -32,15 +32,6 @@ ASK_AGAIN_BASE = timedelta(seconds=5)
 ASK_AGAIN_CAP = timedelta(minutes=15)
 ASK_AGAIN_FOR = timedelta(hours=24)
 
-PASSING = frozenset(
-    {
-        ErrorCategory.NETWORK_ERROR,
-        ErrorCategory.SERVER_ERROR,
-        ErrorCategory.RATE_LIMIT,
-        ErrorCategory.QUOTA_EXCEEDED,
-        ErrorCategory.TOKEN_EXPIRED,
-    }
-)
 ASK_A_PERSON = (
     "Look at the account: say in Carillon whether the post is live, and it goes on from there."
 )

@@ -19,7 +19,7 @@ from accounts.models import AuditEvent, User, Workspace
 from engine.states import IllegalTransition
 from platforms.models import SocialConnection
 from scheduling.announcements import PostChange, announce
-from scheduling.drafts import Attachment
+from scheduling.drafts import Attachment, FieldError
 from scheduling.models import (
     LatePolicy,
     PostGroup,
@@ -50,11 +50,12 @@ def schedule_post(
 
     `details` are further columns: first_comment, options, priority (0-9), external_id,
     callback_url, late_policy, late_limit_minutes, group, correlation_id.
-    An `external_id` that the connection already has (not cancelled) returns that post, unchanged.
-    Raises Invalid with every error at once.
+    An `external_id` that the connection already has (not cancelled) returns that post, unchanged,
+    or is refused when it has another text. Raises Invalid with every error at once.
     """
     external_id = details.get("external_id") or None
     if external_id and (known := _same_external_id(connection, external_id)):
+        _require_same_text(known, segments)
         return known, False
     post = build_post(
         workspace=workspace,
@@ -78,6 +79,7 @@ def schedule_post(
         known = _same_external_id(connection, external_id) if external_id else None
         if known is None:
             raise
+        _require_same_text(known, segments)
         return known, False
     return post, True
 
@@ -328,6 +330,25 @@ def new_group(workspace: Workspace, created_by: User | None) -> PostGroup:
 
 
 # --- rows -----------------------------------------------------------------------------------
+
+
+def _require_same_text(known: ScheduledPost, segments: Sequence[Mapping[str, Any]]) -> None:
+    """Raise Invalid when a repeat has another text: dropping it silently would be a lie.
+
+    Another moment is no new post: the answer shows the one that holds.
+    """
+    if [s.get("text", "") for s in segments] == [s.get("text", "") for s in known.segments]:
+        return
+    raise Invalid(
+        [
+            FieldError(
+                "external_id",
+                "external_id_taken",
+                f"Post {known.pk} has this id with another text: change or cancel that "
+                "post, or use another id.",
+            )
+        ]
+    )
 
 
 def _same_external_id(connection: SocialConnection, external_id: str) -> ScheduledPost | None:

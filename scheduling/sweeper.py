@@ -19,7 +19,7 @@ from engine import sql
 from engine.errors import ErrorCategory
 from platforms.models import ConnectionState, SocialConnection
 from scheduling.announcements import PostChange, announce
-from scheduling.models import ScheduledPost
+from scheduling.models import PublishAttempt, ScheduledPost
 from scheduling.records import insert_transitions
 from scheduling.states import PostState
 
@@ -57,6 +57,10 @@ def doubt_abandoned() -> int:
         )
         _note(moved, source=S.PUBLISHING, target=S.OUTCOME_UNKNOWN, reason=NO_ANSWER)
         if moved:
+            # The worker's own word, should it still come, replaces this.
+            PublishAttempt.objects.filter(
+                post_id__in=[pk for pk, _ in moved], outcome="in_flight"
+            ).update(outcome="unknown", decision="reconcile", reason=NO_ANSWER)
             posts = ScheduledPost.objects.in_bulk([pk for pk, _ in moved])
             announce([PostChange.of(p, event="post.outcome_unknown") for p in posts.values()])
     return len(moved)

@@ -93,9 +93,11 @@ def test_an_external_id_that_is_there_answers_200_and_changes_nothing(
     api: Api, connection: SocialConnection
 ) -> None:
     first = api.post("posts", wish(connection, external_id="e-1"))
-    again = api.post("posts", wish(connection, external_id="e-1", text="other"))
+    again = api.post("posts", wish(connection, external_id="e-1"))
     assert (first.status, again.status) == (201, 200)
     assert again.body == first.body
+    other = api.post("posts", wish(connection, external_id="e-1", text="other"))
+    assert (other.status, other.body["errors"][0]["code"]) == (422, "external_id_taken")
     assert ScheduledPost.objects.count() == 1
 
 

@@ -84,10 +84,12 @@ def test_the_job_is_echoed_without_any_secret(
 
 def test_the_same_content_is_scheduled_once(api: Api, connection: SocialConnection) -> None:
     first = scheduled(api.post("schedule", wish()))
-    again = api.post("schedule", wish(text="other", scheduled_at=soon(hours=9)))
+    again = api.post("schedule", wish(scheduled_at=soon(hours=9)))
     assert scheduled(again, 200) == first
     assert again.body["status"] == "scheduled"
     assert again.body["scheduled_at"] == first.scheduled_at.isoformat().replace("+00:00", "Z")
+    other = api.post("schedule", wish(text="other"))
+    assert (other.status, other.body["errors"][0]["code"]) == (422, "external_id_taken")
     ScheduledPost.objects.update(state=PostState.PUBLISHED, due_at=None)
     assert api.post("schedule", wish()).body["status"] == "completed"
 

@@ -186,10 +186,14 @@ def test_a_disconnected_account_takes_no_posts(connection: SocialConnection) -> 
 
 def test_the_same_external_id_is_the_same_post(connection: SocialConnection) -> None:
     first, created = schedule(connection, external_id="ours-1")
-    again, created_again = schedule(connection, external_id="ours-1", segments=[{"text": "other"}])
+    again, created_again = schedule(connection, external_id="ours-1")
     assert (created, created_again) == (True, False)
     assert again.pk == first.pk
-    assert again.segments == [{"text": "hello"}]
+    with pytest.raises(Invalid) as refused:
+        schedule(connection, external_id="ours-1", segments=[{"text": "other"}])
+    assert [(e.field, e.code) for e in refused.value.errors] == [
+        ("external_id", "external_id_taken")
+    ]
     assert schedule(make_connection(), external_id="ours-1")[1]
     assert schedule(connection)[1]
     assert schedule(connection, external_id="")[1]
