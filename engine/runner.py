@@ -47,6 +47,8 @@ MARK_AHEAD_SECONDS = 0.025  # the mark is committed while the moment is still co
 MARK_AHEAD_PER_JOB_SECONDS = 0.0002  # ... earlier when many wait, for their marks take longer ...
 MARK_AHEAD_MOST_SECONDS = 0.125  # ... but a cancel still wins until an eighth of a second before
 CLAIM_INTERVAL_SECONDS = 0.25
+CLAIM_SHARES = 16  # one claim fills so much of the buffer: the other slots get theirs ...
+CLAIM_SHARE_LEAST = 32  # ... but a claim is worth its while
 TICK_SECONDS = 1.0
 SUCCESSOR_PATIENCE_SECONDS = 30.0
 TAKE_BACK_AGAIN_SECONDS = 0.5
@@ -260,18 +262,25 @@ class Runner(Generic[ResultT]):
     # --- claim ----------------------------------------------------------------------------
 
     async def _claim_loop(self) -> None:
+        """Claim a share four times a second, so that slots divide what is due; more when dry."""
         while not self._stopping:
             space = self._buffer - self._held()
-            got = 0
-            if space > 0:
-                got = await self._claim(space)
-            full = got >= space > 0
-            self._saturated = full
+            share = min(space, max(CLAIM_SHARE_LEAST, self._buffer // CLAIM_SHARES))
+            got = await self._claim(share) if share > 0 else 0
+            more = got >= share > 0
+            is_dry = self._held() < self.workload.concurrency and self._is_pressing()
+            self._saturated = more and (is_dry or share == space)
             self._claim_now.clear()
-            if self._held() < self._buffer // 2 and full:
+            if more and is_dry:
                 continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._claim_now.wait(), CLAIM_INTERVAL_SECONDS)
+
+    def _is_pressing(self) -> bool:
+        """Say whether what we hold is due before the next claim would come."""
+        if self._ready or not self._heap:
+            return True
+        return self._heap[0][0] - self.clock.now() < 2 * CLAIM_INTERVAL_SECONDS
 
     async def _claim(self, limit: int) -> int:
         try:
@@ -335,7 +344,7 @@ class Runner(Generic[ResultT]):
         horizon = self.clock.now() + self._mark_ahead()
         while self._heap and self._heap[0][0] <= horizon:
             self._ready.push(heapq.heappop(self._heap)[2])
-        if self._saturated and self._held() < self._buffer // 2:
+        if self._saturated and self._held() < self.workload.concurrency:
             self._claim_now.set()
 
     def _room(self) -> int:
