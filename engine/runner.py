@@ -47,7 +47,7 @@ MARK_AHEAD_SECONDS = 0.025  # the mark is committed while the moment is still co
 MARK_AHEAD_PER_JOB_SECONDS = 0.0002  # ... earlier when many wait, for their marks take longer ...
 MARK_AHEAD_MOST_SECONDS = 0.125  # ... but a cancel still wins until an eighth of a second before
 CLAIM_INTERVAL_SECONDS = 0.25
-CLAIM_SHARES = 16  # one claim fills so much of the buffer: the other slots get theirs ...
+CLAIM_SHARES = 8  # one claim fills so much of the buffer: the other slots get theirs ...
 CLAIM_SHARE_LEAST = 32  # ... but a claim is worth its while
 TICK_SECONDS = 1.0
 SUCCESSOR_PATIENCE_SECONDS = 30.0
@@ -269,7 +269,7 @@ class Runner(Generic[ResultT]):
             got = await self._claim(share) if share > 0 else 0
             more = got >= share > 0
             is_dry = self._held() < self.workload.concurrency and self._is_pressing()
-            self._saturated = more and (is_dry or share == space)
+            self._saturated = more and is_dry
             self._claim_now.clear()
             if more and is_dry:
                 continue
