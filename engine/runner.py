@@ -396,6 +396,15 @@ class Runner(Generic[ResultT]):
 
     async def _mark_and_send(self, batch: list[Job]) -> None:
         issued = time.monotonic()
+        # A row claimed again after an edit is here twice: only its newest claim can be ours, and
+        # the database's answer names rows, not claims.
+        newest: dict[uuid.UUID, int] = {}
+        for job in batch:
+            newest[job.id] = max(job.token, newest.get(job.id, 0))
+        stale = [job for job in batch if job.token != newest[job.id]]
+        for job in stale:
+            self._leave(job)
+        batch = [job for job in batch if job.token == newest[job.id]]
         try:
             ours = await self.marks.run(self.workload.db_mark, batch)
         except (DatabaseError, InterfaceError) as error:

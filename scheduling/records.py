@@ -152,13 +152,13 @@ def mark_sent(posts: Sequence[ClaimedPost], *, worker: str) -> set[uuid.UUID]:
                 f"lease_expires_at = {sql.now_plus(settings.PUBLISH_LEASE)}"
             ),
             where_sql=f"t.content_version = v.v_version AND {_may_send()}",
-            returning="id, sent_at",
+            returning="id, fencing_token, sent_at",
         )
-        sent_at = {sql.as_uuid(pk): sql.as_instant(at) for pk, at in marked}
-        ours = [post for post in posts if post.id in sent_at]
+        sent_at = {(sql.as_uuid(pk), token): sql.as_instant(at) for pk, token, at in marked}
+        ours = [post for post in posts if (post.id, post.token) in sent_at]
         for post in ours:
             post.attempt_id = uuid7()
-            post.sent_at = sent_at[post.id]
+            post.sent_at = sent_at[(post.id, post.token)]
         sql.insert_rows(
             PublishAttempt,
             [_new_attempt(post, post.attempts + 1, worker) for post in ours],
@@ -172,7 +172,7 @@ def mark_sent(posts: Sequence[ClaimedPost], *, worker: str) -> set[uuid.UUID]:
         post.state = S.PUBLISHING
         post.attempts += 1
         post.due_at = None
-    return set(sent_at)
+    return {post.id for post in ours}
 
 
 def _may_send() -> str:
