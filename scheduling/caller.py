@@ -120,7 +120,7 @@ class Caller:
 
     async def _commit_batch(self, posts: list[ClaimedPost]) -> list[bool]:
         kept = await self.runner.marks.run(commit_progress, posts)
-        return [post.id in kept for post in posts]
+        return [(post.id, post.token) in kept for post in posts]
 
     async def fresh_token(self, account: ConnectedAccount) -> ConnectedAccount:
         """Refresh an access token that runs out soon; whoever comes second uses the first's.

@@ -227,10 +227,10 @@ def take_back_marks(marks: Sequence[tuple[uuid.UUID, int, float]], *, worker: st
     return len(tokens)
 
 
-def commit_progress(posts: Sequence[ClaimedPost]) -> set[uuid.UUID]:
+def commit_progress(posts: Sequence[ClaimedPost]) -> set[tuple[uuid.UUID, int]]:
     """Commit the progress of posts in the middle of their work and renew their leases.
 
-    Returns the ids that are still ours; the others must make no further call.
+    Returns (id, token) of those still ours; the others must make no further call.
     """
     kept = sql.fenced_update(
         ScheduledPost,
@@ -243,8 +243,9 @@ def commit_progress(posts: Sequence[ClaimedPost]) -> set[uuid.UUID]:
             "ELSE t.sent_at END"
         ),
         where_sql="t.state = v.v_state",
+        returning="id, fencing_token",
     )
-    return {sql.as_uuid(pk) for (pk,) in kept}
+    return {(sql.as_uuid(pk), token) for pk, token in kept}
 
 
 def count_failures(post: ClaimedPost, category: str) -> int:
@@ -294,18 +295,19 @@ def _record(results: Sequence[PostResult], worker: str) -> None:
                 "last_category = v.v_last_category, last_error = v.v_last_error"
             ),
             where_sql="t.state = v.v_source",
+            returning="id, fencing_token",
         )
-        kept = {sql.as_uuid(pk) for (pk,) in written}
+        kept = {(sql.as_uuid(pk), token) for pk, token in written}
         insert_transitions(
             [
                 _transition(r.post, r.source, r.target, worker, r.reason)
                 for r in results
-                if r.post.id in kept and r.source != r.target
+                if (r.post.id, r.post.token) in kept and r.source != r.target
             ]
         )
-        announce([_change(r) for r in results if r.event and r.post.id in kept])
+        announce([_change(r) for r in results if r.event and (r.post.id, r.post.token) in kept])
     for result in results:
-        if result.post.id not in kept:
+        if (result.post.id, result.post.token) not in kept:
             log.warning("lease.lost", extra={"post_id": str(result.post.id), "step": "record"})
 
 

@@ -109,13 +109,26 @@ def test_only_the_refused_rows_of_a_batch_are_left_out(connection: SocialConnect
     assert PublishAttempt.objects.get().post_id == kept.pk
 
 
+def test_a_claim_made_stale_by_an_edit_is_not_marked_beside_its_successor(
+    connection: SocialConnection,
+) -> None:
+    post = make_post(connection)
+    (stale,) = claim(post)
+    services.edit_post(post.pk, actor="user:test", segments=[{"text": "after"}])
+    (fresh,) = claim(post)
+    mark_sent([stale, fresh], worker=WORKER)
+    assert (stale.state, fresh.state) == (S.SCHEDULED, S.PUBLISHING)
+    assert PublishAttempt.objects.get().fencing_token == fresh.token
+    assert commit_progress([stale, fresh]) == {(post.pk, fresh.token)}
+
+
 # --- progress between requests --------------------------------------------------------------
 def test_progress_is_kept_and_renews_the_lease(connection: SocialConnection) -> None:
     post = make_post(connection)
     (held,) = marked(post)
     ScheduledPost.objects.update(lease_expires_at=timezone.now(), sent_at=timezone.now())
     held.progress = {"published": ["1"]}
-    assert commit_progress([held]) == {post.pk}
+    assert commit_progress([held]) == {(post.pk, held.token)}
     before = timezone.now()
     post.refresh_from_db()
     assert post.progress == {"published": ["1"]}
@@ -140,7 +153,7 @@ def test_progress_before_the_mark_leaves_the_sent_moment_alone(
     post = make_post(connection)
     (held,) = claim(post)
     held.progress = {"media": {"0.0": "m1"}}
-    assert commit_progress([held]) == {post.pk}
+    assert commit_progress([held]) == {(post.pk, held.token)}
     post.refresh_from_db()
     assert (post.progress, post.sent_at) == ({"media": {"0.0": "m1"}}, None)
 
