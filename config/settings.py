@@ -7,6 +7,7 @@ from datetime import timedelta
 import environ
 
 from config.paths import BASE_DIR, VAR_DIR, environment_files
+from engine.allowances import GatePolicy
 
 env = environ.Env()
 # Precedence: the process's environment, then .env, then what `manage.py run` wrote for itself.
@@ -168,6 +169,17 @@ RETRY_BASE_DELAY = timedelta(
     milliseconds=env.int("JOB_RETRY_DELAY", default=env.int("BACKOFF_DELAY", default=5000))
 )
 RETRY_MAX_DELAY = timedelta(milliseconds=env.int("RETRY_MAX_DELAY_MS", default=900_000))
+# What the gate does beyond a network's own Retry-After, which nothing here switches off.
+GATE_POLICY = GatePolicy(
+    breaker_enabled=env.bool("CIRCUIT_BREAKER_ENABLED", default=True),
+    breaker_threshold=env.int("CIRCUIT_BREAKER_THRESHOLD", default=3),
+    breaker_open=timedelta(
+        milliseconds=env.int("CIRCUIT_BREAKER_OPEN_DURATION_MS", default=300_000)
+    ),
+    spacing_enabled=env.bool("RATE_LIMITER_ENABLED", default=True),
+    spacing_base=timedelta(milliseconds=env.int("RATE_LIMITER_BASE_DELAY_MS", default=3000)),
+    spacing_cap=timedelta(milliseconds=env.int("RATE_LIMITER_MAX_DELAY_MS", default=300_000)),
+)
 LATE_LIMIT = timedelta(minutes=env.int("LATE_LIMIT_MINUTES", default=120))
 RESTORED_AFTER = timedelta(seconds=env.float("RESTORED_AFTER_SECONDS", default=3600.0))
 INSTALLATION_ID = env.str("INSTALLATION_ID", default="")

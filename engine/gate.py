@@ -1,59 +1,61 @@
 """The gate: "may this call start now?", answered from memory, shared through RateLimitState rows.
 
-Each process keeps the states it needs, writes what it learnt once a second (blocks at once), and
-reads what others wrote once a second. So a decision costs no round trip, and two processes
-overshoot an allowance by at most what they have in flight.
+Each process keeps the states it needs, writes refusals at once and the rest once a second, and
+looks for others' refusals ten times a second while it has work. So a decision costs no round trip.
+How far processes can overshoot together:
+- a bucket whose count the network tells with each answer: by what they have in flight;
+- a bucket that is counted here, and spacing: not at all, they are spent in the rows
+  (`engine.gate_rows.spend`), in one statement with the send marks of a batch.
 """
 
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
-from django.db.models import Q
-from django.db.models.functions import Now
 
-from engine.models import RateLimitState
+from engine import gate_rows
+from engine.allowances import Allowance, GatePolicy
+from engine.gate_rows import Key, Spending
 from engine.retry import full_jitter
 
-Key = tuple[str, str, str]  # scope, key, bucket
-READ_OVERLAP = timedelta(seconds=3)  # rows written while we read must not be missed
-PLENTY_SECONDS = 30.0  # how old others' knowledge of a bucket with plenty left may be
+__all__ = ["Counted", "Gate", "Hold", "Key", "Passage"]
+
 AFTER_BLOCK_JITTER_SECONDS = 5.0  # so that not everything starts in the same instant
+PROBE_AGAIN_SECONDS = 1.0  # while one call tries whether a network is well again
 
 
-@dataclass(slots=True)
-class Allowance:
-    """What we believe of one bucket; instants are epoch seconds on the database's clock."""
+class Counted(NamedTuple):
+    """A bucket whose network sends no counts: `calls` per `window_seconds`, counted here."""
 
-    platform: str = ""
-    limit: int | None = None
-    remaining: int | None = None
-    resets_at: float = 0.0
-    blocked_until: float = 0.0
-    reason: str = ""
-    consecutive_429: int = 0
-    dirty: bool = False
-    written_at: float = float("-inf")  # monotonic seconds
+    key: Key
+    calls: int
+    window_seconds: float
 
-    def is_worth_writing(self, now: float) -> bool:
-        """Say whether others should hear now: of refusals and low counts at once."""
-        low = self.remaining is None or self.limit is None or self.remaining * 5 < self.limit
-        return self.dirty and (low or now - self.written_at > PLENTY_SECONDS)
 
-    def free_at(self, now: float, in_flight: int) -> float:
-        """Return when a call may start: `now` or earlier means at once."""
-        if self.blocked_until > now:
-            return self.blocked_until
-        used_up = self.remaining is not None and self.remaining <= in_flight
-        if used_up and self.resets_at > now:
-            return self.resets_at
-        return now
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The buckets that one kind of call of one connection goes through; all must be free.
+
+    `own` carries the connection's refusals and spacing, `shared` what concerns everybody at this
+    network (the application's, or a user-given host's). `told` are counted by the network.
+    """
+
+    platform: str
+    own: Key
+    shared: Key | None = None
+    told: tuple[Key, ...] = ()
+    counted: tuple[Counted, ...] = ()
+    is_spaced: bool = False
+
+    @property
+    def is_spent(self) -> bool:
+        """Say whether a call must be taken from the rows before it may start."""
+        return self.is_spaced or bool(self.counted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,30 +67,95 @@ class Hold:
 
 
 class Gate:
-    """One per process. Methods named `db_*` run on a database thread; the others never block."""
+    """One per process. Methods named `db_*` run on a database thread; the others never block.
 
-    def __init__(self) -> None:
-        self._known: dict[Key, Allowance] = {}
-        self._read_at = float("-inf")  # monotonic seconds of the last read
+    `breaks` says whether refusals may open circuit breakers beyond what was asked for.
+    """
+
+    def __init__(self, *, breaks: bool = True) -> None:
+        self._breaks = breaks
+        self._rows = gate_rows.GateRows()
+        self._known = self._rows.known
         self._rng = random.Random()  # noqa: S311 - jitter
 
+    @property
+    def policy(self) -> GatePolicy:
+        """Return the settings in force."""
+        policy: GatePolicy = settings.GATE_POLICY
+        return policy if self._breaks else replace(policy, breaker_enabled=False)
+
+    # --- may it start? ----------------------------------------------------------------------
     def hold(
-        self, keys: Iterable[Key], now: float, *, in_flight: int = 0, jitter: bool = True
+        self,
+        passage: Passage,
+        now: float,
+        *,
+        in_flight: int = 0,
+        in_flight_all: int = 0,
+        jitter: bool = True,
     ) -> Hold | None:
-        """Return the longest wait that any of the buckets asks for, or None when all are free."""
+        """Return the longest wait that any bucket asks for, or None: the call may start.
+
+        `in_flight` are this process's calls for the connection, `in_flight_all` all of them. None
+        may have used up the one probe of a breaker that is half-open.
+        """
+        held = self.blocked(passage, now, jitter=jitter)
+        if held is not None:
+            return held
+        until, key = now, passage.own
+        for bucket in passage.told:
+            known = self._known.get(bucket)
+            busy = in_flight if bucket[0] == passage.own[0] else in_flight_all
+            if known is not None and (free := known.used_up_to(now, busy)) > until:
+                until, key = free, bucket
+        for counted in passage.counted:
+            known = self._known.get(counted.key)
+            if known is not None and (free := known.used_up_to(now, 0)) > until:
+                until, key = free, counted.key
+        if until > now:
+            return self._hold(until, self._reason(key), jitter=jitter)
+        own = self._known.get(passage.own)
+        if passage.is_spaced and own is not None and (free := own.spaced_to(now)) > now:
+            return Hold(free, f"calls to this account are kept {own.spacing:.0f} s apart")
+        return self._probing(passage, now)
+
+    def blocked(self, passage: Passage, now: float, *, jitter: bool = True) -> Hold | None:
+        """Return the wait that a block or an open breaker asks for; for calls let through before.
+
+        Nothing is used up, and a call is not held because its allowance ran low meanwhile.
+        """
         until, reason = now, ""
-        for key in keys:
-            allowance = self._known.get(key)
-            if allowance is None:
-                continue
-            free_at = allowance.free_at(now, in_flight)
-            if free_at > until:
-                until, reason = free_at, allowance.reason or f"{key[2]} allowance used up"
-        if until <= now:
-            return None
+        for key in (passage.own, passage.shared):
+            known = None if key is None else self._known.get(key)
+            if known is not None and (free := known.blocked_to(now)) > until:
+                until, reason = free, known.reason
+        return self._hold(until, reason, jitter=jitter) if until > now else None
+
+    def _probing(self, passage: Passage, now: float) -> Hold | None:
+        for key in (passage.own, passage.shared):
+            known = None if key is None else self._known.get(key)
+            if known is not None and known.needs_probe(now) and not known.take_probe():
+                again = now + PROBE_AGAIN_SECONDS * self._rng.uniform(1.0, 2.0)
+                return Hold(again, f"one call tries whether it works again ({known.reason})")
+        return None
+
+    def _hold(self, until: float, reason: str, *, jitter: bool) -> Hold:
         spread = self._rng.uniform(0.0, AFTER_BLOCK_JITTER_SECONDS) if jitter else 0.0
         return Hold(until + spread, reason)
 
+    def _reason(self, key: Key) -> str:
+        return self._known[key].reason or f"{key[2]} allowance used up"
+
+    def refilled_at(self, passage: Passage, now: float) -> float:
+        """Return when the emptiest of the told buckets is refilled; 0.0 if none is empty."""
+        ends = [
+            known.resets_at
+            for key in passage.told
+            if (known := self._known.get(key)) is not None and known.remaining == 0
+        ]
+        return max((end for end in ends if end > now), default=0.0)
+
+    # --- what answers teach -------------------------------------------------------------------
     def note(
         self,
         key: Key,
@@ -105,122 +172,82 @@ class Gate:
         if same_window and allowance.remaining is not None and remaining is not None:
             remaining = min(remaining, allowance.remaining)
         allowance.limit, allowance.remaining, allowance.resets_at = limit, remaining, resets
-        allowance.consecutive_429 = 0
         allowance.dirty = True
 
-    def block(
-        self, key: Key, *, platform: str, now: float, retry_after: timedelta | None, reason: str
+    def refused(
+        self,
+        key: Key,
+        *,
+        platform: str,
+        now: float,
+        retry_after: timedelta | None,
+        reason: str,
+        opens: bool = False,
+        resets_at: float = 0.0,
     ) -> float:
-        """Keep that a bucket said no; returns until when. Without Retry-After the wait doubles."""
+        """Keep that a bucket said no; returns until when. Without Retry-After the wait doubles.
+
+        `opens` opens the breaker at once (a quota is gone). `resets_at` is when the bucket that
+        the answer spoke of is refilled, if known.
+        """
         allowance = self._known.setdefault(key, Allowance(platform=platform))
-        allowance.consecutive_429 += 1
         wait = retry_after
-        if wait is None and allowance.resets_at > now:
-            wait = timedelta(seconds=allowance.resets_at - now)
+        if wait is None and (end := max(allowance.resets_at, resets_at)) > now:
+            wait = timedelta(seconds=end - now)
         if wait is None:
             base = settings.RETRY_BASE_DELAY
             wait = base + full_jitter(
-                allowance.consecutive_429,
+                allowance.consecutive_429 + 1,
                 base=base,
                 cap=settings.RETRY_MAX_DELAY,
                 rng=self._rng,
             )
-        allowance.blocked_until = max(allowance.blocked_until, now + wait.total_seconds())
-        allowance.written_at = float("-inf")
         allowance.reason = reason[:255]
-        allowance.dirty = True
-        return allowance.blocked_until
+        allowance.refused(now, now + wait.total_seconds(), opens=opens, policy=self.policy)
+        return allowance.blocked_to(now)
+
+    def failed(self, key: Key, *, platform: str, connection: str, now: float, reason: str) -> bool:
+        """Keep that `connection` got a 5xx; returns whether the shared breaker opened."""
+        allowance = self._known.setdefault(key, Allowance(platform=platform))
+        return allowance.failed(connection, now, reason=reason, policy=self.policy)
+
+    def succeeded(self, passage: Passage, now: float) -> bool:
+        """Keep that a call was answered soundly; returns whether a breaker closed."""
+        closed = False
+        for key in (passage.own, passage.shared):
+            known = None if key is None else self._known.get(key)
+            if known is not None:
+                closed |= known.succeeded(now, self.policy)
+        return closed
 
     # --- on a database thread ---------------------------------------------------------------
-
     def db_sync(self) -> None:
         """Read what changed elsewhere, then write what changed here: the longer block stays."""
-        self.db_read()
-        self.db_write()
+        self._rows.read()
+        self._rows.take_probes()
+        self._rows.write()
 
     def db_write(self) -> None:
-        """Write the changed states, one statement for all of them."""
-        # In the order of their keys, so that two writers of the same keys wait and never deadlock.
-        now = time.monotonic()
-        changed = sorted(k for k, a in list(self._known.items()) if a.is_worth_writing(now))
-        if not changed:
-            return
-        for key in changed:
-            self._known[key].dirty = False  # before it is read: a change meanwhile is written next
-            self._known[key].written_at = now
-        try:
-            self._upsert([_row(key, self._known[key]) for key in changed])
-        except (DatabaseError, InterfaceError):
-            for key in changed:
-                self._known[key].dirty = True
-            raise
+        """Write what others should hear of, one statement for all of it."""
+        self._rows.write()
 
-    def _upsert(self, rows: list[RateLimitState]) -> None:
-        RateLimitState.objects.bulk_create(
-            rows,
-            update_conflicts=True,
-            unique_fields=["scope", "key", "bucket"],
-            update_fields=[
-                "limit",
-                "remaining",
-                "resets_at",
-                "blocked_until",
-                "reason",
-                "consecutive_429",
-                "updated_at",
-            ],
-        )
+    def db_glance(self) -> None:
+        """Look for others' refusals only; cheap enough for ten times a second."""
+        self._rows.glance()
+        self._rows.take_probes()
 
-    def db_read(self) -> None:
-        """Take over what other processes (or staff) wrote since the last look."""
-        started = time.monotonic()
-        rows = RateLimitState.objects.all()
-        if self._read_at == float("-inf"):
-            rows = rows.filter(Q(blocked_until__gt=Now()) | Q(resets_at__gt=Now()))
-        else:
-            since = timedelta(seconds=started - self._read_at) + READ_OVERLAP
-            rows = rows.filter(updated_at__gte=Now() - since)
-        for row in rows:
-            known = self._known.setdefault((row.scope, row.key, row.bucket), Allowance())
-            if known.dirty:
-                known.blocked_until = max(known.blocked_until, _epoch(row.blocked_until))
-                continue
-            known.platform, known.limit, known.remaining = row.platform, row.limit, row.remaining
-            known.resets_at = _epoch(row.resets_at)
-            known.blocked_until = _epoch(row.blocked_until)
-            known.reason, known.consecutive_429 = row.reason, row.consecutive_429
-        self._read_at = started
-        self._forget(time.time())
+    def db_spend(self, wishes: Iterable[tuple[Passage, float]]) -> list[bool]:
+        """Take one call each from the counted and spaced buckets of `wishes`, (passage, start).
 
-    def _forget(self, now: float) -> None:
-        """Drop what has expired, so that memory stays bounded by what is in use."""
-        hour_ago = now - 3600
-        for key, allowance in list(self._known.items()):
-            latest = max(allowance.resets_at, allowance.blocked_until)
-            if latest < hour_ago and not allowance.dirty:
-                del self._known[key]
-
-
-def _row(key: Key, allowance: Allowance) -> RateLimitState:
-    scope, name, bucket = key
-    return RateLimitState(
-        scope=scope,
-        key=name,
-        bucket=bucket,
-        platform=allowance.platform,
-        limit=allowance.limit,
-        remaining=allowance.remaining,
-        resets_at=_instant(allowance.resets_at),
-        blocked_until=_instant(allowance.blocked_until),
-        reason=allowance.reason,
-        consecutive_429=allowance.consecutive_429,
-        updated_at=Now(),
-    )
-
-
-def _instant(epoch: float) -> datetime | None:
-    return datetime.fromtimestamp(epoch, tz=UTC) if epoch else None
-
-
-def _epoch(instant: datetime | None) -> float:
-    return instant.timestamp() if instant else 0.0
+        Returns which may start. The others find the gate closed when they ask again.
+        """
+        spendings = [
+            Spending(
+                passage.platform,
+                passage.own if passage.is_spaced else None,
+                tuple(passage.counted),
+                start,
+            )
+            for passage, start in wishes
+        ]
+        return self._rows.spend(spendings, self.policy, self._rng)

@@ -57,7 +57,8 @@ class RateLimitState(models.Model):
     resets_at = models.DateTimeField(null=True, blank=True)
     blocked_until = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=255, blank=True, default="")
-    spacing_ms = models.PositiveIntegerField(default=0)
+    spacing_ms = models.PositiveIntegerField(default=0)  # kept between the starts of two calls
+    next_call_at = models.DateTimeField(null=True, blank=True)  # not earlier, because of spacing
     consecutive_429 = models.PositiveIntegerField(default=0)
     breaker = models.CharField(max_length=16, choices=Breaker.choices, default=Breaker.CLOSED)
     open_until = models.DateTimeField(null=True, blank=True)
@@ -67,6 +68,14 @@ class RateLimitState(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["scope", "key", "bucket"], name="one_state_per_bucket")
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["updated_at"], name="limit_changed"),
+            models.Index(  # what every process looks for ten times a second
+                fields=["updated_at"],
+                condition=models.Q(blocked_until__isnull=False) | ~models.Q(breaker="closed"),
+                name="limit_refusals",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -53,6 +53,7 @@ TICK_SECONDS = 1.0
 SUCCESSOR_PATIENCE_SECONDS = 30.0
 TAKE_BACK_AGAIN_SECONDS = 0.5
 RECORD_AGAIN_SECONDS = 0.2
+GLANCE_SECONDS = 0.1  # while there is work: what other processes were refused holds for us too
 UNMARKED_AT_ONCE = 32  # preparations, polls and reconciliations side by side
 MARK_BATCH = 256
 MARK_GATHER = 32  # while calls are in flight, a mark waits for this many jobs ...
@@ -102,12 +103,16 @@ class Workload(Protocol[ResultT]):
     def db_release(self, jobs: Sequence[Job]) -> None: ...
     def db_take_back(self, jobs: Sequence[Job]) -> None: ...
     def db_record(self, results: Sequence[ResultT]) -> None: ...
+    def db_glance(self) -> None: ...
     def db_tick(self) -> None: ...
 
     async def open(self, runner: Runner[ResultT]) -> None: ...
     async def close(self) -> None: ...
     def hold(self, job: Job) -> ResultT | None:
         """Return the result "wait until ..." when the gate says no, else None."""
+
+    def hold_back(self, job: Job) -> ResultT | None:
+        """Return the same for a marked job whose call is about to start, else None."""
 
     def unsent(self, job: Job, reason: str) -> ResultT:
         """Return the result that takes a mark back: nothing was sent."""
@@ -185,6 +190,7 @@ class Runner(Generic[ResultT]):
                 ("claim", self._claim_loop()),
                 ("dispatch", self._dispatch_loop()),
                 ("record", self._record_loop()),
+                ("glance", self._glance_loop()),
             )
         ]
         try:
@@ -394,6 +400,27 @@ class Runner(Generic[ResultT]):
         """Return how many marked jobs of a lane have not ended."""
         return self._lanes[lane]
 
+    @property
+    def in_flight_all(self) -> int:
+        """Return how many marked jobs have not ended."""
+        return self._marked
+
+    def soon(self, function: Callable[[], None]) -> None:
+        """Run `function` on a database thread at once; if it fails, the next tick's has to do."""
+
+        async def quietly() -> None:
+            with contextlib.suppress(DatabaseError, InterfaceError):
+                await self.marks.run(function)
+
+        self._spawn(quietly())
+
+    async def _glance_loop(self) -> None:
+        while True:
+            await asyncio.sleep(GLANCE_SECONDS)
+            if self._held() or self._marked:
+                with contextlib.suppress(DatabaseError, InterfaceError):
+                    await self.marks.run(self.workload.db_glance)
+
     async def _mark_and_send(self, batch: list[Job]) -> None:
         issued = time.monotonic()
         # A row claimed again after an edit is here twice: only its newest claim can be ours, and
@@ -451,12 +478,13 @@ class Runner(Generic[ResultT]):
                 early = job.due - self.clock.now()
                 if early > 0:
                     await asyncio.sleep(early)
-                if self.lease_outlasts_a_call(job):
+                result = self.workload.hold_back(job)
+                if result is None and not self.lease_outlasts_a_call(job):
+                    result = self.workload.unsent(job, "the lease would not outlast the call")
+                if result is None:
                     started = time.monotonic()
                     result = await self.workload.call(job)
                     self._call_seconds += 0.05 * (time.monotonic() - started - self._call_seconds)
-                else:
-                    result = self.workload.unsent(job, "the lease would not outlast the call")
         finally:
             self._leave(job)
         if result is not None:

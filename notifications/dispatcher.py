@@ -17,7 +17,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from engine.errors import ErrorCategory, ServiceError
-from engine.gate import Gate, Key
+from engine.gate import Gate, Hold, Key, Passage
 from engine.runner import Job, Runner
 from notifications import clearance, deliveries, sweeper
 from notifications.channels.base import ChannelSender
@@ -47,9 +47,8 @@ class DeliveryWorkload:
 
     def __init__(self) -> None:
         self.concurrency: int = settings.NOTIFIER_CONCURRENCY
-        self.gate = Gate()
+        self.gate = Gate(breaks=False)  # a receiver's own pauses are bounded, see LONGEST_PAUSE
         self._lanes = Lanes(self.concurrency)
-        self._limited: set[str] = set()  # lanes whose receiver asked us to slow down
         self._slot = 0
         self._may_send = False
         self._rng = random.Random()  # noqa: S311 - jitter
@@ -111,6 +110,10 @@ class DeliveryWorkload:
         if any(result.category == ErrorCategory.RATE_LIMIT for result in results):
             self.gate.db_write()
 
+    def db_glance(self) -> None:
+        """Look whether other slots were refused."""
+        self.gate.db_glance()
+
     def db_tick(self) -> None:
         """Do the once-a-second work of a notifier slot."""
         self._may_send = clearance.may_send()
@@ -139,16 +142,17 @@ class DeliveryWorkload:
         delivery: ClaimedDelivery = job.payload
         if missing := self._senders[delivery.channel].missing():
             return DeliveryResult(delivery, D.SKIPPED, text=missing)
-        hold = self.gate.hold([_gate_key(delivery.lane)], self._clock.now())
+        hold = self.gate.hold(_passage(delivery.lane), self._clock.now())
+        return None if hold is None else _held(delivery, delivery.state, hold)
+
+    def hold_back(self, job: Job) -> DeliveryResult | None:
+        """Return "wait" for a marked delivery whose receiver has refused others meanwhile."""
+        delivery: ClaimedDelivery = job.payload
+        hold = self.gate.blocked(_passage(delivery.lane), self._clock.now())
         if hold is None:
             return None
-        return DeliveryResult(
-            delivery,
-            delivery.state,
-            due=hold.until,
-            category=ErrorCategory.RATE_LIMIT,
-            text=f"Waiting for the receiver: {hold.reason}",
-        )
+        delivery.state = D.SENDING
+        return _held(delivery, D.PENDING, hold, taken_back=True)
 
     def unsent(self, job: Job, reason: str) -> DeliveryResult:
         """Return the result that takes the mark back; `attempts` do not count it."""
@@ -170,11 +174,7 @@ class DeliveryWorkload:
             detail = f"Carillon itself failed here ({type(error).__name__})."
             return self._failed(delivery, ServiceError(ErrorCategory.UNKNOWN, detail))
         self._lanes.heard(delivery.lane)
-        if delivery.lane in self._limited:
-            self._limited.discard(delivery.lane)
-            self.gate.note(
-                _gate_key(delivery.lane), platform="", limit=None, remaining=None, resets_at=None
-            )
+        self.gate.succeeded(_passage(delivery.lane), self._clock.now())
         return DeliveryResult(delivery, D.SENT, provider_id=provider_id)
 
     def _failed(self, delivery: ClaimedDelivery, error: ServiceError) -> DeliveryResult:
@@ -209,8 +209,7 @@ class DeliveryWorkload:
             pause = LOGIN_PAUSE
         elif pause is None and error.category is not ErrorCategory.RATE_LIMIT:
             return now
-        self._limited.add(delivery.lane)
-        return self.gate.block(
+        return self.gate.refused(
             _gate_key(delivery.lane),
             platform="",
             now=now,
@@ -221,6 +220,23 @@ class DeliveryWorkload:
 
 def _gate_key(lane: str) -> Key:
     return ("host", lane, "notify")
+
+
+def _passage(lane: str) -> Passage:
+    return Passage(platform="", own=_gate_key(lane))
+
+
+def _held(
+    delivery: ClaimedDelivery, state: str, hold: Hold, *, taken_back: bool = False
+) -> DeliveryResult:
+    return DeliveryResult(
+        delivery,
+        state,
+        due=hold.until,
+        category=ErrorCategory.RATE_LIMIT,
+        text=f"Waiting for the receiver: {hold.reason}",
+        taken_back=taken_back,
+    )
 
 
 def _tries(attempt: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 
@@ -44,21 +45,17 @@ async def ask(caller: Caller, post: ClaimedPost, account: ConnectedAccount) -> P
 async def _find_out(
     caller: Caller, post: ClaimedPost, account: ConnectedAccount
 ) -> PostResult | None:
-    http = caller.http(account)
-    try:
-        return await reconcile(
-            post,
-            await caller.draft(post, account),
-            account.adapter,
-            http,
-            await caller.runner.database.run(gather, post),
-            now=caller.clock.instant(),
-            tries_per_run=settings.PUBLISHER_MAX_ATTEMPTS,
-            may_land_for=settings.PUBLISH_LEASE + settings.RECONCILE_GRACE,
-            rng=caller.rng,
-        )
-    finally:
-        caller.note(post, http)
+    return await reconcile(
+        post,
+        await caller.draft(post, account),
+        account.adapter,
+        partial(caller.calling, account, "find"),
+        await caller.runner.database.run(gather, post),
+        now=caller.clock.instant(),
+        tries_per_run=settings.PUBLISHER_MAX_ATTEMPTS,
+        may_land_for=settings.PUBLISH_LEASE + settings.RECONCILE_GRACE,
+        rng=caller.rng,
+    )
 
 
 async def account_for_question(caller: Caller, account: ConnectedAccount) -> ConnectedAccount:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 
 from engine.batcher import Batcher
 from engine.errors import ErrorCategory, ServiceError
-from engine.gate import Gate, Key
+from engine.gate import Gate, Hold
 from engine.http import Http, HttpPool
 from engine.jobs import LostLease
 from engine.retry import PASSING
 from engine.runner import Job, Runner
 from platforms.adapters.base import Capability, Draft, Segment
+from platforms.passages import owner_of
 from platforms.tokens import (
     REFRESH_EARLY,
     end_refresh_lease,
@@ -54,27 +56,63 @@ class Caller:
         """End the HTTP session."""
         await self._pool.close()
 
+    # --- the gate ---------------------------------------------------------------------------
     def hold(self, job: Job) -> PostResult | None:
-        """Return "wait until" when the gate says no; the post's due_at then tells the truth."""
+        """Return "wait until" when a post may not be marked now: an honest new due_at."""
         post: ClaimedPost = job.payload
-        now = self.clock.now()
         hold = self.gate.hold(
-            _gate_keys(post, is_question=not job.marked and post.state not in WAITING),
-            now,
+            self.accounts.get(post.connection_id).passages["publish"],
+            self.clock.now(),
             in_flight=self.runner.in_flight(post.connection_id),
+            in_flight_all=self.runner.in_flight_all,
         )
-        if hold is None:
-            return None
-        target, due = put_back(post, hold.until)
-        return PostResult(
-            post,
-            target,
-            hold.reason,
-            due=due,
-            category=ErrorCategory.RATE_LIMIT,
-            error=f"Waiting for the network's limit: {hold.reason}",
-        )
+        return None if hold is None else held(post, hold)
 
+    def blocked(self, job: Job) -> Hold | None:
+        """Return a refusal that came since the job was marked: its call must not start."""
+        post: ClaimedPost = job.payload
+        passage = self.accounts.get(post.connection_id).passages["publish"]
+        return self.gate.blocked(passage, self.clock.now())
+
+    def spend(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return the jobs whose counted buckets have a call left, which is taken; with the mark."""
+        wishes = {}
+        for job in jobs:
+            passage = self.accounts.get(job.payload.connection_id).passages["publish"]
+            if passage.is_spent:
+                wishes[job.id] = (passage, max(job.due, self.clock.now()))
+        if not wishes:
+            return list(jobs)
+        granted = self.gate.db_spend(wishes.values())
+        refused = {pk for pk, may_start in zip(wishes, granted, strict=True) if not may_start}
+        return [job for job in jobs if job.id not in refused]
+
+    async def admit(self, account: ConnectedAccount, operation: str) -> Hold | None:
+        """Return why a call without a send mark may not start now; None: it may, and is counted."""
+        passage, now = account.passages[operation], self.clock.now()
+        hold = self.gate.hold(passage, now)
+        if hold is not None or not passage.is_spent:
+            return hold
+        if all(await self.runner.database.run(self.gate.db_spend, [(passage, now)])):
+            return None
+        return self.gate.hold(passage, now) or Hold(now + 1.0, "another call was first")
+
+    def calling(
+        self, account: ConnectedAccount, operation: str, moment: datetime | None = None
+    ) -> Calling:
+        """Open the account's door for one call; leaving it tells the gate how the call went."""
+        return Calling(self, account, operation, self.http(account, moment))
+
+    def not_before(self, account: ConnectedAccount, now: float, due: float | None) -> float | None:
+        """Return `due`, or the later moment from which the account may be called at all."""
+        hold = self.gate.blocked(account.passages["publish"], now)
+        return due if hold is None or due is None else max(due, hold.until)
+
+    def share(self) -> None:
+        """Let the other processes hear of a refusal, or of its end, at once."""
+        self.runner.soon(self.gate.db_write)
+
+    # --- the network ------------------------------------------------------------------------
     def http(self, account: ConnectedAccount, moment: datetime | None = None) -> Http:
         adapter = account.adapter
         return self._pool.http(
@@ -88,18 +126,6 @@ class Caller:
             if settings.TELL_DUE_AT and moment
             else None,
         )
-
-    def note(self, post: ClaimedPost, http: Http) -> None:
-        """Hand an answer's rate headers to the gate."""
-        for hint in http.hints:
-            owner = str(post.connection_id) if hint.scope == "connection" else post.platform
-            self.gate.note(
-                (hint.scope, owner, hint.bucket),
-                platform=post.platform,
-                limit=hint.limit,
-                remaining=hint.remaining,
-                resets_at=hint.resets_at,
-            )
 
     async def draft(
         self, post: ClaimedPost, account: ConnectedAccount, *, fetch: bool = False
@@ -142,7 +168,8 @@ class Caller:
         connection, database = account.connection, self.runner.database
         if await database.run(take_refresh_lease, connection.pk, connection.version):
             try:
-                fresh = await account.adapter.refresh(self.http(account), account.credentials)
+                with self.calling(account, "refresh") as http:
+                    fresh = await account.adapter.refresh(http, account.credentials)
                 await database.run(store_refreshed, connection, account.credentials, fresh)
             finally:
                 await database.run(end_refresh_lease, connection.pk)
@@ -156,23 +183,73 @@ class Caller:
         except ServiceError as error:
             log.info("token.refresh_failed", extra={"category": error.category})
 
-    def close_gate(
-        self, post: ClaimedPost, error: ServiceError, now: float, due: float | None
-    ) -> float | None:
-        """Note a refusal in the gate; returns the moment the post may really go on."""
-        if error.category not in {ErrorCategory.RATE_LIMIT, ErrorCategory.QUOTA_EXCEEDED}:
-            return due
-        key: Key = ("connection", str(post.connection_id), "all")
-        if error.app_wide:
-            key = ("app", post.platform, "all")
-        until = self.gate.block(
-            key,
-            platform=post.platform,
-            now=now,
-            retry_after=error.retry_after,
-            reason=error.detail,
-        )
-        return None if due is None else max(due, until)
+
+class Calling:
+    """One call: a context that gives its Http and teaches the gate what came of it."""
+
+    __slots__ = ("_account", "_caller", "_http", "_operation")
+
+    def __init__(
+        self, caller: Caller, account: ConnectedAccount, operation: str, http: Http
+    ) -> None:
+        self._caller, self._account = caller, account
+        self._operation, self._http = operation, http
+
+    def __enter__(self) -> Http:
+        return self._http
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        self._note_hints()
+        if isinstance(error, ServiceError):
+            changed = self._learn(error)
+        elif error is None:
+            passage = self._account.passages[self._operation]
+            changed = self._caller.gate.succeeded(passage, self._caller.clock.now())
+        else:
+            return
+        if changed:
+            self._caller.share()
+
+    def _note_hints(self) -> None:
+        account = self._account
+        for hint in self._http.hints:
+            owner = owner_of(hint.scope, account.adapter, account.connection.pk, account.base_url)
+            self._caller.gate.note(
+                (hint.scope, owner, hint.bucket),
+                platform=account.adapter.slug,
+                limit=hint.limit,
+                remaining=hint.remaining,
+                resets_at=hint.resets_at,
+            )
+
+    def _learn(self, error: ServiceError) -> bool:
+        """Tell the gate of a failure, by its HTTP class; returns whether others should hear."""
+        gate, now = self._caller.gate, self._caller.clock.now()
+        passage = self._account.passages[self._operation]
+        if error.category in {ErrorCategory.RATE_LIMIT, ErrorCategory.QUOTA_EXCEEDED}:
+            gate.refused(
+                (passage.shared or passage.own) if error.app_wide else passage.own,
+                platform=passage.platform,
+                now=now,
+                retry_after=error.retry_after,
+                reason=error.detail,
+                opens=error.category is ErrorCategory.QUOTA_EXCEEDED,
+                resets_at=gate.refilled_at(passage, now),
+            )
+            return True
+        if error.http_status >= 500 and passage.shared is not None:
+            return gate.failed(
+                passage.shared,
+                platform=passage.platform,
+                connection=str(self._account.connection.pk),
+                now=now,
+                reason=error.detail,
+            )
+        if error.http_status:  # a refusal of this one thing: the network itself is well
+            return gate.succeeded(passage, now)
+        return False
 
 
 def draft_of_text(post: ClaimedPost, account: ConnectedAccount) -> Draft:
@@ -198,11 +275,17 @@ def put_back(post: ClaimedPost, due: float) -> tuple[str, float]:
     return target, max(due, post.due_at.timestamp())
 
 
-def _gate_keys(post: ClaimedPost, *, is_question: bool) -> tuple[Key, ...]:
-    """Return the buckets that must be free; a question takes nothing from the publish allowance."""
-    buckets = ("all",) if is_question else ("all", "publish")
-    owners = (("connection", str(post.connection_id)), ("app", post.platform))
-    return tuple((scope, key, bucket) for scope, key in owners for bucket in buckets)
+def held(post: ClaimedPost, hold: Hold) -> PostResult:
+    """Return the result that makes a post wait for its gate; it uses up no attempt."""
+    target, due = put_back(post, hold.until)
+    return PostResult(
+        post,
+        target,
+        hold.reason,
+        due=due,
+        category=ErrorCategory.RATE_LIMIT,
+        error=f"Waiting for the network's limit: {hold.reason}",
+    )
 
 
 def expires_before(account: ConnectedAccount, moment: datetime) -> bool:

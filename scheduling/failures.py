@@ -30,7 +30,7 @@ async def failed(
     """Turn a failure into the decision of the policy table."""
     now = caller.clock.now()
     if post.in_doubt:
-        due = caller.close_gate(post, error, now, now + settings.PUBLISH_LEASE.total_seconds())
+        due = caller.not_before(account, now, now + settings.PUBLISH_LEASE.total_seconds())
         return still_in_doubt(post, error, started=started, now=now, due=due)
     sent = post.state in {S.PUBLISHING, S.PROCESSING}
     attempt = post.attempt_of_run(
@@ -54,7 +54,7 @@ async def failed(
         rng=caller.rng,
     )
     due = None if decision.delay is None else now + decision.delay.total_seconds()
-    due = caller.close_gate(post, error, now, due)
+    due = caller.not_before(account, now, due)
     target: str = decision.target
     if due is not None and post.state in WAITING:
         target, due = put_back(post, due + settings.CLAIM_AHEAD.total_seconds())

@@ -10,7 +10,7 @@ from engine.models import RateLimitState
 
 
 def clear_limit(limit_id: int, *, actor: str, reason: str = "") -> None:
-    """Forget a bucket's block, breaker and remaining allowance; slots notice within a second.
+    """Forget a bucket's block, breaker, spacing and allowance; slots notice within a second.
 
     If the network still refuses, the next call's answer writes the block anew.
     Raises RateLimitState.DoesNotExist.
@@ -31,6 +31,8 @@ def clear_limit(limit_id: int, *, actor: str, reason: str = "") -> None:
             breaker=RateLimitState.Breaker.CLOSED,
             open_until=None,
             probe_lease_until=None,
+            spacing_ms=0,
+            next_call_at=None,
             updated_at=Now(),
         )
         record(

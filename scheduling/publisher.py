@@ -23,7 +23,7 @@ from engine.runner import Job, Runner
 from platforms.adapters.base import Adapter
 from scheduling import outage, sweeper
 from scheduling.asking import ask
-from scheduling.caller import Caller
+from scheduling.caller import Caller, held
 from scheduling.claims import COLUMNS, ClaimedPost, read_row
 from scheduling.failures import failed, internal, lost
 from scheduling.models import ScheduledPost
@@ -93,6 +93,7 @@ class PostWorkload:
         if not rows:
             return []
         posts = [read_row(row) for row in rows]
+        self.caller.gate.db_glance()
         self.caller.accounts.load({post.connection_id for post in posts})
         return [self._job(post) for post in posts]
 
@@ -113,7 +114,8 @@ class PostWorkload:
 
     def db_mark(self, jobs: Sequence[Job]) -> set[uuid.UUID]:
         """Commit the send marks."""
-        return mark_sent([job.payload for job in jobs], worker=self._worker)
+        admitted = self.caller.spend(jobs)
+        return mark_sent([job.payload for job in admitted], worker=self._worker)
 
     def db_release(self, jobs: Sequence[Job]) -> None:
         """Give claims back."""
@@ -126,10 +128,12 @@ class PostWorkload:
         self.db_release(jobs)
 
     def db_record(self, results: Sequence[PostResult]) -> None:
-        """Write results, and blocks at once, so that other processes stop calling too."""
+        """Write results."""
         record(results, worker=self._worker)
-        if any(result.category == ErrorCategory.RATE_LIMIT for result in results):
-            self.caller.gate.db_sync()
+
+    def db_glance(self) -> None:
+        """Look whether other processes were refused."""
+        self.caller.gate.db_glance()
 
     def db_tick(self) -> None:
         """Do the once-a-second work of a publisher slot."""
@@ -150,6 +154,16 @@ class PostWorkload:
     def hold(self, job: Job) -> PostResult | None:
         """Return "wait until" when the gate says no."""
         return self.caller.hold(job)
+
+    def hold_back(self, job: Job) -> PostResult | None:
+        """Return "wait until" for a marked post when the network has refused others meanwhile."""
+        hold = self.caller.blocked(job)
+        if hold is None:
+            return None
+        result = self.unsent(job, hold.reason)
+        result.due, result.category = hold.until, ErrorCategory.RATE_LIMIT
+        result.error = f"Waiting for the network's limit: {hold.reason}"
+        return result
 
     def unsent(self, job: Job, reason: str) -> PostResult:
         """Return the result that takes the mark back; `attempts` do not count it."""
@@ -174,8 +188,8 @@ class PostWorkload:
                 return await publish(self.caller, job, post, account, started)
             if post.state in WAITING:
                 return await get_ready(self.caller, job, post, account)
-            if held := self.caller.hold(job):
-                return held
+            if hold := await self.caller.admit(account, "find"):
+                return held(post, hold)
             if post.state == S.PROCESSING:
                 return await check(self.caller, post, account, started)
             return await ask(self.caller, post, account)

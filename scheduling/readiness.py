@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 
 from engine.errors import ErrorCategory, ServiceError
+from engine.gate import Hold
 from engine.runner import Job
 from platforms.adapters.base import Ready
 from platforms.models import ConnectionState
 from platforms.tokens import REFRESH_EARLY
 from scheduling.accounts import ConnectedAccount
 from scheduling.announcements import EVENTS
-from scheduling.caller import Caller, expires_before, put_back
+from scheduling.caller import Caller, expires_before, held, put_back
 from scheduling.claims import ClaimedPost
 from scheduling.models import LatePolicy
 from scheduling.records import PostResult
@@ -79,15 +80,17 @@ async def get_ready(
         )
     if account.state != ConnectionState.ACTIVE:
         return _blocked(post, account)
-    if held := caller.hold(job):
-        return held
+    if hold := caller.gate.blocked(account.passages["publish"], now):
+        return held(post, hold)
     account = await caller.fresh_token(account)
     if post.progress_expires_at and post.progress_expires_at.timestamp() < job.due + 60:
         post.progress = {"published": post.published_segments}
         post.progress_expires_at = None
         post.needs_preparation = True
     if post.needs_preparation:
-        await _prepare(caller, post, account)
+        hold = await _prepare(caller, post, account)
+        if hold is not None:
+            return held(post, hold)
     if post.needs_preparation:
         return PostResult(post, post.state, "goes on after the restart", due=job.due)
     if job.due - caller.clock.now() <= settings.CLAIM_AHEAD.total_seconds():
@@ -114,21 +117,23 @@ def _blocked(post: ClaimedPost, account: ConnectedAccount) -> PostResult:
     )
 
 
-async def _prepare(caller: Caller, post: ClaimedPost, account: ConnectedAccount) -> None:
-    """Upload ahead, step by step; a draining slot stops between two steps, nothing is lost."""
+async def _prepare(caller: Caller, post: ClaimedPost, account: ConnectedAccount) -> Hold | None:
+    """Upload ahead, step by step, as far as the gate lets us; returns why it does not.
+
+    A draining slot stops between two steps: nothing is lost.
+    """
     draft = await caller.draft(post, account, fetch=True)
     for _ in range(PREPARE_STEPS_MOST):
         if caller.runner.is_stopping:
-            return
-        http = caller.http(account)
-        try:
+            return None
+        if hold := await caller.admit(account, "prepare"):
+            return hold
+        with caller.calling(account, "prepare") as http:
             step = await account.adapter.prepare(http, draft, post.progress)
-        finally:
-            caller.note(post, http)
         post.progress = step.progress
         if isinstance(step, Ready):
             post.progress_expires_at = step.expires_at
             post.needs_preparation = False
-            return
+            return None
         await caller.commit(post)
     raise ServiceError(ErrorCategory.MEDIA_ERROR, "The network never finished the upload.")

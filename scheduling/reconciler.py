@@ -11,7 +11,8 @@ Never two live copies; never silence.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,6 +32,8 @@ CLOCK_SKEW = timedelta(minutes=2)  # the network's clock may differ from ours
 ASK_AGAIN_BASE = timedelta(seconds=5)
 ASK_AGAIN_CAP = timedelta(minutes=15)
 ASK_AGAIN_FOR = timedelta(hours=24)
+
+Calling = Callable[[], AbstractContextManager[Http]]
 
 ASK_A_PERSON = (
     "Look at the account: say in Carillon whether the post is live, and it goes on from there."
@@ -70,7 +73,7 @@ async def reconcile(
     post: ClaimedPost,
     draft: Draft,
     adapter: Adapter,
-    http: Http,
+    calling: Calling,
     evidence: Evidence,
     *,
     now: datetime,
@@ -80,7 +83,8 @@ async def reconcile(
 ) -> PostResult | None:
     """Return where the post goes, or None: repeat it now under its key.
 
-    Asks the network only when our rows do not know. `may_land_for` is how long after its mark a
+    Asks the network only when our rows do not know, through `calling`, the gate's door for one
+    call. `may_land_for` is how long after its mark a
     call may still take effect: before that "not there" means nothing.
     """
     known = list(evidence.remote_ids)
@@ -100,7 +104,7 @@ async def reconcile(
         post,
         draft,
         adapter,
-        http,
+        calling,
         evidence,
         now=now,
         tries_per_run=tries_per_run,
@@ -113,7 +117,7 @@ async def _find(
     post: ClaimedPost,
     draft: Draft,
     adapter: Adapter,
-    http: Http,
+    calling: Calling,
     evidence: Evidence,
     *,
     now: datetime,
@@ -124,9 +128,10 @@ async def _find(
     last_sent = evidence.last_sent_at or now
     since = (evidence.first_sent_at or last_sent) - CLOCK_SKEW
     try:
-        found = await adapter.find(
-            http, draft, post.progress, segment=len(post.published_segments), since=since
-        )
+        with calling() as http:
+            found = await adapter.find(
+                http, draft, post.progress, segment=len(post.published_segments), since=since
+            )
     except ServiceError as error:
         return _ask_again(post, error, last_sent, now=now, rng=rng)
     if found is not None:

@@ -12,7 +12,7 @@ from platforms.adapters.base import Processing, Published, Ready
 from scheduling.accounts import ConnectedAccount
 from scheduling.announcements import EVENTS
 from scheduling.asking import account_for_question
-from scheduling.caller import Caller
+from scheduling.caller import Caller, held
 from scheduling.claims import ClaimedPost
 from scheduling.records import AttemptResult, PostResult
 from scheduling.states import PostState
@@ -29,13 +29,10 @@ async def publish(
     """Send the post, segment by segment; progress is committed before the next request."""
     draft = await caller.draft(post, account)
     while True:
-        http = caller.http(account, post.scheduled_at)
-        try:
+        with caller.calling(account, "publish", post.scheduled_at) as http:
             step = await account.adapter.publish(
                 http, draft, post.progress, key=post.key(len(post.published_segments))
             )
-        finally:
-            caller.note(post, http)
         if isinstance(step, Published):
             return _published(caller, post, step, started)
         post.progress, post.in_doubt = step.progress, False
@@ -44,11 +41,11 @@ async def publish(
         committed_at = time.monotonic()
         await caller.commit(post)
         job.marked_at = committed_at
-        if hold := caller.hold(job):
-            return _paused_between(caller, post, hold, started)
+        if hold := await caller.admit(account, "publish"):
+            return _paused_between(caller, post, held(post, hold), started)
         if not caller.runner.lease_outlasts_a_call(job):
-            hold = PostResult(post, post.state, "the commit took too long", due=started)
-            return _paused_between(caller, post, hold, started)
+            late = PostResult(post, post.state, "the commit took too long", due=started)
+            return _paused_between(caller, post, late, started)
 
 
 def _published(caller: Caller, post: ClaimedPost, step: Published, started: float) -> PostResult:
@@ -100,15 +97,14 @@ async def check(
     caller: Caller, post: ClaimedPost, account: ConnectedAccount, started: float
 ) -> PostResult:
     account = await account_for_question(caller, account)
-    http = caller.http(account)
+    draft = await caller.draft(post, account)
     try:
-        step = await account.adapter.check(http, await caller.draft(post, account), post.progress)
+        with caller.calling(account, "find") as http:
+            step = await account.adapter.check(http, draft, post.progress)
     except ServiceError as error:
         if POLICIES[error.category].action is Action.FAIL:
             raise  # the network says that its work has failed
-        return _poll_again(caller, post, error, started)
-    finally:
-        caller.note(post, http)
+        return _poll_again(caller, post, account, error, started)
     now = caller.clock.now()
     if isinstance(step, Published):
         post.remote_ids = list(step.remote_ids)
@@ -129,7 +125,9 @@ async def check(
     )
 
 
-def _poll_again(caller: Caller, post: ClaimedPost, error: ServiceError, now: float) -> PostResult:
+def _poll_again(
+    caller: Caller, post: ClaimedPost, account: ConnectedAccount, error: ServiceError, now: float
+) -> PostResult:
     """Stay with the network's unfinished work: sending again could make a second copy."""
     wait = (error.retry_after or POLL_AGAIN).total_seconds()
     if post.sent_at and now - post.sent_at.timestamp() > POLL_PATIENCE.total_seconds():
@@ -146,7 +144,7 @@ def _poll_again(caller: Caller, post: ClaimedPost, error: ServiceError, now: flo
         post,
         S.PROCESSING,
         "could not ask",
-        due=caller.close_gate(post, error, now, now + wait),
+        due=caller.not_before(account, now, now + wait),
         category=error.category,
         error=f"Could not ask how far the network is ({error.detail}); asked again soon.",
     )

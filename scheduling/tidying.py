@@ -23,4 +23,6 @@ def tidy() -> None:
     )
     RateLimitState.objects.filter(
         Q(blocked_until__lt=Now()) & (Q(resets_at=None) | Q(resets_at__lt=Now()))
-    ).update(blocked_until=None, reason="", consecutive_429=0, updated_at=Now())
+    ).filter(breaker=RateLimitState.Breaker.CLOSED).update(
+        blocked_until=None, reason="", consecutive_429=0, spacing_ms=0, updated_at=Now()
+    )

@@ -47,12 +47,23 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """One allowance: `calls` per `window` and scope ("connection", "app" or "host")."""
+    """One allowance: `calls` per `window` and scope ("connection", "app" or "host").
+
+    `name` is the operation it is for (publish, prepare, find, ...; "other" for those without one
+    of their own), followed by a dot and more where an operation has several: "publish.24h".
+    `counted`: the network's answers do not tell what is left, so we count.
+    """
 
     name: str
     scope: str
     calls: int
     window: timedelta
+    counted: bool = False
+
+    @property
+    def operation(self) -> str:
+        """Return the kind of call this bucket is for."""
+        return self.name.partition(".")[0]
 
 
 class Safety(StrEnum):
@@ -225,6 +236,7 @@ class Adapter:
     capabilities: ClassVar[frozenset[Capability]]
     errors: ClassVar[ErrorTable]
     buckets: ClassVar[tuple[Bucket, ...]] = ()
+    adaptive_spacing: ClassVar[bool] = False  # its limits are secret: keep an account's calls apart
     retry_safety: ClassVar[RetrySafety]
     credential_keys: ClassVar[Mapping[str, str]] = {}
     options_schema: ClassVar[Mapping[str, Any]] = {}  # JSON Schema of `Draft.options`

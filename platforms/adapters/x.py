@@ -48,11 +48,11 @@ from platforms.adapters.x_reading import (
     counters_of,
     data_of,
     has_id,
+    hint_of,
     is_same,
     operation_of,
     provider_code,
     reason_of,
-    reset_of,
     retry_after,
 )
 
@@ -108,8 +108,8 @@ class X(Adapter):
     # docs.x.com/x-api/fundamentals/rate-limits; where two pages differ, the lower number.
     buckets = (
         Bucket("publish", "connection", 100, timedelta(minutes=15)),
-        Bucket("publish", "connection", 300, timedelta(hours=3)),
-        Bucket("publish", "app", 10_000, timedelta(hours=24)),
+        Bucket("publish.3h", "connection", 300, timedelta(hours=3)),
+        Bucket("publish.24h", "app", 10_000, timedelta(hours=24)),
         Bucket("prepare", "connection", 500, timedelta(minutes=15)),
         Bucket("find", "connection", 900, timedelta(minutes=15)),
         Bucket("delete", "connection", 50, timedelta(minutes=15)),
@@ -164,19 +164,14 @@ class X(Adapter):
         return OAuth1(config.consumer_key, config.consumer_secret, token, str(secret).strip())
 
     def rate_hints(self, response: Response) -> Sequence[RateHint]:
-        headers = response.headers
-        remaining, reset = headers.get("x-rate-limit-remaining"), reset_of(response, "rate-limit")
-        if remaining is None or reset is None or not remaining.isdecimal():
-            return ()
-        limit = headers.get("x-rate-limit-limit", "")
-        return (
-            RateHint(
-                operation_of(response),
-                limit=int(limit) if limit.isdecimal() else None,
-                remaining=int(remaining),
-                resets_at=reset,
-            ),
+        operation = operation_of(response)
+        families = (  # header family, bucket, scope
+            ("rate-limit", operation, "connection"),
+            ("user-limit-24hour", f"{operation}.24h", "connection"),
+            ("app-limit-24hour", f"{operation}.24h", "app"),
         )
+        hints = (hint_of(response, *family) for family in families)
+        return [hint for hint in hints if hint is not None]
 
     # --- before publishing --------------------------------------------------------------------
     def violations(self, draft: Draft) -> list[Violation]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.errors import ErrorCategory as C
 from engine.http import Response
-from platforms.adapters.base import Account, ErrorTable, Segment, is_id
+from platforms.adapters.base import Account, ErrorTable, RateHint, Segment, is_id
 from platforms.adapters.texts import comparable
 
 ERRORS: ErrorTable = {  # (status, provider code) -> category
@@ -125,6 +125,17 @@ def _old_code(answer: Mapping[str, Any]) -> str:
 def reset_of(response: Response, name: str) -> datetime | None:
     value = response.headers.get(f"x-{name}-reset", "")
     return datetime.fromtimestamp(int(value), UTC) if re.fullmatch(r"[0-9]{1,10}", value) else None
+
+
+def hint_of(response: Response, name: str, bucket: str, scope: str) -> RateHint | None:
+    """Return what one family of headers (x-<name>-limit, -remaining, -reset) says of a bucket."""
+    remaining = response.headers.get(f"x-{name}-remaining", "")
+    reset = reset_of(response, name)
+    if reset is None or not remaining.isdecimal():
+        return None
+    limit = response.headers.get(f"x-{name}-limit", "")
+    known = int(limit) if limit.isdecimal() else None
+    return RateHint(bucket, scope, known, int(remaining), reset)
 
 
 def operation_of(response: Response) -> str:

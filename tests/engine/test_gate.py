@@ -9,16 +9,20 @@ import pytest
 from django.db import DatabaseError
 from django.db.models.functions import Now
 
-from engine.gate import AFTER_BLOCK_JITTER_SECONDS, Gate, Key
+from engine.allowances import GatePolicy
+from engine.gate import AFTER_BLOCK_JITTER_SECONDS, Gate, Key, Passage
 from engine.models import RateLimitState
 from scheduling.operations import clear_limit
 
-KEY: Key = ("connection", "1", "publish")
+KEY: Key = ("connection", "1", "all")
+PUBLISH: Key = ("connection", "1", "publish")
 OTHER: Key = ("app", "x", "all")
+WAY = Passage("x", own=KEY, shared=OTHER, told=(PUBLISH,))
+STRANGER = Passage("y", own=("connection", "2", "all"), shared=("app", "y", "all"))
 MINUTE = timedelta(minutes=1)
 
 
-def note(gate: Gate, *, remaining: int | None, resets_at: float | None, key: Key = KEY) -> None:
+def note(gate: Gate, *, remaining: int | None, resets_at: float | None, key: Key = PUBLISH) -> None:
     gate.note(
         key,
         platform="x",
@@ -30,27 +34,27 @@ def note(gate: Gate, *, remaining: int | None, resets_at: float | None, key: Key
 
 def block(gate: Gate, now: float, seconds: float | None, key: Key = KEY) -> float:
     wait = None if seconds is None else timedelta(seconds=seconds)
-    return gate.block(key, platform="x", now=now, retry_after=wait, reason="too many posts")
+    return gate.refused(key, platform="x", now=now, retry_after=wait, reason="too many posts")
 
 
 # --- answers from memory ----------------------------------------------------------------------
 def test_an_unknown_bucket_is_free() -> None:
-    assert Gate().hold([KEY], time.time()) is None
+    assert Gate().hold(WAY, time.time()) is None
 
 
 def test_a_block_holds_until_its_end_and_says_why() -> None:
     gate, now = Gate(), 1_000_000.0
     assert block(gate, now, 60) == now + 60
-    held = gate.hold([KEY], now, jitter=False)
+    held = gate.hold(WAY, now, jitter=False)
     assert held is not None
     assert (held.until, held.reason) == (now + 60, "too many posts")
-    assert gate.hold([KEY], now + 60) is None
+    assert gate.hold(WAY, now + 60) is None
 
 
 def test_those_that_waited_do_not_all_start_in_the_same_instant() -> None:
     gate, now = Gate(), 1_000_000.0
     block(gate, now, 60)
-    ends = {held.until for _ in range(50) if (held := gate.hold([KEY], now))}
+    ends = {held.until for _ in range(50) if (held := gate.hold(WAY, now))}
     assert len(ends) > 40
     assert now + 60 <= min(ends)
     assert max(ends) <= now + 60 + AFTER_BLOCK_JITTER_SECONDS
@@ -60,17 +64,17 @@ def test_the_longest_wait_of_several_buckets_counts() -> None:
     gate, now = Gate(), 1_000_000.0
     block(gate, now, 60)
     block(gate, now, 600, key=OTHER)
-    held = gate.hold([KEY, OTHER], now, jitter=False)
+    held = gate.hold(WAY, now, jitter=False)
     assert held is not None
     assert held.until == now + 600
-    assert gate.hold([("connection", "2", "publish")], now) is None
+    assert gate.hold(STRANGER, now) is None
 
 
 def test_an_allowance_is_used_up_by_what_is_in_flight() -> None:
     gate, now = Gate(), 1_000_000.0
     note(gate, remaining=3, resets_at=now + 90)
-    assert gate.hold([KEY], now, in_flight=2) is None
-    held = gate.hold([KEY], now, in_flight=3, jitter=False)
+    assert gate.hold(WAY, now, in_flight=2) is None
+    held = gate.hold(WAY, now, in_flight=3, jitter=False)
     assert held is not None
     assert held.until == now + 90
     assert "used up" in held.reason
@@ -79,35 +83,43 @@ def test_an_allowance_is_used_up_by_what_is_in_flight() -> None:
 def test_a_window_that_is_over_says_nothing() -> None:
     gate, now = Gate(), 1_000_000.0
     note(gate, remaining=0, resets_at=now - 1)
-    assert gate.hold([KEY], now) is None
+    assert gate.hold(WAY, now) is None
 
 
 def test_within_one_window_the_lowest_count_is_the_truth() -> None:
     gate, now = Gate(), 1_000_000.0
     note(gate, remaining=1, resets_at=now + 90)
     note(gate, remaining=5, resets_at=now + 90.5)  # an answer that overtook another
-    assert gate.hold([KEY], now, in_flight=1) is not None
+    assert gate.hold(WAY, now, in_flight=1) is not None
     note(gate, remaining=5, resets_at=now + 990)  # the next window
-    assert gate.hold([KEY], now, in_flight=4) is None
+    assert gate.hold(WAY, now, in_flight=4) is None
 
 
 def test_without_a_wish_of_the_network_the_window_s_end_counts() -> None:
     gate, now = Gate(), 1_000_000.0
     note(gate, remaining=0, resets_at=now + 90)
-    assert block(gate, now, None) == now + 90
+    ends = gate.refilled_at(WAY, now)
+    until = gate.refused(
+        KEY, platform="x", now=now, retry_after=None, reason="too many", resets_at=ends
+    )
+    assert until == now + 90
 
 
 def test_without_any_hint_the_wait_grows_with_each_refusal(settings: object) -> None:
+    settings.GATE_POLICY = GatePolicy(breaker_enabled=False)  # type: ignore[attr-defined]
     settings.RETRY_BASE_DELAY = timedelta(seconds=5)  # type: ignore[attr-defined]
     settings.RETRY_MAX_DELAY = timedelta(minutes=15)  # type: ignore[attr-defined]
     for refusals, bound in ((1, 10), (2, 15), (4, 45), (9, 905)):
         longest = 0.0
         for _ in range(30):
             gate, now = Gate(), 1_000_000.0
+            before = now
             for _ in range(refusals):
-                until = block(gate, now, None) - now
-            longest = max(longest, until)
-            assert 5 <= until <= bound
+                now = (until := block(gate, now, None))  # asked again at once, refused again
+                wait = until - before
+                before = until
+            longest = max(longest, wait)
+            assert 5 <= wait <= bound
         assert longest > bound / 3
 
 
@@ -123,15 +135,16 @@ def test_what_one_process_learns_holds_the_other() -> None:
     one, two, now = Gate(), Gate(), time.time()
     two.db_sync()
     block(one, now, 60)
-    note(one, remaining=2, resets_at=round(now) + 90, key=OTHER)
+    note(one, remaining=2, resets_at=round(now) + 90)
     one.db_write()
     two.db_sync()
-    held = two.hold([KEY], now, jitter=False)
+    held = two.hold(WAY, now, jitter=False)
     assert held is not None
     assert held.until == pytest.approx(now + 60, abs=0.001)
     assert held.reason == "too many posts"
-    assert two.hold([OTHER], now, in_flight=1) is None
-    assert two.hold([OTHER], now, in_flight=2) is not None
+    other = Passage("x", own=("connection", "2", "all"), told=(PUBLISH,))
+    assert two.hold(other, now, in_flight=1) is None
+    assert two.hold(other, now, in_flight=2) is not None
 
 
 @pytest.mark.django_db
@@ -140,7 +153,7 @@ def test_a_new_process_starts_with_what_is_known() -> None:
     gate.db_sync()
     late = Gate()
     late.db_sync()
-    assert late.hold([KEY], time.time()) is not None
+    assert late.hold(WAY, time.time()) is not None
 
 
 @pytest.mark.django_db
@@ -154,7 +167,7 @@ def test_another_process_s_longer_block_survives_our_shorter_one() -> None:
     two.db_sync()
     one.db_sync()
     for gate in (one, two):
-        held = gate.hold([KEY], now, jitter=False)
+        held = gate.hold(WAY, now, jitter=False)
         assert held is not None
         assert held.until == pytest.approx(now + 900, abs=0.001)
 
@@ -195,7 +208,7 @@ def test_a_limit_that_staff_cleared_holds_nobody() -> None:
     clear_limit(RateLimitState.objects.get().pk, actor="user:test")
     for gate in (one, two):
         gate.db_sync()
-        assert gate.hold([KEY], now) is None
+        assert gate.hold(WAY, now) is None
 
 
 @pytest.mark.django_db
@@ -210,7 +223,7 @@ def test_rows_are_read_by_the_database_s_clock_whatever_this_host_s_says(
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 300)
     gate.db_sync()
-    held = gate.hold([KEY], now, jitter=False)
+    held = gate.hold(WAY, now, jitter=False)
     assert held is not None
     row.refresh_from_db()
     assert row.blocked_until is not None

@@ -144,10 +144,19 @@ class Desk:
         self.is_stopping = False
         self.lease_lasts: Callable[[], bool] = lambda: True
         self.busy: dict[Hashable, int] = {}
+        self.told: list[asyncio.Future[Any]] = []
 
     # --- what the workload asks its runner ---------------------------------------------------
     def in_flight(self, lane: Hashable) -> int:
         return self.busy.get(lane, 0)
+
+    @property
+    def in_flight_all(self) -> int:
+        return sum(self.busy.values())
+
+    def soon(self, function: Callable[[], None]) -> None:
+        """Run on the database thread, as `MainThread` has it."""
+        self.told.append(asyncio.ensure_future(self.database.run(function)))
 
     def lease_outlasts_a_call(self, job: Job) -> bool:
         return self.lease_lasts()
@@ -172,7 +181,10 @@ class Desk:
         async def once() -> PostResult | None:
             await self.workload.open(self)  # type: ignore[arg-type]
             try:
-                return await self.workload.call(job)
+                result = await self.workload.call(job)
+                await asyncio.gather(*self.told)
+                self.told.clear()
+                return result
             finally:
                 await self.workload.close()
 

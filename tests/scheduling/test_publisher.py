@@ -334,7 +334,7 @@ def test_a_draining_slot_stops_between_two_uploads(desk: Desk, network: Scripted
 
 # --- the gate ---------------------------------------------------------------------------------
 def close(desk: Desk, account: SocialConnection, wait: timedelta) -> None:
-    desk.workload.caller.gate.block(
+    desk.workload.caller.gate.refused(
         ("connection", str(account.pk), "all"),
         platform=account.platform,
         now=time.time(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -99,7 +100,7 @@ def settle(
             post,
             draft,
             network,
-            None,  # type: ignore[arg-type]
+            nullcontext,  # type: ignore[arg-type]
             Evidence(NOW - age, NOW - age, remote_ids, "unknown"),
             now=NOW,
             tries_per_run=TRIES,
