@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from engine.batcher import Batcher
+from engine.crash_points import reach
 from engine.errors import ErrorCategory, ServiceError
 from engine.gate import Gate, Hold
 from engine.http import Http, HttpPool
@@ -167,10 +168,13 @@ class Caller:
     async def refresh(self, account: ConnectedAccount) -> ConnectedAccount:
         connection, database = account.connection, self.runner.database
         if await database.run(take_refresh_lease, connection.pk, connection.version):
+            reach("refresh.leased")
             try:
                 with self.calling(account, "refresh") as http:
                     fresh = await account.adapter.refresh(http, account.credentials)
+                reach("refresh.fetched")
                 await database.run(store_refreshed, connection, account.credentials, fresh)
+                reach("refresh.stored")
             finally:
                 await database.run(end_refresh_lease, connection.pk)
         await database.run(self.accounts.load, [connection.pk])

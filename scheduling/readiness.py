@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 
+from engine.crash_points import reach
 from engine.errors import ErrorCategory, ServiceError
 from engine.gate import Hold
 from engine.runner import Job
@@ -128,12 +129,15 @@ async def _prepare(caller: Caller, post: ClaimedPost, account: ConnectedAccount)
             return None
         if hold := await caller.admit(account, "prepare"):
             return hold
+        reach("prepare.before")
         with caller.calling(account, "prepare") as http:
             step = await account.adapter.prepare(http, draft, post.progress)
+        reach("prepare.after")
         post.progress = step.progress
         if isinstance(step, Ready):
             post.progress_expires_at = step.expires_at
             post.needs_preparation = False
             return None
         await caller.commit(post)
+        reach("prepare.committed")
     raise ServiceError(ErrorCategory.MEDIA_ERROR, "The network never finished the upload.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
+from engine.crash_points import reach
 from engine.errors import ServiceError
 from engine.retry import POLICIES, Action
 from engine.runner import Job
@@ -39,7 +40,9 @@ async def publish(
         if isinstance(step, Processing):
             return _processing(caller, post, step, started)
         committed_at = time.monotonic()
+        reach("progress.before")
         await caller.commit(post)
+        reach("progress.after")
         job.marked_at = committed_at
         if hold := await caller.admit(account, "publish"):
             return _paused_between(caller, post, held(post, hold), started)
