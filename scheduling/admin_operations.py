@@ -76,6 +76,8 @@ class RateLimitStateAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
         "resets",
         "blocked",
         "breaker_badge",
+        "opens",
+        "spacing",
         "reason",
         "consecutive_429",
     )
@@ -133,6 +135,16 @@ class RateLimitStateAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
     def breaker_badge(self, state: RateLimitState) -> SafeString:
         tones = {"closed": GOOD, "open": BAD, "half_open": WARN}
         return badge(state.get_breaker_display(), tones[state.breaker])
+
+    @admin.display(description="one call may try")
+    def opens(self, state: RateLimitState) -> SafeString | str:
+        if state.breaker == RateLimitState.Breaker.CLOSED:
+            return NOTHING
+        return time_cell(state.open_until, with_distance=True)
+
+    @admin.display(description="calls kept apart")
+    def spacing(self, state: RateLimitState) -> str:
+        return f"{state.spacing_ms / 1000:g} s" if state.spacing_ms else NOTHING
 
 
 class PauseForm(ReasonForm):

@@ -137,6 +137,8 @@ class Desk:
         self.database = self.marks = MainThread()
         self.workload = PostWorkload()
         self.workload.caller.rng = random.Random(1)
+        self.workload.caller.runner = self  # type: ignore[assignment]
+        self.workload.caller.clock = self.clock
         slot = slots.open_slot("publish")
         assert slot is not None
         self.slot = slot
@@ -192,8 +194,6 @@ class Desk:
 
     def hold(self, job: Job) -> PostResult | None:
         """Ask the gate."""
-        self.workload.caller.runner = self  # type: ignore[assignment]
-        self.workload.caller.clock = self.clock
         return self.workload.hold(job)
 
     def record(self, *results: PostResult | None) -> None:
