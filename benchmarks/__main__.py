@@ -1,4 +1,4 @@
-"""`python -m benchmarks all|burst|spread|backlog|memory`: measure, print, keep the raw figures.
+"""`python -m benchmarks all|burst|spread|backlog|memory|fairness|soak`: measure, print, keep the raw figures.
 
     make bench ARGS="burst --runs 5"
 
@@ -17,8 +17,15 @@ from pathlib import Path
 from benchmarks.ground import open_ground
 from benchmarks.results import DIRECTORY, machine_facts, save
 
-NAMES = ("burst", "spread", "backlog", "memory")
-ALL = (["burst"], ["spread"], ["spread", "--kind", "sqlite"], ["backlog"], ["memory"])
+NAMES = ("burst", "spread", "backlog", "memory", "fairness", "soak")
+ALL = (  # not the soak, which alone takes ten minutes
+    ["burst"],
+    ["spread"],
+    ["spread", "--kind", "sqlite"],
+    ["backlog"],
+    ["memory"],
+    ["fairness"],
+)
 
 
 def main() -> int:

@@ -21,13 +21,14 @@ from scheduling.states import PostState
 
 CONNECTIONS = 200
 PER_WORKSPACE = 10
+CROWD_FROM = 1000  # external ids of a crowd's connections
 
 
 def make_connections() -> list[SocialConnection]:
     """Return the benchmark's connections, made on first use."""
-    known = list(SocialConnection.objects.filter(platform="x").order_by("external_id"))
-    if known:
-        return known
+    known = SocialConnection.objects.filter(platform="x", workspace__slug__startswith="bench-")
+    if found := list(known.order_by("external_id")):
+        return found
     with transaction.atomic():
         workspaces = Workspace.objects.bulk_create(
             Workspace(slug=f"bench-{n}", name=f"Bench {n}")
@@ -35,6 +36,15 @@ def make_connections() -> list[SocialConnection]:
         )
         return SocialConnection.objects.bulk_create(
             _connection(n, workspaces[n // PER_WORKSPACE]) for n in range(CONNECTIONS)
+        )
+
+
+def make_crowd(count: int) -> list[SocialConnection]:
+    """Return `count` further connections, all of one new workspace."""
+    with transaction.atomic():
+        workspace = Workspace.objects.create(slug="crowd", name="Crowd")
+        return SocialConnection.objects.bulk_create(
+            _connection(CROWD_FROM + n, workspace) for n in range(count)
         )
 
 

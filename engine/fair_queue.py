@@ -68,10 +68,14 @@ class FairQueue(Generic[T]):
                 return job
         return None
 
-    def drain(self) -> Iterator[T]:
-        """Empty the queue."""
-        levels, self._levels, self._size = self._levels, {}, 0
-        for owners in levels.values():
+    def __iter__(self) -> Iterator[T]:
+        for owners in self._levels.values():
             for lanes in owners.values():
                 for jobs in lanes.values():
                     yield from jobs
+
+    def drain(self) -> list[T]:
+        """Empty the queue and return what was in it."""
+        jobs = list(self)
+        self._levels, self._size = {}, 0
+        return jobs

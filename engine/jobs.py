@@ -11,7 +11,8 @@ The rules, each of which the others need:
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -27,11 +28,24 @@ class LostLease(Exception):
     """Somebody else was first: the row's token or state is no longer what this worker holds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """How a claim is dealt out: owners take turns, inside each its lanes, no lane gets much.
+
+    `lane_most` bounds the rows of one lane; the owners and lanes in `full` get none.
+    """
+
+    lane_most: int
+    full: Collection[uuid.UUID] = ()
+
+
 class LeasedJob(models.Model):
     """The columns and statements all leased jobs share; a model adds its states and payload."""
 
     graph: ClassVar[type[StateGraph]]
     sending: ClassVar[str]  # the state that the send mark sets: such a row may have been sent
+    owner_column: ClassVar[str]  # who must not starve, and ...
+    lane_column: ClassVar[str]  # ... what each owner's rows queue for; both for dealt claims
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     state: Any  # each job declares its own choices
@@ -56,26 +70,26 @@ class LeasedJob(models.Model):
         horizon: timedelta,
         lease: timedelta,
         columns: Sequence[str],
-        fair_by: str = "",
+        deal: Deal | None = None,
         extra_where: str = "",
         parameters: Sequence[Any] = (),
     ) -> list[tuple[Any, ...]]:
         """Lease up to `limit` free rows due within `horizon` and return their `columns`.
 
-        Rows come earliest first. With `fair_by` (a column such as workspace_id) the limit is
-        dealt out over that column's values instead, higher priority first inside each: used when
-        more is due than one claim can take. `extra_where` narrows the choice (trusted SQL, whose
-        placeholders `parameters` fill).
+        Rows come earliest first. With `deal` the limit is dealt out over owners and lanes
+        instead, higher priority first inside each: used when more is due than one claim can take.
+        `extra_where` narrows the choice (trusted SQL, whose placeholders `parameters` fill).
         """
         table = sql.table_of(cls)
         free = f"lease_slot IS NULL AND due_at <= {sql.now_plus(horizon)}"
         if extra_where:
             free += f" AND ({extra_where})"
-        chosen = (
-            _fair_choice(table, free, fair_by, limit)
-            if fair_by
-            else _early_choice(table, free, limit)
-        )
+        if deal is None:
+            chosen = _early_choice(table, free, limit)
+        else:
+            by = cls.owner_column, cls.lane_column
+            chosen = _dealt_choice(table, free, by, deal.lane_most, limit)
+            parameters = [sql.encode({"id": each} for each in deal.full), *parameters]
         statement = (
             f"UPDATE {table} SET lease_slot = %s, lease_expires_at = {sql.now_plus(lease)}, "  # noqa: S608
             f"fencing_token = fencing_token + 1 WHERE {chosen} RETURNING {', '.join(columns)}"
@@ -146,34 +160,48 @@ def _early_choice(table: str, free: str, limit: int) -> str:
     return _locked(inner)
 
 
-def _fair_choice(table: str, free: str, fair_by: str, limit: int) -> str:
-    """Return the WHERE of a claim that deals the limit out over the values of `fair_by`.
+def _dealt_choice(table: str, free: str, by: tuple[str, str], lane_most: int, limit: int) -> str:
+    """Return the WHERE of a claim that deals the limit out over owners and their lanes.
 
-    The values are walked with one index probe each (a "loose index scan"); of the earliest rows of
-    each, its share goes by priority, then age. Rows of no value can crowd out another's.
+    `by` names their columns; the first placeholder takes those that are full. The lanes are walked
+    with one index probe each (a "loose index scan"), so however long the backlog of one is, only
+    `lane_most` of its rows are read; of these the first go by priority, then age.
     """
+    owner, lane = by
+    full = f"full_ones AS (SELECT v_id FROM {sql.recordset('f', {'id': sql.UUID})})"  # noqa: S608
+    has_room = " AND ".join(f"{key} NOT IN (SELECT v_id FROM full_ones)" for key in ("o", "l"))  # noqa: S608
+    places = (
+        "dealt AS (SELECT id, priority, due_at, row_number() OVER "
+        "(PARTITION BY o ORDER BY priority DESC, turn, due_at) AS place FROM candidate)"
+    )
+    turn = "row_number() OVER (PARTITION BY o, l ORDER BY priority DESC, due_at) AS turn"
+    in_order = f"ORDER BY place, dealt.priority DESC, dealt.due_at LIMIT {limit:d}"
     if not sql.is_postgresql():
-        ranked = (
-            f"SELECT id FROM (SELECT id, priority, due_at, row_number() OVER "  # noqa: S608
-            f"(PARTITION BY {fair_by} ORDER BY priority DESC, due_at) AS place FROM {table} "
-            f"WHERE {free}) ORDER BY place, priority DESC, due_at LIMIT {limit:d}"
+        return (
+            f"id IN (WITH {full}, waiting AS (SELECT id, priority, due_at, {owner} AS o, "  # noqa: S608
+            f"{lane} AS l FROM {table} WHERE {free}), "
+            f"ranked AS (SELECT *, {turn} FROM waiting WHERE {has_room}), "
+            f"candidate AS (SELECT * FROM ranked WHERE turn <= {lane_most:d}), {places} "
+            f"SELECT id FROM dealt {in_order})"
         )
-        return f"id IN ({ranked})"
-    waiting = "lease_slot IS NULL AND due_at IS NOT NULL"
+
+    def first_lane(after: str = "") -> str:
+        return (
+            f"SELECT {owner} AS o, {lane} AS l FROM {table} "  # noqa: S608
+            f"WHERE lease_slot IS NULL AND due_at IS NOT NULL {after} "
+            f"ORDER BY {owner}, {lane} LIMIT 1"
+        )
+
     return (
-        "id = ANY(ARRAY("  # noqa: S608
-        "WITH RECURSIVE owner AS ("
-        f"(SELECT {fair_by} AS k FROM {table} WHERE {waiting} ORDER BY {fair_by} LIMIT 1) "
-        f"UNION ALL SELECT (SELECT {fair_by} FROM {table} WHERE {waiting} "
-        f"AND {fair_by} > owner.k ORDER BY {fair_by} LIMIT 1) FROM owner WHERE owner.k IS NOT NULL"
-        "), dealt AS ("
-        "SELECT c.id, c.priority, c.due_at, row_number() OVER "
-        "(PARTITION BY owner.k ORDER BY c.priority DESC, c.due_at) AS place FROM owner, LATERAL "
-        f"(SELECT id, priority, due_at FROM {table} WHERE {free} AND {fair_by} = owner.k "
-        f"ORDER BY due_at LIMIT {limit:d}) c WHERE owner.k IS NOT NULL) "
+        f"id = ANY(ARRAY(WITH RECURSIVE {full}, lane AS (({first_lane()}) "  # noqa: S608
+        "UNION ALL SELECT n.o, n.l FROM lane, LATERAL "
+        f"({first_lane(f'AND ({owner}, {lane}) > (lane.o, lane.l)')}) n), "
+        f"candidate AS (SELECT o, id, priority, due_at, {turn} "
+        f"FROM lane, LATERAL (SELECT id, priority, due_at FROM {table} "
+        f"WHERE {free} AND {owner} = o AND {lane} = l ORDER BY due_at LIMIT {lane_most:d}) earliest "
+        f"WHERE {has_room}), {places} "
         f"SELECT p.id FROM {table} p JOIN dealt ON dealt.id = p.id WHERE p.lease_slot IS NULL "
-        f"ORDER BY dealt.place, dealt.priority DESC, dealt.due_at LIMIT {limit:d} "
-        "FOR UPDATE OF p SKIP LOCKED))"
+        f"{in_order} FOR UPDATE OF p SKIP LOCKED))"
     )
 
 

@@ -4,7 +4,9 @@ One asyncio loop, two database threads (marks on one; claims, records and sweeps
 that a slow claim never delays a send. What a job is and how it is called comes from a `Workload`;
 posts and notification deliveries run on the same loop.
 
-1. Claim free rows due within a few seconds; keep them on a heap by due moment.
+1. Claim free rows due within a few seconds; keep them on a heap by due moment. Earliest first
+   while that is in time; when more is due, dealt out over owners and lanes, so that what is held
+   never consists of one owner's or one lane's backlog.
 2. Shortly before its moment a job becomes ready; ready jobs leave in fair order, as far as the
    gate and the in-flight caps admit them.
 3. A batch is marked as sent in one statement. Only rows the database returns are called, not before
@@ -25,7 +27,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
@@ -38,6 +40,7 @@ from engine.clock import DatabaseClock
 from engine.crash_points import reach
 from engine.drain import is_draining
 from engine.fair_queue import FairQueue
+from engine.jobs import Deal
 
 log = logging.getLogger("carillon.runner")
 
@@ -50,6 +53,11 @@ MARK_AHEAD_MOST_SECONDS = 0.125  # ... but a cancel still wins until an eighth o
 CLAIM_INTERVAL_SECONDS = 0.25
 CLAIM_SHARES = 8  # one claim fills so much of the buffer: the other slots get theirs ...
 CLAIM_SHARE_LEAST = 32  # ... but a claim is worth its while
+HELD_LEAST = 4 * CLAIM_SHARE_LEAST
+HELD_PER_CALL = 10  # claimed jobs worth holding per call that may be in flight ...
+HELD_SECONDS = 30.0  # ... but no more than can be sent in this time, well within a claim's lease
+OWNER_SHARE = 0.75  # of what is held: one owner's backlog leaves room for the others' jobs
+LANE_AT_ONCE = 4  # calls in flight that networks usually allow a lane
 TICK_SECONDS = 1.0
 SUCCESSOR_PATIENCE_SECONDS = 30.0
 TAKE_BACK_AGAIN_SECONDS = 0.5
@@ -99,7 +107,7 @@ class Workload(Protocol[ResultT]):
     concurrency: int
 
     def db_start(self, slot_id: int, worker: str) -> None: ...
-    def db_claim(self, limit: int, *, saturated: bool) -> list[Job]: ...
+    def db_claim(self, limit: int, *, ahead: int, deal: Deal | None) -> list[Job]: ...
     def db_mark(self, jobs: Sequence[Job]) -> set[uuid.UUID]: ...
     def db_release(self, jobs: Sequence[Job]) -> None: ...
     def db_take_back(self, jobs: Sequence[Job]) -> None: ...
@@ -161,17 +169,18 @@ class Runner(Generic[ResultT]):
         self._lanes: Counter[Hashable] = Counter()
         self._marked = 0  # marked jobs whose call has not ended
         self._sending = asyncio.Semaphore(workload.concurrency)
-        self._unmarked = asyncio.Semaphore(UNMARKED_AT_ONCE)
+        self._unmarked: FairQueue[Job] = FairQueue()  # claimed, to be called without a mark
+        self._unmarked_calls = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._results: list[ResultT] = []
         self._recording = 0
         self._wake = asyncio.Event()
         self._claim_now = asyncio.Event()
         self._flush_now = asyncio.Event()
-        self._saturated = False
+        self._saturated = False  # more is due than one claim takes
+        self._full: frozenset[Hashable] = frozenset()  # after the last claim
         self._stopping = False
         self._retiring = False
-        self._buffer = max(64, workload.concurrency * 10)
         self._call_seconds = 0.0  # moving average
         self._stop_at = time.monotonic() + settings.SLOT_RUN.total_seconds() * random.uniform(  # noqa: S311 - spreads hand-overs
             0.7, 1.3
@@ -243,8 +252,10 @@ class Runner(Generic[ResultT]):
     async def _drain(self) -> None:
         """Give unsent claims back, finish what is in flight, record everything."""
         self._stopping = True
-        unsent = [job for _, _, job in self._heap] + list(self._ready.drain())
+        unsent = list(self._held_jobs())
         self._heap.clear()
+        self._ready.drain()
+        self._unmarked.drain()
         if unsent:
             with contextlib.suppress(DatabaseError, InterfaceError):
                 await self.database.run(self.workload.db_release, unsent)
@@ -264,24 +275,62 @@ class Runner(Generic[ResultT]):
             await asyncio.sleep(0.02)
 
     def _held(self) -> int:
-        return len(self._heap) + len(self._ready)
+        return len(self._heap) + len(self._ready) + len(self._unmarked)
+
+    def _held_jobs(self) -> Iterator[Job]:
+        """Return everything claimed whose work has not begun."""
+        return itertools.chain((job for _, _, job in self._heap), self._ready, self._unmarked)
 
     # --- claim ----------------------------------------------------------------------------
 
     async def _claim_loop(self) -> None:
         """Claim a share four times a second, so that slots divide what is due; more when dry."""
         while not self._stopping:
-            space = self._buffer - self._held()
-            share = min(space, max(CLAIM_SHARE_LEAST, self._buffer // CLAIM_SHARES))
+            most = self._held_most()
+            share = min(most - self._held(), max(CLAIM_SHARE_LEAST, most // CLAIM_SHARES))
             got = await self._claim(share) if share > 0 else 0
-            more = got >= share > 0
-            is_dry = self._held() < self.workload.concurrency and self._is_pressing()
-            self._saturated = more and is_dry
+            more, is_pressing = got >= share > 0, self._is_pressing()
+            self._saturated = more and is_pressing
+            self._full = self._full_ones()
             self._claim_now.clear()
-            if more and is_dry:
+            if self._saturated and self._held() < self.workload.concurrency:
                 continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._claim_now.wait(), CLAIM_INTERVAL_SECONDS)
+
+    def _held_most(self) -> int:
+        """Return how many jobs to hold: no more than leave long before their claims run out."""
+        calls = HELD_SECONDS / max(self._call_seconds, HELD_SECONDS / HELD_PER_CALL)
+        return max(HELD_LEAST, round(self.workload.concurrency * max(1.0, calls)))
+
+    def _lane_most(self) -> int:
+        """Return how many jobs of a lane to hold: those it can send until the claim after next."""
+        rounds = 2 * CLAIM_INTERVAL_SECONDS / max(self._call_seconds, 0.001)
+        return min(self._held_most() // CLAIM_SHARES, round(LANE_AT_ONCE * max(2.0, rounds)))
+
+    def _full_ones(self) -> frozenset[Hashable]:
+        """Return the owners and lanes of which enough is held: the room left is for others."""
+        owners: Counter[Hashable] = Counter()
+        lanes: Counter[Hashable] = Counter()
+        for job in self._held_jobs():
+            owners[job.owner] += 1
+            lanes[job.lane] += 1
+        owner_most, lane_most = OWNER_SHARE * self._held_most(), self._lane_most()
+        return frozenset(
+            [owner for owner, held in owners.items() if held >= owner_most]
+            + [lane for lane, held in lanes.items() if held >= lane_most]
+        )
+
+    def _deal(self) -> Deal | None:
+        """Return how to deal the next claim out; None: earliest first, since nothing presses.
+
+        What was full after the last claim counts too: its backlog would fill an earliest-first
+        claim again, and again give up what it cannot send.
+        """
+        full = self._full_ones()
+        if not (full or self._full or self._saturated):
+            return None
+        return Deal(self._lane_most(), full)
 
     def _is_pressing(self) -> bool:
         """Say whether what we hold is due before the next claim would come."""
@@ -292,7 +341,12 @@ class Runner(Generic[ResultT]):
     async def _claim(self, limit: int) -> int:
         reach("claim.before", self.workload.kind)
         try:
-            jobs = await self.database.run(self.workload.db_claim, limit, saturated=self._saturated)
+            jobs = await self.database.run(
+                self.workload.db_claim,
+                limit,
+                ahead=UNMARKED_AT_ONCE - len(self._unmarked),
+                deal=self._deal(),
+            )
         except (DatabaseError, InterfaceError) as error:
             log.warning("claim.failed", extra={"error": type(error).__name__})
             await asyncio.sleep(CLAIM_INTERVAL_SECONDS)
@@ -306,18 +360,27 @@ class Runner(Generic[ResultT]):
             if job.marked:
                 heapq.heappush(self._heap, (job.due, next(self._order), job))
             else:
-                self._spawn(self._run_unmarked(job))
+                self._unmarked.push(job)
+        self._start_unmarked()
         if jobs:
             self._wake.set()
         return len(jobs)
 
-    async def _run_unmarked(self, job: Job) -> None:
-        async with self._unmarked:
-            if self._stopping:
-                with contextlib.suppress(DatabaseError, InterfaceError):
-                    await self.database.run(self.workload.db_release, [job])
+    def _start_unmarked(self) -> None:
+        """Begin the next calls without a mark, owners and lanes in turn."""
+        while self._unmarked_calls < UNMARKED_AT_ONCE:
+            job = self._unmarked.pop(lambda _: True)
+            if job is None:
                 return
+            self._unmarked_calls += 1
+            self._spawn(self._run_unmarked(job))
+
+    async def _run_unmarked(self, job: Job) -> None:
+        try:
             result = await self.workload.call(job)
+        finally:
+            self._unmarked_calls -= 1
+            self._start_unmarked()
         if result is not None:
             self.add_result(result)
         elif self._stopping:

@@ -18,6 +18,7 @@ from django.conf import settings
 
 from engine.errors import ErrorCategory, ServiceError
 from engine.gate import Gate, Hold, Key, Passage
+from engine.jobs import Deal
 from engine.runner import Job, Runner
 from notifications import clearance, deliveries, sweeper
 from notifications.channels.base import ChannelSender
@@ -60,7 +61,7 @@ class DeliveryWorkload:
         self._slot = slot_id
         self.db_tick()
 
-    def db_claim(self, limit: int, *, saturated: bool) -> list[Job]:
+    def db_claim(self, limit: int, *, ahead: int = 0, deal: Deal | None = None) -> list[Job]:
         """Claim due deliveries in small portions, sparing receivers that hold enough already."""
         jobs: list[Job] = []
         while self._may_send and len(jobs) < limit:

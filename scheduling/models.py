@@ -45,6 +45,8 @@ class ScheduledPost(LeasedJob):
 
     graph = PostGraph
     sending = PostState.PUBLISHING
+    owner_column = "workspace_id"
+    lane_column = "connection_id"
     State = PostState
 
     workspace = models.ForeignKey(
@@ -116,9 +118,9 @@ class ScheduledPost(LeasedJob):
                 name="post_due",
             ),
             models.Index(
-                fields=["workspace", "due_at"],
+                fields=["workspace", "connection", "due_at"],
                 condition=Q(lease_slot__isnull=True, due_at__isnull=False),
-                name="post_due_by_workspace",
+                name="post_due_by_connection",
             ),
             models.Index(
                 fields=["lease_slot"],

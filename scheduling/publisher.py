@@ -18,7 +18,7 @@ from django.db import DatabaseError, InterfaceError
 
 from engine import sql
 from engine.errors import ErrorCategory, ServiceError
-from engine.jobs import LostLease
+from engine.jobs import Deal, LostLease
 from engine.runner import Job, Runner
 from platforms.adapters.base import Adapter
 from scheduling import outage, sweeper
@@ -67,8 +67,10 @@ class PostWorkload:
         outage.check_installation()
         self.db_tick()
 
-    def db_claim(self, limit: int, *, saturated: bool) -> list[Job]:
-        """Claim due posts and, when there is room, posts to prepare ahead."""
+    def db_claim(
+        self, limit: int, *, ahead: int = PREPARE_AT_ONCE, deal: Deal | None = None
+    ) -> list[Job]:
+        """Claim due posts and, when there is room, up to `ahead` posts to prepare ahead."""
         if self._paused:
             return []
         rows = ScheduledPost.claim(
@@ -77,14 +79,15 @@ class PostWorkload:
             horizon=settings.CLAIM_AHEAD,
             lease=CLAIM_LEASE,
             columns=COLUMNS,
-            fair_by="workspace_id" if saturated else "",
+            deal=deal,
             # Questions to the network are asked at their moment: a call may land until then.
             extra_where=f"{_IS_WAITING} OR due_at <= {sql.now_plus()}",
         )
-        if len(rows) < limit:
+        ahead = min(ahead, PREPARE_AT_ONCE, limit - len(rows))
+        if ahead > 0:
             rows += ScheduledPost.claim(
                 self._slot,
-                limit=min(PREPARE_AT_ONCE, limit - len(rows)),
+                limit=ahead,
                 horizon=settings.LOOK_AHEAD,
                 lease=CLAIM_LEASE,
                 columns=COLUMNS,

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from engine import slots, sql
+from engine.jobs import Deal
 from engine.models import WorkerSlot
 from scheduling import services
 from scheduling.models import ScheduledPost
@@ -55,7 +56,7 @@ def claim(slot: int, limit: int, *, fair: bool = False) -> list[Held]:
         horizon=5 * SECOND,
         lease=LEASE,
         columns=("id", "fencing_token"),
-        fair_by="workspace_id" if fair else "",
+        deal=Deal(lane_most=limit) if fair else None,
     )
 
 

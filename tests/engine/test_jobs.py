@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from engine import sql
+from engine.jobs import Deal
 from engine.models import WorkerSlot
 from platforms.models import SocialConnection
 from scheduling.models import ScheduledPost
@@ -78,7 +80,29 @@ def test_a_fair_claim_gives_every_workspace_its_share() -> None:
         make_post(crowded, due_at=now - (40 - number) * SECOND)
     alone = make_post(lonely, due_at=now)
     assert alone.pk not in {pk for pk, _ in claim(limit=10)}
-    assert alone.pk in {pk for pk, _ in claim(limit=10, fair_by="workspace_id")}
+    assert alone.pk in {pk for pk, _ in claim(limit=10, deal=Deal(lane_most=50))}
+
+
+def test_a_dealt_claim_takes_no_more_of_a_lane_than_said_and_nothing_of_full_ones() -> None:
+    crowded, busy = make_connection(), make_connection()
+    beside = make_connection(workspace=crowded.workspace)
+    for account in (crowded, beside, busy):
+        for _ in range(8):
+            make_post(account)
+    held = {pk for pk, _ in claim(deal=Deal(3, full=[busy.workspace_id]))}
+    theirs = Counter(ScheduledPost.objects.filter(pk__in=held).values_list("connection", flat=True))
+    assert theirs == {crowded.pk: 3, beside.pk: 3}
+    held = {pk for pk, _ in claim(deal=Deal(3, full=[crowded.pk]))}
+    theirs = Counter(ScheduledPost.objects.filter(pk__in=held).values_list("connection", flat=True))
+    assert theirs == {beside.pk: 3, busy.pk: 3}
+
+
+def test_lanes_of_an_owner_take_turns_in_a_dealt_claim(connection: SocialConnection) -> None:
+    now = timezone.now()
+    for number in range(30):
+        make_post(connection, due_at=now - (40 - number) * SECOND)
+    alone = make_post(make_connection(workspace=connection.workspace), due_at=now)
+    assert alone.pk in {pk for pk, _ in claim(limit=2, deal=Deal(lane_most=50))}
 
 
 def test_a_fair_claim_takes_higher_priority_first(connection: SocialConnection) -> None:
@@ -87,7 +111,7 @@ def test_a_fair_claim_takes_higher_priority_first(connection: SocialConnection) 
         make_post(connection, due_at=now - (10 - number) * SECOND)
     urgent = make_post(connection, due_at=now, priority=9)
     other = make_post(make_connection(), due_at=now)
-    taken = {pk for pk, _ in claim(limit=6, fair_by="workspace_id")}
+    taken = {pk for pk, _ in claim(limit=6, deal=Deal(lane_most=50))}
     assert len(taken) == 6
     assert {urgent.pk, other.pk} <= taken
 
@@ -95,7 +119,7 @@ def test_a_fair_claim_takes_higher_priority_first(connection: SocialConnection) 
 def test_a_fair_claim_takes_all_when_all_fits(connection: SocialConnection) -> None:
     posts = [make_post(connection) for _ in range(3)]
     posts.append(make_post(make_connection(), due_at=timezone.now() + 60 * SECOND))
-    assert {pk for pk, _ in claim(fair_by="workspace_id")} == {post.pk for post in posts[:3]}
+    assert {pk for pk, _ in claim(deal=Deal(lane_most=50))} == {post.pk for post in posts[:3]}
 
 
 def test_released_claims_are_free_again_and_only_under_their_token(

@@ -139,17 +139,17 @@ def test_a_paused_or_copied_installation_claims_nothing_until_it_is_cleared(
     tell("https://customer.example/hook")
     workload = DeliveryWorkload()
     workload.db_start(77, "test")
-    assert workload.db_claim(10, saturated=False) == []
+    assert workload.db_claim(10) == []
     outage.resume(actor="user:ada")
     workload.db_tick()
-    assert len(workload.db_claim(10, saturated=False)) == 1
+    assert len(workload.db_claim(10)) == 1
 
 
 def test_an_installation_nobody_has_looked_at_yet_claims_nothing(db: None) -> None:
     tell("https://customer.example/hook")
     workload = DeliveryWorkload()
     workload.db_start(77, "test")
-    assert workload.db_claim(10, saturated=False) == []
+    assert workload.db_claim(10) == []
 
 
 def test_a_pause_between_claim_and_mark_wins(db: None) -> None:

@@ -171,7 +171,7 @@ class Desk:
 
     def claim(self, limit: int = 10) -> list[Job]:
         """Claim as the slot does four times a second."""
-        return self.workload.db_claim(limit, saturated=False)
+        return self.workload.db_claim(limit)
 
     def mark(self, job: Job) -> bool:
         """Commit the send mark; says whether it was accepted."""
