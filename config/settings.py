@@ -155,6 +155,7 @@ CALL_DEADLINE = timedelta(seconds=env.float("CALL_DEADLINE_SECONDS", default=20.
 PUBLISH_LEASE = timedelta(seconds=env.float("PUBLISH_LEASE_SECONDS", default=30.0))
 LEASE_MARGIN = timedelta(seconds=env.float("LEASE_MARGIN_SECONDS", default=5.0))
 RECONCILE_GRACE = timedelta(seconds=env.float("RECONCILE_GRACE_SECONDS", default=10.0))
+OUTCOME_REMINDER = timedelta(hours=env.float("OUTCOME_REMINDER_HOURS", default=24.0))
 SLOT_RUN = timedelta(seconds=env.float("SLOT_RUN_SECONDS", default=600.0))
 SLOT_TIME_TO_LIVE = timedelta(seconds=env.float("SLOT_TIME_TO_LIVE_SECONDS", default=3.0))
 FLUSH_INTERVAL = timedelta(

@@ -33,7 +33,7 @@ from engine.admin_lists import CappedAdmin
 from engine.models import Installation
 from engine.words import duration
 from platforms.models import SocialConnection
-from platforms.registry import ADAPTERS
+from platforms.registry import ADAPTERS, adapter_for
 from scheduling import admin_operations as admin_operations  # its pages register on import
 from scheduling.admin_actions import POST_ACTIONS
 from scheduling.admin_filters import (
@@ -46,9 +46,11 @@ from scheduling.admin_filters import (
     WorkspaceFilter,
 )
 from scheduling.admin_forms import PostForm, text_of
+from scheduling.drafts import account_of
 from scheduling.explanations import explain, lateness_of
 from scheduling.flight_recorder import flight_recorder
 from scheduling.models import ScheduledPost
+from scheduling.questions import next_part
 from scheduling.states import EDITABLE, PostState
 
 S = PostState
@@ -247,11 +249,28 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
 
     def describe(self, obj: ScheduledPost) -> SafeString:
         return format_html(
-            "{} <b>{}</b> {} · {} UTC",
+            "{} <b>{}</b> {} · {} UTC{}",
             self.state_badge(obj),
             self.excerpt(obj),
             self.account(obj),
             time_cell(obj.scheduled_at),
+            self.in_doubt(obj),
+        )
+
+    def in_doubt(self, post: ScheduledPost) -> SafeString | str:
+        """Return which part is in doubt and a link to where it would be; "" for other posts."""
+        if post.state != S.OUTCOME_UNKNOWN:
+            return ""
+        part = next_part(post)
+        text = Truncator(part.text).chars(EXCERPT_CHARS)
+        which = "" if part.of <= 1 else format_html(" · in doubt: {}, “{}”", part.name, text)
+        address = adapter_for(post.platform).account_address(account_of(post.connection))
+        if not address.startswith(("https://", "http://")):
+            return which
+        return format_html(
+            '{} · <a href="{}" target="_blank" rel="noopener noreferrer">look at the account ↗</a>',
+            which,
+            address,
         )
 
     # --- one post -----------------------------------------------------------------------------

@@ -27,9 +27,16 @@ class LiveForm(ReasonForm):
         required=False,
         max_length=1000,
         assume_scheme="https",
-        help_text="The post's public address at the network, if you have it.",
+        label="Address",
+        help_text="The public address of the part in doubt. Needed when more parts follow it.",
     )
-    field_order = ("permalink", "reason")
+    remote_id = forms.CharField(
+        required=False,
+        max_length=255,
+        label="Id at the network",
+        help_text="Only where the address does not tell it.",
+    )
+    field_order = ("permalink", "remote_id", "reason")
 
 
 class NotLiveForm(ReasonForm):
@@ -106,7 +113,10 @@ POST_ACTIONS = (
         label="Resolve: it is live",
         button="It is live",
         done="resolved as published",
-        consequence="The post ends as published. Nothing is sent again.",
+        consequence=(
+            "If it was the last part, the post ends as published. Otherwise the next part is "
+            "published below it, at once. The part itself is not sent again."
+        ),
         form_class=LiveForm,
         bulk=False,  # each has its own address
     ),
@@ -117,8 +127,26 @@ POST_ACTIONS = (
         label="Resolve: it is not live",
         button="It is not live",
         done="to be sent again",
-        consequence="A new run starts: it is sent again at once.",
+        consequence=(
+            "A new run starts: the part in doubt is sent again at once; parts that are live are "
+            "not."
+        ),
         warning=DOUBLE_POST,
         form_class=NotLiveForm,
+    ),
+    _action(
+        "requeue_in_doubt",
+        partial(services.requeue_post, confirm_not_live=True),
+        rule="resolve",
+        label="Requeue although the outcome is unknown",
+        button="Requeue",
+        done="requeued",
+        consequence=(
+            "A new run with a full set of attempts, at once, beginning with the part in doubt. It "
+            "is the same as saying that this part is not live."
+        ),
+        warning=DOUBLE_POST,
+        form_class=NotLiveForm,
+        bulk=False,  # each account has to be looked at
     ),
 )

@@ -64,6 +64,8 @@ class PostChange:
     permalink: str = ""
     category: str = ""
     reason: str = ""
+    attempt: int = 0  # the send whose outcome a person is asked about
+    reminder: int = 0  # how often they were asked before
 
     @classmethod
     def of(cls, post: ScheduledPost, *, event: str, reason: str = "") -> PostChange:
@@ -146,7 +148,10 @@ def _dedupe_key(change: PostChange, addressee: Addressee | None) -> str:
             return f"{account}:{addressee.connection_version}:{now:%Y-%m-%d}"
         if change.event == "post.held":
             return f"{account}:{now:%Y-%m-%dT%H}"
-    return f"{change.event}:{change.post_id}:{change.publish_run}:{change.content_version}"
+    run = f"{change.event}:{change.post_id}:{change.publish_run}:{change.content_version}"
+    if change.event == "post.needs_person":  # each part of a thread may come into doubt
+        return f"{run}:{change.attempt}:{change.reminder}"
+    return run
 
 
 def _data(change: PostChange) -> dict[str, Any]:
@@ -176,6 +181,7 @@ def _mail(change: PostChange, addressee: Addressee) -> dict[str, Any]:
         "scheduled_at": callbacks.instant(change.scheduled_at),
         "time_zone": addressee.time_zone,
         "reason": change.reason[:REASON_CHARS],
+        "reminder": change.reminder,
         # Spelt out: looking it up would load the whole site into every publisher.
         "path": f"/admin/scheduling/scheduledpost/{change.post_id}/change/",
     }

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 from functools import partial
 
 from django.conf import settings
 
 from engine.crash_points import reach
-from engine.errors import ErrorCategory
 from platforms.tokens import REFRESH_EARLY
 from scheduling.accounts import ConnectedAccount
 from scheduling.caller import Caller, expires_before
 from scheduling.claims import ClaimedPost
-from scheduling.reconciler import gather, reconcile
+from scheduling.ownership import Others, others_of
+from scheduling.questions import answered
+from scheduling.reconciler import Terms, could_not_look, gather, reconcile
 from scheduling.records import PostResult
-from scheduling.states import PostState
 
 log = logging.getLogger("carillon.publisher")
-
-S = PostState
-
-POLL_AGAIN = timedelta(seconds=30)
 
 
 async def ask(caller: Caller, post: ClaimedPost, account: ConnectedAccount) -> PostResult | None:
@@ -32,32 +27,40 @@ async def ask(caller: Caller, post: ClaimedPost, account: ConnectedAccount) -> P
         found = await _find_out(caller, post, await account_for_question(caller, account))
     except Exception as error:
         log.exception("reconcile.failed", extra={"post_id": str(post.id)})
-        return PostResult(
-            post,
-            S.OUTCOME_UNKNOWN,
-            "could not ask",
-            due=caller.clock.now() + POLL_AGAIN.total_seconds(),
-            category=ErrorCategory.OUTCOME_UNKNOWN,
-            error=f"Could not find out yet whether the post is live ({type(error).__name__}).",
-        )
+        return could_not_look(post, error, now=caller.clock.instant(), terms=_terms())
     reach("reconcile.after")
-    post.in_doubt = found is None
+    if found is None:
+        post.in_doubt, post.progress = True, answered(post.progress)
     return found
 
 
 async def _find_out(
     caller: Caller, post: ClaimedPost, account: ConnectedAccount
 ) -> PostResult | None:
+    now = caller.clock.instant()
+    evidence = await caller.runner.database.run(gather, post)
+
+    async def look_again() -> Others:
+        return await caller.runner.database.run(others_of, post, evidence.since(now))
+
     return await reconcile(
         post,
         await caller.draft(post, account),
         account.adapter,
         partial(caller.calling, account, "find"),
-        await caller.runner.database.run(gather, post),
-        now=caller.clock.instant(),
+        evidence,
+        now=now,
+        terms=_terms(),
+        rng=caller.rng,
+        look_again=look_again,
+    )
+
+
+def _terms() -> Terms:
+    return Terms(
         tries_per_run=settings.PUBLISHER_MAX_ATTEMPTS,
         may_land_for=settings.PUBLISH_LEASE + settings.RECONCILE_GRACE,
-        rng=caller.rng,
+        remind_after=settings.OUTCOME_REMINDER,
     )
 
 

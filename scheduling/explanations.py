@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from engine.words import duration, moment
 from platforms.models import ConnectionState
+from scheduling.questions import is_open, next_part
 from scheduling.states import CANCELLABLE, EDITABLE, REQUEUEABLE, PostState
 
 if TYPE_CHECKING:
@@ -170,13 +171,15 @@ def _processing(post: ScheduledPost, now: datetime) -> Explanation:
 
 def _outcome_unknown(post: ScheduledPost, now: datetime) -> Explanation:
     since = f" since {moment(post.sent_at, now=now)}" if post.sent_at else ""
-    headline = f"Outcome unknown{since}: no usable answer came from the network."
-    if post.due_at is not None:
+    part = next_part(post)
+    which = "" if part.of <= 1 else f" of {part.name}"
+    headline = f"Outcome{which} unknown{since}: no usable answer came from the network."
+    if not is_open(post):
         return Explanation(headline, _asks_again(post.due_at, now))
     return Explanation(
         f"Needs a person: {headline[0].lower()}{headline[1:]} Carillon cannot find out by itself.",
-        f"Look at {_account(post)}, then say here whether the post is live. Nothing is sent "
-        "until then.",
+        f"Look at {_account(post)}, then say here whether {part.name} is live. Nothing is sent "
+        f"until then.{_brought_up_again(post.due_at, now)}",
         needs_person=True,
     )
 
@@ -266,6 +269,12 @@ def _asks_again(due_at: datetime | None, now: datetime) -> str:
     if due_at is None or due_at <= now:
         return "Carillon is about to ask the network again."
     return f"Carillon asks it again at {moment(due_at, now=now)}."
+
+
+def _brought_up_again(due_at: datetime | None, now: datetime) -> str:
+    if due_at is None or due_at <= now:
+        return ""
+    return f" Carillon looks again, and reminds, at {moment(due_at, now=now)}."
 
 
 def _account(post: ScheduledPost) -> str:

@@ -31,7 +31,14 @@ async def failed(
     now = caller.clock.now()
     if post.in_doubt:
         due = caller.not_before(account, now, now + settings.PUBLISH_LEASE.total_seconds())
-        return still_in_doubt(post, error, started=started, now=now, due=due)
+        return still_in_doubt(
+            post,
+            error,
+            started=started,
+            now=now,
+            due=due,
+            remind_after=settings.OUTCOME_REMINDER,
+        )
     sent = post.state in {S.PUBLISHING, S.PROCESSING}
     attempt = post.attempt_of_run(
         settings.PUBLISHER_MAX_ATTEMPTS, is_counted=post.state == S.PUBLISHING

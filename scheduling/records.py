@@ -111,7 +111,8 @@ class AttemptResult:
 class PostResult:
     """Where a claimed post goes. `due` is epoch seconds, None when a person or nobody is next.
 
-    `event` names what to tell the outside, "" for nothing. The lease ends with this result.
+    `event` names what to tell the outside, "" for nothing, and `reminder` how often that was told
+    before. The lease ends with this result.
     """
 
     post: ClaimedPost
@@ -124,6 +125,7 @@ class PostResult:
     permalink: str = ""
     published: float | None = None
     event: str = ""
+    reminder: int = 0
     source: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -431,6 +433,8 @@ def _change(result: PostResult) -> PostChange:
         permalink=result.permalink or post.permalink,
         category=result.category,
         reason=result.error,
+        attempt=post.attempts,
+        reminder=result.reminder,
     )
 
 

@@ -27,7 +27,10 @@ from scheduling.models import (
     PostTransition,
     ScheduledPost,
 )
+from scheduling.ownership import noted_ids
+from scheduling.questions import Part, next_part
 from scheduling.rules import Invalid, content_errors, moment_errors, ownership_errors, shape_errors
+from scheduling.sightings import seen_remote_id
 from scheduling.states import CANCELLABLE, EDITABLE, REQUEUEABLE, PostState
 
 S = PostState
@@ -221,14 +224,27 @@ def cancel_post(post_id: uuid.UUID, *, actor: str, reason: str = "") -> Schedule
     return post
 
 
-def requeue_post(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
+def requeue_post(
+    post_id: uuid.UUID, *, actor: str, reason: str = "", confirm_not_live: bool = False
+) -> ScheduledPost:
     """Put a failed, dead, held, blocked or cancelled post back: a new run, its history stays.
 
     Segments that are live already are not published again. Never moves a published post, nor a
-    cancelled one whose external_id was scheduled again meanwhile.
+    cancelled one whose external_id was scheduled again meanwhile. An unknown outcome is requeued
+    only by somebody who confirms that it is not live: see `resolve_outcome`.
     """
     with transaction.atomic():
         post = _locked(post_id)
+        if post.state == S.OUTCOME_UNKNOWN:
+            if not confirm_not_live:
+                raise IllegalTransition(
+                    f"{_too_late('requeued', post)} Or look at the account and requeue it with "
+                    "confirm_not_live: if it is live after all, a second copy appears."
+                )
+            _require_settled(post)
+            _send_again(post, actor, reason or "requeued by a person: it is not live")
+            _audit(post, actor, "post.requeued", reason, {"confirmed_not_live": True})
+            return post
         if post.state not in REQUEUEABLE:
             raise IllegalTransition(_too_late("requeued", post))
         if (
@@ -269,11 +285,21 @@ def publish_now(post_id: uuid.UUID, *, actor: str, reason: str = "") -> Schedule
 
 
 def resolve_outcome(
-    post_id: uuid.UUID, *, actor: str, live: bool, permalink: str = "", reason: str = ""
+    post_id: uuid.UUID,
+    *,
+    actor: str,
+    live: bool,
+    permalink: str = "",
+    remote_id: str = "",
+    part: int | None = None,
+    reason: str = "",
 ) -> ScheduledPost:
-    """Settle an unknown outcome by a person's word: it is live (at `permalink`), or it is not.
+    """Settle an unknown outcome by a person's word: the part in doubt is live, or it is not.
 
-    "Not live" starts a new run at once; "live" ends the post as published.
+    The part is the first one not known to be live; `part` (from 1), if given, must be that one.
+    "Live" ends the post as published if it was the last part; otherwise the rest goes on below it,
+    so its remote id is needed: given, or read from `permalink`, its address. "Not live" sends it
+    again at once, in a new run. Raises Invalid for an address that cannot be that part's.
     """
     with transaction.atomic():
         post = _locked(post_id)
@@ -283,22 +309,68 @@ def resolve_outcome(
             )
         if post.lease_slot is not None:
             raise IllegalTransition("Carillon is asking the network about this post right now.")
-        now = timezone.now()
-        if not live and (safe_at := _landed_by(post)) > now:
+        doubtful = next_part(post)
+        if part is not None and part != doubtful.number:
             raise IllegalTransition(
-                f"The call may still take effect until {safe_at:%H:%M:%S} UTC: look again then."
+                f"In doubt is part {doubtful.number} of {doubtful.of}, not part {part}: "
+                "load the post again."
             )
         if live:
-            post.permalink = permalink or post.permalink
-            post.published_at = post.sent_at or now
-            post.last_category, post.last_error = "", ""
-            _move(post, S.PUBLISHED, actor, reason or "a person saw it live", due_at=None)
-            announce([PostChange.of(post, event="post.published")])
+            _end_doubt(post, doubtful, permalink, remote_id, actor, reason)
         else:
-            _start_new_run(post)
-            _move(post, S.SCHEDULED, actor, reason or "a person saw it is not live", due_at=now)
-        _audit(post, actor, "post.resolved", reason, {"live": live})
+            _require_settled(post)
+            _send_again(post, actor, reason or f"a person saw that {doubtful.name} is not live")
+        detail = {"live": live, "part": doubtful.number, "parts": doubtful.of}
+        _audit(post, actor, "post.resolved", reason, detail)
     return post
+
+
+def _end_doubt(
+    post: ScheduledPost, part: Part, permalink: str, remote_id: str, actor: str, reason: str
+) -> None:
+    """Take over a part that a person saw: the end of the post, or the rest goes on below it."""
+    remote_id = seen_remote_id(post, part, permalink, remote_id)
+    now = timezone.now()
+    known = [*post.progress.get("published", ()), *([remote_id] if remote_id else [])]
+    first_address = str(post.progress.get("permalink") or "")
+    if part.number == 1:
+        first_address = permalink
+    post.permalink = first_address or post.permalink
+    if part.is_last:
+        post.progress, post.remote_ids = {"published": known}, known
+        post.permalink = post.permalink or permalink  # a reply's address shows its thread
+        post.published_at = post.sent_at or now
+        post.last_category, post.last_error = "", ""
+        _move(post, S.PUBLISHED, actor, reason or "a person saw it live", due_at=None)
+        announce([PostChange.of(post, event="post.published")])
+        return
+    post.progress = {"published": known}
+    if first_address:
+        post.progress["permalink"] = first_address
+    _start_new_run(post)
+    going_on = f"a person saw {part.name} live; going on with part {part.number + 1}"
+    _move(post, S.SCHEDULED, actor, reason or going_on, due_at=now)
+
+
+def _require_settled(post: ScheduledPost) -> None:
+    """Raise IllegalTransition while "it is not live" cannot be known, or is known to be wrong."""
+    if post.lease_slot is not None:
+        raise IllegalTransition("Carillon is asking the network about this post right now.")
+    if (safe_at := _landed_by(post)) > timezone.now():
+        raise IllegalTransition(
+            f"The call may still take effect until {safe_at:%H:%M:%S} UTC: look again then."
+        )
+    noted = noted_ids(post)
+    if len(noted) > len(post.progress.get("published", ())):
+        raise IllegalTransition(
+            f"Meanwhile Carillon has learnt that it is live, with the id {noted[-1]} at the "
+            "network: reconcile it now."
+        )
+
+
+def _send_again(post: ScheduledPost, actor: str, reason: str) -> None:
+    _start_new_run(post)
+    _move(post, S.SCHEDULED, actor, reason, due_at=timezone.now())
 
 
 def reconcile_now(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
@@ -374,11 +446,21 @@ def _take_from_slots(post: ScheduledPost) -> None:
 
 
 def _start_new_run(post: ScheduledPost) -> None:
-    """A new run has its own idempotency keys and a full set of attempts; live segments stay."""
+    """A new run has its own idempotency keys and a full set of attempts; live segments stay.
+
+    Also those that only an attempt has noted: its worker had lost the row.
+    """
+    live = noted_ids(post)
+    if live and len(live) >= next_part(post).of:
+        raise IllegalTransition(
+            f"All of it is live already, with the id {live[0]} at the network: there is nothing "
+            "left to send."
+        )
     post.publish_run += 1
     post.max_attempts = post.attempts + settings.PUBLISHER_MAX_ATTEMPTS
     post.late_policy = LatePolicy.PUBLISH
-    post.progress = {k: v for k, v in post.progress.items() if k == "published"}
+    address = {k: v for k, v in post.progress.items() if k == "permalink"}
+    post.progress = {**address, "published": live} if live else {}
     post.progress_expires_at = None
     post.needs_preparation = post.media_count > 0
     post.last_category, post.last_error = "", ""

@@ -94,7 +94,7 @@ def _people_may(state: PostState) -> str:
     deeds = ((EDITABLE, "edit"), (CANCELLABLE, "cancel"), (REQUEUEABLE, "requeue"))
     may = [deed for kind, deed in deeds if state in kind]
     if state == PostState.OUTCOME_UNKNOWN:
-        may.append("resolve")
+        may += ["resolve", "requeue if it is not live"]
     return ", ".join(may) or "-"
 
 

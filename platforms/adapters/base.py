@@ -245,6 +245,7 @@ class Adapter:
     app_wide_codes: ClassVar[frozenset[str]] = frozenset()  # provider codes that concern the app
     config_class: ClassVar[type[Any]] = NoConfig
     config_variables: ClassVar[Mapping[str, str]] = {}  # config field -> environment variable
+    post_address: ClassVar[str] = ""  # an example; "" where addresses do not tell the remote id
 
     def __init__(self, config: Any = None) -> None:
         self.config = config if config is not None else self.config_class()
@@ -305,7 +306,8 @@ class Adapter:
         """Look for segment number `segment` among the account's posts made after `since`.
 
         Returns Published with `remote_ids` of just that segment, or None when it is not there.
-        Raises OUTCOME_UNKNOWN when the answer cannot be trusted (truncated list).
+        Never one of `spoken_for(progress)`: those are other segments, or other posts of the same
+        text. Raises OUTCOME_UNKNOWN when the answer cannot be trusted (truncated list).
         """
         raise NotImplementedError
 
@@ -328,6 +330,18 @@ class Adapter:
     async def metrics(self, http: Http, remote_ids: Sequence[str]) -> list[PostMetrics]:
         """Return the present counters of published posts."""
         raise NotImplementedError
+
+    # --- what people see ------------------------------------------------------------------
+    def account_address(self, account: Account) -> str:
+        """Return the account's public page, for people to look at; "" when it is not known."""
+        return ""
+
+    def remote_id_in(self, address: str, account: Account) -> str:
+        """Return the remote id that a post's public address tells; "" when it tells none.
+
+        Adapters that can read addresses say how one looks in `post_address`.
+        """
+        return ""
 
     # --- shared judgement -----------------------------------------------------------------
     def provider_code(self, response: Response) -> str:
@@ -384,6 +398,15 @@ class Adapter:
     def explain(self, response: Response) -> str:
         """Return the network's own reason in words for people (no secrets)."""
         return f"{self.name} answered HTTP {response.status}."
+
+
+def spoken_for(progress: Progress) -> frozenset[str]:
+    """Return the remote ids that `find` must pass over.
+
+    Progress key "published": this post's own finished segments; "taken": ids that belong to
+    other posts, put there by the engine for the question only.
+    """
+    return frozenset([*progress.get("published", ()), *progress.get("taken", ())])
 
 
 def sentence(text: str) -> str:

@@ -41,6 +41,7 @@ from platforms.adapters.base import (
     Safety,
     Violation,
     is_id,
+    spoken_for,
 )
 from platforms.adapters.checks import draft_violations
 from platforms.adapters.texts import comparable, plain_text
@@ -67,6 +68,9 @@ GRAPHEME = regex.compile(r"\X")
 LINK_CHARS = 23
 MEDIA_LIFE = timedelta(hours=20)
 POLL_AGAIN = timedelta(seconds=2)
+STATUS_PATH = re.compile(
+    r"/(?:web/)?(?:@[\w.-]+|users/[\w.-]+/statuses|statuses)/(?P<id>\d+)(?:[/?#].*)?"
+)
 FIND_PAGES = 5
 LIMIT_NAMES = (  # (where in `configuration`, name there, our name)
     ("statuses", "max_characters", "text_chars"),
@@ -118,6 +122,7 @@ class Mastodon(Adapter):
         "instance_url": "Address of the server, e.g. https://mastodon.social",
         "access_token": "Settings > Development: scopes read, write:statuses, write:media",
     }
+    post_address = "https://mastodon.social/@ada/1234567890"
     options_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
         "additionalProperties": False,
@@ -255,9 +260,10 @@ class Mastodon(Adapter):
         text = _comparable(wanted.text)
         spoiler = comparable(str(draft.options.get("spoiler_text") or ""))
         account_id = draft.account.external_id.rpartition(":")[2]
+        others = spoken_for(progress)
         async for status in self._statuses_since(http, account_id, since):
             if (
-                status["id"] not in done
+                status["id"] not in others
                 and status.get("in_reply_to_id") == parent
                 and len(status.get("media_attachments") or ()) == len(wanted.media)
                 and comparable(str(status.get("spoiler_text") or "")) == spoiler
@@ -289,6 +295,17 @@ class Mastodon(Adapter):
                 return
             params["max_id"] = page[-1]["id"]
         raise ServiceError(C.OUTCOME_UNKNOWN, "The account has too many statuses to look through.")
+
+    # --- what people see ------------------------------------------------------------------------
+    def account_address(self, account: Account) -> str:
+        return f"{account.instance_url}/@{account.username}" if account.instance_url else ""
+
+    def remote_id_in(self, address: str, account: Account) -> str:
+        """Read the address on the account's own server: elsewhere the post has another id."""
+        home = account.instance_url.rstrip("/")
+        rest = address.strip().removeprefix(home) if home else ""
+        found = STATUS_PATH.fullmatch(rest)
+        return found["id"] if found else ""
 
     # --- the account ----------------------------------------------------------------------------
     async def validate(self, http: Http) -> Account:

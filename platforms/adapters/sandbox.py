@@ -9,6 +9,7 @@ address; `processing` is the id of a post that the network still works on.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,7 @@ from platforms.adapters.base import (
     Safety,
     Violation,
     is_id,
+    spoken_for,
 )
 from platforms.adapters.checks import draft_violations
 
@@ -53,6 +55,7 @@ ERRORS: ErrorTable = {  # (status, the sandbox's code) -> category
 MEDIA_LIFE = timedelta(hours=24)
 POLL_AFTER = timedelta(seconds=1)
 FIND_LIMIT = 100
+POST_ADDRESS = re.compile(r"^https?://[^/]+/#sandbox-(?P<id>[\w-]+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class Sandbox(Adapter):
         "properties": {},
     }
     config_class = SandboxConfig
+    post_address = "http://127.0.0.1:8010/#sandbox-4711"
     config: SandboxConfig
 
     # --- what the http layer needs ----------------------------------------------------------
@@ -218,9 +222,10 @@ class Sandbox(Adapter):
         posts = response.json_object().get("posts")
         if not isinstance(posts, list) or not all(_is_post(post) for post in posts):
             raise self.unreadable(response, wrote=True)
+        others = spoken_for(progress)
         for post in posts:
             if (
-                post["id"] not in done
+                post["id"] not in others
                 and post.get("reply_to") == parent
                 and len(post.get("media") or ()) == len(wanted.media)
                 and str(post.get("text") or "").strip() == wanted.text.strip()
@@ -230,6 +235,14 @@ class Sandbox(Adapter):
         if len(posts) >= FIND_LIMIT:
             raise ServiceError(C.OUTCOME_UNKNOWN, "The account has too many posts to look through.")
         return None
+
+    # --- what people see ------------------------------------------------------------------------
+    def account_address(self, account: Account) -> str:
+        return f"{self.config.api_base}/?account={account.username}"
+
+    def remote_id_in(self, address: str, account: Account) -> str:
+        found = POST_ADDRESS.search(address.strip())
+        return found["id"] if found else ""
 
     # --- the account ----------------------------------------------------------------------------
     async def validate(self, http: Http) -> Account:

@@ -40,6 +40,7 @@ from platforms.adapters.base import (
     Safety,
     Violation,
     is_id,
+    spoken_for,
 )
 from platforms.adapters.checks import draft_violations
 from platforms.adapters.x_reading import (
@@ -59,6 +60,11 @@ from platforms.adapters.x_reading import (
 INVALID = re.compile("[\ufffe\ufeff\uffff]")  # twitter-text: invalid characters
 MAYBE_LINK = re.compile(r"\.[^\W\d_]")  # no link without a dot before its last label's letter
 CASHTAG = re.compile(r"(?<![\w$])\$[A-Za-z]{1,6}(?:[._][A-Za-z]{1,2})?(?!\w)")
+POST_ADDRESS = re.compile(  # also as the old names, the apps and their share buttons write it
+    r"https?://(?:www\.|mobile\.|m\.)?(?:x|twitter)\.com/\w+(?:/web)?"
+    r"/status(?:es)?/(?P<id>\d{1,19})(?:[/?#].*)?",
+    re.IGNORECASE,
+)
 FIND_PAGES = 5
 
 
@@ -138,6 +144,7 @@ class X(Adapter):
         },
     }
     config_class = XConfig
+    post_address = "https://x.com/ada/status/1234567890"
     config_variables: ClassVar[Mapping[str, str]] = {
         "consumer_key": "TWITTER_API_KEY",
         "consumer_secret": "TWITTER_API_SECRET",
@@ -269,8 +276,9 @@ class X(Adapter):
         done = list(progress.get("published", ()))
         wanted = draft.parts[segment]
         parent = done[segment - 1] if 0 < segment <= len(done) else None
+        others = spoken_for(progress)
         async for post in self._posts_since(http, draft, wanted.text, since):
-            if post["id"] not in done and is_same(post, wanted, parent, draft.account):
+            if post["id"] not in others and is_same(post, wanted, parent, draft.account):
                 progress = {**progress, "published": [*done, post["id"]]}
                 return Published((post["id"],), _permalink(draft, (*done, post["id"])[0]), progress)
         return None
@@ -306,6 +314,14 @@ class X(Adapter):
                 return
             params["pagination_token"] = str(meta["next_token"])
         raise ServiceError(C.OUTCOME_UNKNOWN, "X lists too many posts to look through.")
+
+    # --- what people see ------------------------------------------------------------------------
+    def account_address(self, account: Account) -> str:
+        return f"https://x.com/{account.username}" if account.username else ""
+
+    def remote_id_in(self, address: str, account: Account) -> str:
+        found = POST_ADDRESS.fullmatch(address.strip())
+        return found["id"] if found else ""
 
     # --- the account ----------------------------------------------------------------------------
     async def validate(self, http: Http) -> Account:

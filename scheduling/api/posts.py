@@ -21,7 +21,13 @@ from scheduling.api.filters import filtered
 from scheduling.api.pages import Pages
 from scheduling.api.problems import naming, unknown
 from scheduling.api.representations import attempt_json, post_json, transition_json
-from scheduling.api.serializers import PostChanges, PostInput, ReasonInput, ResolutionInput
+from scheduling.api.serializers import (
+    PostChanges,
+    PostInput,
+    ReasonInput,
+    RequeueInput,
+    ResolutionInput,
+)
 from scheduling.models import ScheduledPost
 
 
@@ -110,7 +116,12 @@ class CancelPost(PostAction):
 
 
 class RetryPost(PostAction):
-    """Put a failed, dead, held, blocked or cancelled post back in line."""
+    """Put a failed, dead, held, blocked or cancelled post back in line.
+
+    One whose outcome is unknown only with `confirm_not_live`.
+    """
+
+    body = RequeueInput
 
     def act(self, post: ScheduledPost, access: Access, wish: dict[str, Any]) -> ScheduledPost:
         """Requeue."""
@@ -126,7 +137,7 @@ class PublishPostNow(PostAction):
 
 
 class ResolvePost(PostAction):
-    """Settle an unknown outcome by what a person saw."""
+    """Settle an unknown outcome by what a person saw of the part in doubt."""
 
     body = ResolutionInput
 

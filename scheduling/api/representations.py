@@ -8,9 +8,13 @@ from typing import Any
 from django.utils import timezone
 
 from platforms.models import SocialConnection
+from platforms.registry import adapter_for
 from scheduling.api.fields import instant
+from scheduling.drafts import account_of
 from scheduling.explanations import explain
 from scheduling.models import PostTransition, PublishAttempt, ScheduledPost
+from scheduling.questions import next_part
+from scheduling.states import PostState
 
 Json = dict[str, Any]
 
@@ -60,9 +64,24 @@ def post_json(post: ScheduledPost, paused: bool, now: datetime | None = None) ->
         "explanation": explanation.headline,
         "next_step": explanation.next_step,
         "needs_person": explanation.needs_person,
+        "in_doubt": in_doubt_json(post),
         "callback_url": post.callback_url or None,
         "correlation_id": post.correlation_id,
         "created_at": instant(post.created_at),
+    }
+
+
+def in_doubt_json(post: ScheduledPost) -> Json | None:
+    """Return the part whose outcome is unknown and where to look; None for other posts."""
+    if post.state != PostState.OUTCOME_UNKNOWN:
+        return None
+    part = next_part(post)
+    address = adapter_for(post.platform).account_address(account_of(post.connection))
+    return {
+        "part": part.number,
+        "parts": part.of,
+        "text": part.text,
+        "account_address": address or None,
     }
 
 

@@ -155,11 +155,19 @@ class ReasonInput(StrictBody):
     reason = Text(required=False, allow_blank=True, default="", max_length=1000)
 
 
+class RequeueInput(ReasonInput):
+    """POST /posts/{id}/retry; `confirm_not_live` is asked for when the outcome is unknown."""
+
+    confirm_not_live = Flag(required=False, default=False)
+
+
 class ResolutionInput(ReasonInput):
-    """POST /posts/{id}/resolve: what a person saw."""
+    """POST /posts/{id}/resolve: what a person saw of the part in doubt."""
 
     live = Flag()
     permalink = WebAddress(required=False, allow_blank=True, default="", max_length=1000)
+    remote_id = Identifier(required=False, allow_blank=True, default="", max_length=255)
+    part = WholeNumber(required=False, min_value=1, max_value=MOST_SEGMENTS + 1)
 
 
 class ScheduleInput(Body):

@@ -121,9 +121,9 @@ def test_it_is_live_ends_the_post_at_its_address(
     staff: Client, connection: SocialConnection
 ) -> None:
     post = make_post(connection, state=S.OUTCOME_UNKNOWN)
-    act(staff, "resolve_live", [post], permalink="https://x.example/1", reason="seen")
+    act(staff, "resolve_live", [post], permalink="http://127.0.0.1:8010/#sandbox-17", reason="seen")
     assert state_of(post) == S.PUBLISHED
-    assert post.permalink == "https://x.example/1"
+    assert post.permalink == "http://127.0.0.1:8010/#sandbox-17"
 
 
 def test_it_is_not_live_warns_of_a_double_post_and_wants_a_look_first(
@@ -207,3 +207,46 @@ def test_the_way_back_stays_on_our_pages(
     form = {"ids": str(post.pk), "back": back}
     answer = staff.post(f"{POSTS}act/cancel/", form)
     assert answer["Location"] == f"{POSTS}{post.pk}/change/"
+
+
+def test_requeue_of_a_doubt_asks_in_plain_words_and_links_the_account(
+    staff: Client, connection: SocialConnection
+) -> None:
+    sent_at = timezone.now() - timedelta(minutes=5)
+    post = make_post(
+        connection,
+        state=S.OUTCOME_UNKNOWN,
+        sent_at=sent_at,
+        segments=[{"text": "one"}, {"text": "two"}],
+        progress={"published": ["16"]},
+    )
+    page = staff.get(f"{POSTS}act/requeue_in_doubt/?{urlencode({'ids': post.pk})}").content.decode()
+    assert "will see it twice" in page
+    assert "part 2 of 2" in page
+    assert f'href="http://127.0.0.1:8010/?account={connection.username}"' in page
+    unsure = staff.post(f"{POSTS}act/requeue_in_doubt/", {"ids": str(post.pk)})
+    assert "Look at the account first" in unsure.content.decode()
+    assert state_of(post) == S.OUTCOME_UNKNOWN
+    assert act(staff, "requeue_in_doubt", [post], looked="on", reason="gone") == "1 requeued."
+    assert state_of(post) == S.SCHEDULED
+    assert post.progress == {"published": ["16"]}
+    event = AuditEvent.objects.get(action="post.requeued")
+    assert (event.reason, event.detail) == ("gone", {"confirmed_not_live": True})
+
+
+def test_requeue_of_a_doubt_waits_until_the_call_cannot_land(
+    staff: Client, connection: SocialConnection
+) -> None:
+    post = make_post(connection, state=S.OUTCOME_UNKNOWN, sent_at=timezone.now())
+    said = act(staff, "requeue_in_doubt", [post], looked="on")
+    assert "may still take effect until" in said
+    assert state_of(post) == S.OUTCOME_UNKNOWN
+
+
+def test_a_wrong_address_is_refused_with_what_one_looks_like(
+    staff: Client, connection: SocialConnection
+) -> None:
+    post = make_post(connection, state=S.OUTCOME_UNKNOWN)
+    said = act(staff, "resolve_live", [post], permalink="https://x.example/1")
+    assert "One looks like http://127.0.0.1:8010/#sandbox-4711" in said
+    assert state_of(post) == S.OUTCOME_UNKNOWN

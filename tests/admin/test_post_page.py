@@ -105,7 +105,10 @@ def test_the_flight_recorder_tells_moves_and_attempts_in_time_order(
         (S.SCHEDULED, {"publish_now", "cancel"}),
         (S.PUBLISHED, set()),
         (S.DEAD_LETTER, {"requeue", "cancel"}),
-        (S.OUTCOME_UNKNOWN, {"reconcile_now", "resolve_live", "resolve_not_live"}),
+        (
+            S.OUTCOME_UNKNOWN,
+            {"reconcile_now", "resolve_live", "resolve_not_live", "requeue_in_doubt"},
+        ),
         (S.CANCELLED, {"requeue"}),
     ],
 )

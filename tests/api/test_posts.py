@@ -365,16 +365,81 @@ def test_publish_now_makes_it_due_at_once(api: Api, connection: SocialConnection
     assert AuditEvent.objects.filter(action="post.published_now").exists()
 
 
+SEEN = "http://127.0.0.1:8010/#sandbox-17"
+
+
+def in_doubt(connection: SocialConnection, **fields: Any) -> ScheduledPost:
+    sent_at = timezone.now() - timedelta(minutes=5)
+    return make_post(connection, state=PostState.OUTCOME_UNKNOWN, **{"sent_at": sent_at, **fields})
+
+
 @pytest.mark.parametrize(("live", "state"), [(True, "published"), (False, "scheduled")])
 def test_a_person_settles_an_unknown_outcome(
     api: Api, connection: SocialConnection, live: bool, state: str
 ) -> None:
     sent_at = timezone.now() - timedelta(minutes=5)
     post = make_post(connection, state=PostState.OUTCOME_UNKNOWN, sent_at=sent_at)
-    body = {"live": live, "permalink": "https://x.example/1", "reason": "looked"}
+    body = {"live": live, "permalink": SEEN, "reason": "looked"}
     shown = api.post(f"posts/{post.pk}/resolve", body).body
     assert shown["state"] == state
-    assert shown["permalink"] == ("https://x.example/1" if live else None)
+    assert shown["permalink"] == (SEEN if live else None)
+
+
+def test_an_answer_about_a_thread_names_the_part_and_the_rest_goes_on(
+    api: Api, connection: SocialConnection
+) -> None:
+    post = in_doubt(
+        connection,
+        segments=[{"text": text} for text in ("one", "two", "three", "four")],
+        progress={"published": ["16"]},
+    )
+    shown = api.get(f"posts/{post.pk}").body
+    assert shown["in_doubt"] == {
+        "part": 2,
+        "parts": 4,
+        "text": "two",
+        "account_address": f"http://127.0.0.1:8010/?account={connection.username}",
+    }
+    assert "part 2 of 4" in shown["explanation"]
+    path = f"posts/{post.pk}/resolve"
+    api.post(path, {"live": True, "part": 2}).problem(422, "invalid", "permalink")
+    assert api.post(path, {"live": True, "part": 1, "permalink": SEEN}).status == 409
+    shown = api.post(path, {"live": True, "part": 2, "permalink": SEEN}).body
+    assert (shown["state"], shown["in_doubt"]) == ("scheduled", None)
+    post.refresh_from_db()
+    assert post.progress == {"published": ["16", "17"]}
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        ({"permalink": "not an address"}, "permalink"),
+        ({"permalink": "ftp://x.example/1"}, "permalink"),
+        ({"permalink": "https://x.example/1"}, "permalink"),
+        ({"permalink": SEEN, "remote_id": "18"}, "remote_id"),
+        ({"part": 0}, "part"),
+        ({"url": SEEN}, "url"),
+    ],
+)
+def test_what_cannot_be_the_posts_address_is_refused(
+    api: Api, connection: SocialConnection, wish: dict[str, Any], field: str
+) -> None:
+    post = in_doubt(connection)
+    api.post(f"posts/{post.pk}/resolve", {"live": True, **wish}).problem(422, "invalid", field)
+    post.refresh_from_db()
+    assert post.state == PostState.OUTCOME_UNKNOWN
+
+
+def test_a_retry_of_an_unknown_outcome_needs_a_person_s_word(
+    api: Api, connection: SocialConnection
+) -> None:
+    post = in_doubt(connection)
+    refused = api.post(f"posts/{post.pk}/retry", {}).problem(409, "illegal_transition")
+    assert "a second copy appears" in refused["detail"]
+    assert api.post(f"posts/{post.pk}/retry", {"confirm_not_live": False}).status == 409
+    shown = api.post(f"posts/{post.pk}/retry", {"confirm_not_live": True, "reason": "looked"}).body
+    assert (shown["state"], shown["publish_run"]) == ("scheduled", 2)
+    assert AuditEvent.objects.get(action="post.requeued").detail == {"confirmed_not_live": True}
 
 
 def test_not_live_is_refused_while_the_call_may_still_land(
@@ -383,6 +448,9 @@ def test_not_live_is_refused_while_the_call_may_still_land(
     post = make_post(connection, state=PostState.OUTCOME_UNKNOWN, sent_at=timezone.now())
     refused = api.post(f"posts/{post.pk}/resolve", {"live": False, "reason": "looked"})
     assert refused.status == 409
+    confirmed = api.post(f"posts/{post.pk}/retry", {"confirm_not_live": True})
+    assert confirmed.status == 409
+    assert "may still take effect until" in confirmed.body["detail"]
     assert "may still take effect" in refused.body["detail"]
 
 

@@ -57,6 +57,7 @@ class Scripted(Adapter):
         self.script: dict[str, list[Step]] = {}
         self.calls: list[str] = []
         self.keys: list[str] = []
+        self.taken: list[list[str]] = []  # what each `find` was told to pass over
 
     def will(self, **script: Step | list[Step]) -> None:
         """Set the answers: will(publish=[error, Published(("1",))])."""
@@ -95,6 +96,7 @@ class Scripted(Adapter):
     async def find(
         self, http: Http, draft: Draft, progress: Progress, *, segment: int, since: datetime
     ) -> Any:
+        self.taken.append(list(progress.get("taken", ())))
         return self._next("find")
 
     async def refresh(self, http: Http, credentials: Mapping[str, Any]) -> Any:

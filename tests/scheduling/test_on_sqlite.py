@@ -17,6 +17,7 @@ FILES = [
     "tests/engine/test_gate.py",
     "tests/engine/test_slots.py",
     "tests/engine/test_schedules.py",
+    "tests/scheduling/test_doubt.py",
     "tests/scheduling/test_publisher.py",
     "tests/scheduling/test_records.py",
     "tests/scheduling/test_recovery.py",

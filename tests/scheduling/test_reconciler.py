@@ -26,7 +26,16 @@ from platforms.adapters.base import (
 from platforms.models import SocialConnection
 from scheduling.claims import ClaimedPost
 from scheduling.models import PublishAttempt, ScheduledPost
-from scheduling.reconciler import ASK_AGAIN_FOR, Evidence, gather, reconcile, still_in_doubt
+from scheduling.ownership import Others
+from scheduling.reconciler import (
+    ASK_AGAIN_FOR,
+    SAME_TEXT_AGAIN,
+    Evidence,
+    Terms,
+    gather,
+    reconcile,
+    still_in_doubt,
+)
 from scheduling.records import PostResult
 from scheduling.states import PostState
 from tests.factories import make_post
@@ -44,6 +53,8 @@ KEYS = RetrySafety(Safety.KEY, ttl=HOUR, min_wait=2 * SECOND, find_lag=LAG)
 SOME_KEYS = RetrySafety(Safety.KEY, ttl=HOUR, find_lag=LAG, per_server=True)
 FINDS = RetrySafety(Safety.FIND, ttl=timedelta(), find_lag=LAG)
 NOBODY = RetrySafety(Safety.PERSON, ttl=timedelta())
+NOBODY_ELSE = Others()
+REMIND_AFTER = 24 * HOUR
 
 
 def doubtful(*, parts: int = 1, published: tuple[str, ...] = (), attempts: int = 1) -> ClaimedPost:
@@ -88,24 +99,41 @@ def settle(
     find: Any = None,
     remote_ids: tuple[str, ...] = (),
     can_find: bool = True,
+    rested: timedelta | None = None,
+    before: Others = NOBODY_ELSE,
+    after: Others = NOBODY_ELSE,
+    now: datetime = NOW,
 ) -> tuple[PostResult | None, list[str]]:
-    """Reconcile a call made `age` ago; returns the result and what the network was asked."""
+    """Reconcile a call made `age` ago; returns the result and what the network was asked.
+
+    `before` and `after`: the account's other posts, as read before and after the network's answer.
+    """
     network = Scripted()
     network.retry_safety = safety  # type: ignore[misc]
     network.capabilities = frozenset({Capability.FIND} if can_find else ())  # type: ignore[misc]
     network.will(find=find)
-    draft = Draft(tuple(Segment(str(s["text"])) for s in post.segments), Account("1", "ada"))
+    draft = Draft(
+        tuple(Segment(str(s["text"])) for s in post.segments),
+        Account("1", "ada"),
+        post.first_comment,
+    )
+
+    async def look_again() -> Others:
+        return after
+
     result = asyncio.run(
         reconcile(
             post,
             draft,
             network,
             nullcontext,  # type: ignore[arg-type]
-            Evidence(NOW - age, NOW - age, remote_ids, "unknown"),
-            now=NOW,
-            tries_per_run=TRIES,
-            may_land_for=MAY_LAND_FOR,
+            Evidence(
+                now - age, now - (age if rested is None else rested), remote_ids, "unknown", before
+            ),
+            now=now,
+            terms=Terms(TRIES, MAY_LAND_FOR, REMIND_AFTER),
             rng=random.Random(1),
+            look_again=look_again,
         )
     )
     return result, network.calls
@@ -149,6 +177,13 @@ def test_under_a_living_key_the_call_is_repeated() -> None:
     assert settle(doubtful(), safety=KEYS) == (None, [])
 
 
+def test_a_key_rests_since_its_last_use_not_since_its_first() -> None:
+    result, calls = settle(doubtful(), safety=KEYS, rested=SECOND, can_find=False)
+    assert result is not None
+    assert (result.target, due_in(result), calls) == (S.OUTCOME_UNKNOWN, 1.0, [])
+    assert settle(doubtful(), safety=KEYS, rested=2 * SECOND, can_find=False) == (None, [])
+
+
 @pytest.mark.parametrize("age", [SECOND, HOUR - timedelta(minutes=5), 2 * HOUR])
 def test_a_key_too_young_or_near_its_end_is_not_trusted(age: timedelta) -> None:
     result, calls = settle(doubtful(), safety=KEYS, age=age)
@@ -170,9 +205,9 @@ def test_repeats_under_a_key_end_with_the_run_s_tries() -> None:
 def test_a_dead_key_and_no_way_to_ask_is_a_question_for_a_person() -> None:
     result, calls = settle(doubtful(), safety=KEYS, age=2 * HOUR, can_find=False)
     assert result is not None
-    assert (result.target, result.due, result.event) == (
+    assert (result.target, due_in(result), result.event) == (
         S.OUTCOME_UNKNOWN,
-        None,
+        REMIND_AFTER.total_seconds(),
         "post.needs_person",
     )
     assert "say in Carillon whether the post is live" in result.error
@@ -241,13 +276,57 @@ def test_the_network_s_wish_is_kept_when_asking_again() -> None:
 def test_an_answer_that_cannot_be_trusted_is_for_a_person(category: C) -> None:
     result, _ = settle(doubtful(), find=refused(category))
     assert result is not None
-    assert (result.due, result.event) == (None, "post.needs_person")
+    assert (due_in(result), result.event) == (REMIND_AFTER.total_seconds(), "post.needs_person")
 
 
 def test_nobody_is_asked_for_ever() -> None:
     result, _ = settle(doubtful(), age=ASK_AGAIN_FOR + SECOND, find=refused(C.SERVER_ERROR))
     assert result is not None
-    assert (result.due, result.event) == (None, "post.needs_person")
+    assert (due_in(result), result.event) == (REMIND_AFTER.total_seconds(), "post.needs_person")
+
+
+# --- other posts of the account ------------------------------------------------------------------
+@pytest.mark.parametrize("after", [Others(frozenset({"42"})), Others(rival=True)])
+def test_a_copy_that_is_or_may_be_another_post_s_is_not_adopted(after: Others) -> None:
+    result, _ = settle(doubtful(), find=Published(("42",)), after=after)
+    assert result is not None
+    assert (result.target, due_in(result)) == (S.OUTCOME_UNKNOWN, SAME_TEXT_AGAIN.total_seconds())
+    assert result.post.published_segments == []
+
+
+def test_a_copy_that_stays_doubtful_for_a_day_is_for_a_person() -> None:
+    result, _ = settle(
+        doubtful(), age=ASK_AGAIN_FOR + SECOND, find=Published(("42",)), after=Others(rival=True)
+    )
+    assert result is not None
+    assert result.event == "post.needs_person"
+
+
+def test_absence_needs_no_look_at_the_others() -> None:
+    result, _ = settle(doubtful(), after=Others(rival=True))
+    assert result is not None
+    assert result.target == S.SCHEDULED
+
+
+# --- a person -----------------------------------------------------------------------------------
+def test_an_answer_of_the_network_ends_the_open_question() -> None:
+    post = doubtful()
+    asked, _ = settle(post, safety=NOBODY)
+    assert asked is not None
+    assert "asked" in asked.post.progress
+    found, _ = settle(post, find=Published(("42",)))
+    assert found is not None
+    assert found.post.progress == {"published": ["42"]}
+    settle(post, safety=NOBODY)
+    absent, _ = settle(post)
+    assert absent is not None
+    assert "asked" not in absent.post.progress
+
+
+def test_the_question_names_the_part_in_doubt() -> None:
+    result, _ = settle(doubtful(parts=4, published=("1",)), safety=NOBODY)
+    assert result is not None
+    assert "whether part 2 of 4 is live" in result.error
 
 
 # --- a repeat that failed -----------------------------------------------------------------------
@@ -255,7 +334,9 @@ def repeated(category: C) -> PostResult:
     post = doubtful()
     post.state = S.PUBLISHING
     now = time.time()
-    return still_in_doubt(post, refused(category), started=now, now=now, due=now + 30)
+    return still_in_doubt(
+        post, refused(category), started=now, now=now, due=now + 30, remind_after=REMIND_AFTER
+    )
 
 
 @pytest.mark.parametrize("category", C)
@@ -264,13 +345,14 @@ def test_a_repeat_that_failed_says_nothing_about_the_first_call(category: C) -> 
     assert result.target == S.OUTCOME_UNKNOWN
     assert result.attempt is not None
     assert result.attempt.outcome == "unknown"
-    passing = result.due is not None
-    assert passing == (result.event != "post.needs_person")
+    assert result.due is not None
+    soon = result.due < time.time() + 60
+    assert soon == (result.event != "post.needs_person")
 
 
 def test_a_refused_repeat_is_for_a_person() -> None:
-    assert repeated(C.VALIDATION_ERROR).due is None
-    assert repeated(C.SERVER_ERROR).due is not None
+    assert repeated(C.VALIDATION_ERROR).event == "post.needs_person"
+    assert repeated(C.SERVER_ERROR).event == ""
 
 
 # --- the evidence -------------------------------------------------------------------------------
@@ -296,6 +378,7 @@ def test_evidence_is_of_the_present_run_and_version_only(connection: SocialConne
             started_at=at,
             sent_at=at,
             remote_ids=ids,
+            finished_at=at,
             outcome="unknown",
         )
     held.publish_run = held.content_version = 2
@@ -304,6 +387,40 @@ def test_evidence_is_of_the_present_run_and_version_only(connection: SocialConne
     assert found.first_sent_at == sent - HOUR
     assert found.last_sent_at == max(sent, held.sent_at or sent)
     assert found.outcome == "unknown"
+
+
+@pytest.mark.django_db
+def test_each_part_s_evidence_begins_with_its_own_first_call(connection: SocialConnection) -> None:
+    post = make_post(connection, segments=[{"text": text} for text in "abc"])
+    (held,) = marked(post)
+    held.progress = {"published": ["1", "2"]}
+    now = held.sent_at
+    assert now is not None
+    PublishAttempt.objects.all().delete()
+    attempts = [  # (age of its mark, parts live at its end, None: never completed)
+        (5 * HOUR, 0),
+        (4 * HOUR, 1),
+        (3 * HOUR, 2),
+        (2 * HOUR, 2),
+    ]
+    for number, (age, live) in enumerate(attempts):
+        PublishAttempt.objects.create(
+            post=post,
+            number=number,
+            fencing_token=1,
+            started_at=now - age,
+            sent_at=now - age,
+            finished_at=now - age,
+            remote_ids=["1", "2"][:live],
+        )
+    assert gather(held).first_sent_at == now - 3 * HOUR  # not before part 3 was first sent
+    assert gather(held).last_sent_at == now  # the row's mark, renewed before each part
+    killed = PublishAttempt.objects.get(number=1)
+    killed.sent_at, killed.finished_at = None, None
+    killed.save()
+    assert gather(held).first_sent_at == now - 4 * HOUR  # it may have come to part 3
+    PublishAttempt.objects.filter(number=3).update(sent_at=None, started_at=now + HOUR)
+    assert gather(held).last_sent_at == now  # one that never called proves nothing
 
 
 @pytest.mark.django_db

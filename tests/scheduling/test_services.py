@@ -402,6 +402,7 @@ def test_a_requeue_is_a_new_run_with_its_history_kept(
     post = make_post(
         connection,
         state=state,
+        segments=[{"text": "one"}, {"text": "two"}],
         attempts=5,
         max_attempts=7,
         progress={"published": ["1"], "media": {"1.0": "m1"}},
@@ -470,6 +471,9 @@ def test_a_draft_that_the_network_would_refuse_is_not_published_now(
 
 
 # --- unknown outcomes -----------------------------------------------------------------------------
+SEEN = "http://127.0.0.1:8010/#sandbox-17"
+
+
 def unknown(connection: SocialConnection, **fields: Any) -> ScheduledPost:
     return make_post(
         connection, state=S.OUTCOME_UNKNOWN, **{"sent_at": timezone.now() - HOUR, **fields}
@@ -481,13 +485,14 @@ def test_seen_live_ends_as_published_at_the_moment_it_was_sent(
 ) -> None:
     post = unknown(connection, last_category="outcome_unknown", callback_url="https://x.example/cb")
     post = services.resolve_outcome(
-        post.pk, actor=ADA, live=True, permalink="https://x.example/1", reason="I see it"
+        post.pk, actor=ADA, live=True, permalink=SEEN, reason="I see it"
     )
     post.refresh_from_db()
-    assert (post.state, post.permalink, post.due_at) == (S.PUBLISHED, "https://x.example/1", None)
+    assert (post.state, post.permalink, post.due_at) == (S.PUBLISHED, SEEN, None)
+    assert (post.remote_ids, post.progress) == (["17"], {"published": ["17"]})
     assert (post.published_at, post.last_category) == (post.sent_at, "")
     moved(post, S.OUTCOME_UNKNOWN, S.PUBLISHED)
-    assert audited(post, "post.resolved").detail == {"live": True}
+    assert audited(post, "post.resolved").detail == {"live": True, "part": 1, "parts": 1}
     assert Notification.objects.get().event == "post.published"
 
 
@@ -496,7 +501,7 @@ def test_seen_not_live_starts_a_new_run_at_once(connection: SocialConnection) ->
     post.refresh_from_db()
     assert (post.state, post.publish_run) == (S.SCHEDULED, 2)
     assert abs(post.due_at - timezone.now()) < 5 * SECOND
-    assert audited(post, "post.resolved").detail == {"live": False}
+    assert audited(post, "post.resolved").detail == {"live": False, "part": 1, "parts": 1}
 
 
 def test_not_live_cannot_be_said_while_the_call_may_still_land(
