@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from engine.errors import ErrorCategory
-from platforms.tokens import REFRESH_EARLY
+from engine.errors import ErrorCategory, ServiceError
 from scheduling.accounts import ConnectedAccount
-from scheduling.caller import Caller, expires_before
+from scheduling.blocking import why_blocked
+from scheduling.caller import Caller
 from scheduling.claims import ClaimedPost
-from scheduling.reconciler import gather, reconcile
+from scheduling.reconciler import ASK_A_PERSON, gather, reconcile
 from scheduling.records import PostResult
+from scheduling.refreshing import Renewal, after_refusal, fresh_token
 from scheduling.states import PostState
 
 log = logging.getLogger("carillon.publisher")
@@ -21,12 +22,14 @@ log = logging.getLogger("carillon.publisher")
 S = PostState
 
 POLL_AGAIN = timedelta(seconds=30)
+RECONNECTED_AGAIN = timedelta(minutes=15)  # how often we look whether the account works again
 
 
 async def ask(caller: Caller, post: ClaimedPost, account: ConnectedAccount) -> PostResult | None:
     """Find out what happened; None means: repeat it now, marked, under its living key."""
     try:
-        found = await _find_out(caller, post, await account_for_question(caller, account))
+        renewal = await fresh_token(caller, account)
+        found = await _ask_with(caller, post, renewal)
     except Exception as error:
         log.exception("reconcile.failed", extra={"post_id": str(post.id)})
         return PostResult(
@@ -39,6 +42,44 @@ async def ask(caller: Caller, post: ClaimedPost, account: ConnectedAccount) -> P
         )
     post.in_doubt = found is None
     return found
+
+
+async def _ask_with(caller: Caller, post: ClaimedPost, renewal: Renewal) -> PostResult | None:
+    if renewal.wait:
+        return _ask_later(caller, post, renewal.wait.until, renewal.wait.reason)
+    try:
+        return await _find_out(caller, post, renewal.account)
+    except ServiceError as error:  # the token was refused
+        renewal = await after_refusal(caller, renewal.account, error)
+        if renewal.is_over:
+            return _ask_owner(caller, post, renewal.account)
+        until = renewal.wait.until if renewal.wait else caller.clock.instant()
+        return _ask_later(caller, post, until, error.detail)
+
+
+def _ask_later(caller: Caller, post: ClaimedPost, until: datetime, why: str) -> PostResult:
+    return PostResult(
+        post,
+        S.OUTCOME_UNKNOWN,
+        "waits for a fresh access token",
+        due=max(until, caller.clock.instant()).timestamp(),
+        category=ErrorCategory.OUTCOME_UNKNOWN,
+        error=f"Whether the post is live is asked with a fresh access token. {why}".strip(),
+    )
+
+
+def _ask_owner(caller: Caller, post: ClaimedPost, account: ConnectedAccount) -> PostResult:
+    """Tell once that the account is needed; after a reconnect the doubt clears itself."""
+    return PostResult(
+        post,
+        S.OUTCOME_UNKNOWN,
+        "the account must be connected again",
+        due=caller.clock.now() + RECONNECTED_AGAIN.total_seconds(),
+        category=ErrorCategory.OUTCOME_UNKNOWN,
+        error=f"Whether the post is live cannot be asked: {why_blocked(account.connection)} "
+        f"Or: {ASK_A_PERSON[0].lower()}{ASK_A_PERSON[1:]}",
+        event="post.needs_person",
+    )
 
 
 async def _find_out(
@@ -59,10 +100,3 @@ async def _find_out(
         )
     finally:
         caller.note(post, http)
-
-
-async def account_for_question(caller: Caller, account: ConnectedAccount) -> ConnectedAccount:
-    """Return the account, its token refreshed if that is due; if it fails, the answer tells."""
-    if expires_before(account, caller.clock.instant() + REFRESH_EARLY):
-        await caller.refresh_quietly(account)
-    return caller.accounts.get(account.connection.pk)

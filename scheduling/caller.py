@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import random
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 
@@ -13,26 +12,15 @@ from engine.errors import ErrorCategory, ServiceError
 from engine.gate import Gate, Key
 from engine.http import Http, HttpPool
 from engine.jobs import LostLease
-from engine.retry import PASSING
 from engine.runner import Job, Runner
-from platforms.adapters.base import Capability, Draft, Segment
-from platforms.tokens import (
-    REFRESH_EARLY,
-    end_refresh_lease,
-    store_refreshed,
-    take_refresh_lease,
-)
+from platforms.adapters.base import Draft, Segment
 from scheduling.accounts import AccountCache, ConnectedAccount
 from scheduling.claims import ClaimedPost
 from scheduling.media_loading import MissingMedia, draft_with_media
 from scheduling.records import PostResult, commit_progress
 from scheduling.states import WAITING, PostState
 
-log = logging.getLogger("carillon.publisher")
-
 S = PostState
-
-STILL_GOOD = timedelta(minutes=1)  # a token that lasts this long serves the next call
 
 
 class Caller:
@@ -122,40 +110,6 @@ class Caller:
         kept = await self.runner.marks.run(commit_progress, posts)
         return [(post.id, post.token) in kept for post in posts]
 
-    async def fresh_token(self, account: ConnectedAccount) -> ConnectedAccount:
-        """Refresh an access token that runs out soon; whoever comes second uses the first's.
-
-        While the old token is good, a refresh that fails for a passing reason delays nothing.
-        """
-        now = self.clock.instant()
-        if not expires_before(account, now + REFRESH_EARLY):
-            return account
-        try:
-            return await self.refresh(account)
-        except ServiceError as error:
-            if error.category not in PASSING or expires_before(account, now + STILL_GOOD):
-                raise
-            log.info("token.refresh_failed", extra={"category": error.category})
-            return account
-
-    async def refresh(self, account: ConnectedAccount) -> ConnectedAccount:
-        connection, database = account.connection, self.runner.database
-        if await database.run(take_refresh_lease, connection.pk, connection.version):
-            try:
-                fresh = await account.adapter.refresh(self.http(account), account.credentials)
-                await database.run(store_refreshed, connection, account.credentials, fresh)
-            finally:
-                await database.run(end_refresh_lease, connection.pk)
-        await database.run(self.accounts.load, [connection.pk])
-        return self.accounts.get(connection.pk)
-
-    async def refresh_quietly(self, account: ConnectedAccount) -> None:
-        """Refresh now; a failure shows at the next try, which decides about it."""
-        try:
-            await self.refresh(account)
-        except ServiceError as error:
-            log.info("token.refresh_failed", extra={"category": error.category})
-
     def close_gate(
         self, post: ClaimedPost, error: ServiceError, now: float, due: float | None
     ) -> float | None:
@@ -203,12 +157,3 @@ def _gate_keys(post: ClaimedPost, *, is_question: bool) -> tuple[Key, ...]:
     buckets = ("all",) if is_question else ("all", "publish")
     owners = (("connection", str(post.connection_id)), ("app", post.platform))
     return tuple((scope, key, bucket) for scope, key in owners for bucket in buckets)
-
-
-def expires_before(account: ConnectedAccount, moment: datetime) -> bool:
-    return (
-        account.expires_at is not None
-        and account.expires_at < moment
-        and bool(account.credentials.get("refresh_token"))
-        and Capability.REFRESH in account.adapter.capabilities
-    )

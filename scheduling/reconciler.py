@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from engine.errors import ErrorCategory, ServiceError
 from engine.http import Http
-from engine.retry import PASSING, full_jitter
+from engine.retry import PASSING, POLICIES, Action, full_jitter
 from platforms.adapters.base import Adapter, Capability, Draft, Safety
 from scheduling.claims import ClaimedPost
 from scheduling.models import PublishAttempt
@@ -81,7 +81,8 @@ async def reconcile(
     """Return where the post goes, or None: repeat it now under its key.
 
     Asks the network only when our rows do not know. `may_land_for` is how long after its mark a
-    call may still take effect: before that "not there" means nothing.
+    call may still take effect: before that "not there" means nothing. Raises ServiceError when
+    the network refuses the token: the question can be asked again with another.
     """
     known = list(evidence.remote_ids)
     if len(known) > len(post.published_segments):
@@ -128,6 +129,8 @@ async def _find(
             http, draft, post.progress, segment=len(post.published_segments), since=since
         )
     except ServiceError as error:
+        if POLICIES[error.category].action is Action.REFRESH:
+            raise  # whoever holds the account decides whether a fresh token can be had
         return _ask_again(post, error, last_sent, now=now, rng=rng)
     if found is not None:
         known = [*post.published_segments, *found.remote_ids]
