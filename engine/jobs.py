@@ -11,7 +11,7 @@ The rules, each of which the others need:
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -36,7 +36,7 @@ class Deal:
     """
 
     lane_most: int
-    full: Collection[uuid.UUID] = ()
+    full: Collection[Hashable] = ()
 
 
 class LeasedJob(models.Model):

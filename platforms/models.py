@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 from accounts.models import User, Workspace
 from engine.ids import uuid7
@@ -41,7 +42,12 @@ class SocialConnection(models.Model):
     )  # per-account limits, e.g. {"text_chars": 4000}
     expires_at = models.DateTimeField(null=True, blank=True)
     refresh_expires_at = models.DateTimeField(null=True, blank=True)
-    refresh_lease_until = models.DateTimeField(null=True, blank=True)
+    # The life of one refresh; see `platforms.tokens`.
+    refresh_lease_until = models.DateTimeField(null=True, blank=True)  # somebody refreshes now
+    refresh_fence = models.PositiveIntegerField(default=0)  # raised by every turn and reconnect
+    refresh_unanswered_at = models.DateTimeField(null=True, blank=True)  # sent, no answer kept
+    refresh_failing_since = models.DateTimeField(null=True, blank=True)
+    refresh_again_at = models.DateTimeField(null=True, blank=True)  # not before
     state = models.CharField(
         max_length=16, choices=ConnectionState.choices, default=ConnectionState.ACTIVE
     )
@@ -54,6 +60,13 @@ class SocialConnection(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["workspace", "platform", "external_id"], name="one_connection_per_account"
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(state=ConnectionState.ACTIVE, expires_at__isnull=False),
+                name="connection_expiring",
             )
         ]
 

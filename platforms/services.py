@@ -17,7 +17,7 @@ from engine.states import IllegalTransition
 from platforms.adapters.base import Account
 from platforms.models import ConnectionState, SocialConnection
 from platforms.registry import slug_of
-from platforms.tokens import expiry_of
+from platforms.tokens import end_refreshing, expiry_of
 
 
 def connect(
@@ -117,7 +117,7 @@ def _upsert(
     connection.scopes = list(account.scopes)
     connection.limits = dict(account.limits)
     connection.expires_at = expiry_of(credentials)
-    connection.refresh_lease_until = None
+    end_refreshing(connection)
     connection.set_credentials(dict(credentials))
     if connection.state != ConnectionState.PAUSED:
         connection.state, connection.state_reason = ConnectionState.ACTIVE, ""

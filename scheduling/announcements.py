@@ -138,14 +138,14 @@ def _event(change: PostChange, addressee: Addressee | None) -> OutboxEvent:
 def _dedupe_key(change: PostChange, addressee: Addressee | None) -> str:
     """Return what names this happening, so that recording it again tells nobody again.
 
-    A blocked account is one incident per state of its connection and day; posts found too late
-    are one per account and hour: an outage may hold hundreds at once.
+    A blocked account is one incident per state of its connection; posts found too late are one
+    per account and hour: an outage may hold hundreds at once.
     """
     if addressee is not None:
         now = datetime.now(UTC)
         account = f"{change.event}:{change.connection_id}:{addressee.user_id}"
         if change.event == "post.blocked":
-            return f"{account}:{addressee.connection_version}:{now:%Y-%m-%d}"
+            return f"{account}:{addressee.connection_version}"
         if change.event == "post.held":
             return f"{account}:{now:%Y-%m-%dT%H}"
     run = f"{change.event}:{change.post_id}:{change.publish_run}:{change.content_version}"

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 
 from engine.batcher import Batcher
-from engine.crash_points import reach
 from engine.errors import ErrorCategory, ServiceError
 from engine.gate import Gate, Hold
 from engine.http import Http, HttpPool
 from engine.jobs import LostLease
-from engine.retry import PASSING
 from engine.runner import Job, Runner
-from platforms.adapters.base import Capability, Draft, Segment
+from platforms.adapters.base import Draft, Segment
 from platforms.passages import owner_of
-from platforms.tokens import (
-    REFRESH_EARLY,
-    end_refresh_lease,
-    store_refreshed,
-    take_refresh_lease,
-)
 from scheduling.accounts import AccountCache, ConnectedAccount
 from scheduling.claims import ClaimedPost
 from scheduling.media_loading import MissingMedia, draft_with_media
 from scheduling.records import PostResult, commit_progress
 from scheduling.states import WAITING, PostState
 
-log = logging.getLogger("carillon.publisher")
-
 S = PostState
-
-STILL_GOOD = timedelta(minutes=1)  # a token that lasts this long serves the next call
 
 
 class Caller:
@@ -149,44 +136,6 @@ class Caller:
         kept = await self.runner.marks.run(commit_progress, posts)
         return [(post.id, post.token) in kept for post in posts]
 
-    async def fresh_token(self, account: ConnectedAccount) -> ConnectedAccount:
-        """Refresh an access token that runs out soon; whoever comes second uses the first's.
-
-        While the old token is good, a refresh that fails for a passing reason delays nothing.
-        """
-        now = self.clock.instant()
-        if not expires_before(account, now + REFRESH_EARLY):
-            return account
-        try:
-            return await self.refresh(account)
-        except ServiceError as error:
-            if error.category not in PASSING or expires_before(account, now + STILL_GOOD):
-                raise
-            log.info("token.refresh_failed", extra={"category": error.category})
-            return account
-
-    async def refresh(self, account: ConnectedAccount) -> ConnectedAccount:
-        connection, database = account.connection, self.runner.database
-        if await database.run(take_refresh_lease, connection.pk, connection.version):
-            reach("refresh.leased")
-            try:
-                with self.calling(account, "refresh") as http:
-                    fresh = await account.adapter.refresh(http, account.credentials)
-                reach("refresh.fetched")
-                await database.run(store_refreshed, connection, account.credentials, fresh)
-                reach("refresh.stored")
-            finally:
-                await database.run(end_refresh_lease, connection.pk)
-        await database.run(self.accounts.load, [connection.pk])
-        return self.accounts.get(connection.pk)
-
-    async def refresh_quietly(self, account: ConnectedAccount) -> None:
-        """Refresh now; a failure shows at the next try, which decides about it."""
-        try:
-            await self.refresh(account)
-        except ServiceError as error:
-            log.info("token.refresh_failed", extra={"category": error.category})
-
 
 class Calling:
     """One call: a context that gives its Http and teaches the gate what came of it."""
@@ -289,13 +238,4 @@ def held(post: ClaimedPost, hold: Hold) -> PostResult:
         due=due,
         category=ErrorCategory.RATE_LIMIT,
         error=f"Waiting for the network's limit: {hold.reason}",
-    )
-
-
-def expires_before(account: ConnectedAccount, moment: datetime) -> bool:
-    return (
-        account.expires_at is not None
-        and account.expires_at < moment
-        and bool(account.credentials.get("refresh_token"))
-        and Capability.REFRESH in account.adapter.capabilities
     )

@@ -5,16 +5,16 @@ from __future__ import annotations
 from django.conf import settings
 
 from engine.errors import ErrorCategory, ServiceError
-from engine.retry import POLICIES
-from platforms.adapters.base import Capability
-from platforms.tokens import mark_needs_reconnect
+from engine.retry import POLICIES, Action
 from scheduling.accounts import ConnectedAccount
 from scheduling.announcements import EVENTS
+from scheduling.blocking import why_blocked
 from scheduling.caller import Caller, put_back
 from scheduling.claims import ClaimedPost
 from scheduling.outcomes import Situation, decide
 from scheduling.reconciler import still_in_doubt
 from scheduling.records import AttemptResult, PostResult, count_failures
+from scheduling.refreshing import Renewal, after_refusal
 from scheduling.states import WAITING, PostState
 
 S = PostState
@@ -29,7 +29,13 @@ async def failed(
 ) -> PostResult:
     """Turn a failure into the decision of the policy table."""
     now = caller.clock.now()
+    renewal: Renewal | None = None
+    if POLICIES[error.category].action is Action.REFRESH:
+        renewal = await after_refusal(caller, account, error)
+    can_refresh = renewal is not None and not renewal.is_over
     if post.in_doubt:
+        if can_refresh:
+            error = ServiceError(ErrorCategory.TOKEN_EXPIRED, error.detail)  # passes by itself
         due = caller.not_before(account, now, now + settings.PUBLISH_LEASE.total_seconds())
         return still_in_doubt(
             post,
@@ -49,8 +55,7 @@ async def failed(
         max_attempts=settings.PUBLISHER_MAX_ATTEMPTS,
         sent=sent,
         sent_before=attempt > 1,
-        can_refresh=Capability.REFRESH in account.adapter.capabilities
-        and bool(account.credentials.get("refresh_token")),
+        can_refresh=can_refresh,
     )
     decision = decide(
         error,
@@ -62,23 +67,18 @@ async def failed(
     )
     due = None if decision.delay is None else now + decision.delay.total_seconds()
     due = caller.not_before(account, now, due)
+    if due is not None and renewal is not None and renewal.wait:
+        due = max(due, renewal.wait.until.timestamp())
     target: str = decision.target
     if due is not None and post.state in WAITING:
         target, due = put_back(post, due + settings.CLAIM_AHEAD.total_seconds())
-    if decision.name == "refresh":
-        await caller.refresh_quietly(account)
-    if decision.target == S.BLOCKED:
-        await caller.runner.database.run(
-            mark_needs_reconnect,
-            account.connection.pk,
-            account.connection.version,
-            error.detail,
-        )
-        await caller.runner.database.run(caller.accounts.load, [account.connection.pk])
+    reason = decision.reason
+    if renewal is not None and decision.target == S.BLOCKED:
+        reason = why_blocked(renewal.account.connection)
     return PostResult(
         post,
         target,
-        decision.reason,
+        reason,
         due=due,
         attempt=AttemptResult(
             started,
@@ -92,10 +92,10 @@ async def failed(
             excerpt=error.excerpt,
             retry_after_seconds=(error.retry_after.total_seconds() if error.retry_after else None),
             decision=decision.name,
-            reason=decision.reason,
+            reason=reason,
         ),
         category=error.category,
-        error=decision.reason,
+        error=reason,
         event=EVENTS.get(decision.target, ""),
     )
 

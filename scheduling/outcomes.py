@@ -28,7 +28,7 @@ class Situation:
 
     `of_category` counts those of them that failed for the same reason (None: all of them). `sent`
     says that the failed call may have made something visible, `sent_before` that an earlier try
-    of this run did; `can_refresh` that a fresh token can be had.
+    of this run did; `can_refresh` that a fresh token can be had without the account's owner.
     """
 
     attempt: int
@@ -68,8 +68,11 @@ def decide(
     match policy.action:
         case Action.RECONCILE:
             return _reconcile(category, error, situation, reconcile_after)
-        case Action.REFRESH if used_up or not situation.can_refresh:
+        case Action.REFRESH if not situation.can_refresh:
             return Decision(S.BLOCKED, "block", _sentence(error, category))
+        case Action.REFRESH if used_up:
+            # The network gives tokens and refuses them: its own trouble, the grant is alive.
+            used_up = False
         case Action.REFRESH:
             return Decision(S.SCHEDULED, "refresh", error.detail, timedelta())
         case Action.FAIL:

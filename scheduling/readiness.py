@@ -12,13 +12,15 @@ from engine.gate import Hold
 from engine.runner import Job
 from platforms.adapters.base import Ready
 from platforms.models import ConnectionState
-from platforms.tokens import REFRESH_EARLY
+from platforms.tokens import Wait
 from scheduling.accounts import ConnectedAccount
 from scheduling.announcements import EVENTS
-from scheduling.caller import Caller, expires_before, held, put_back
+from scheduling.blocking import why_blocked
+from scheduling.caller import Caller, held, put_back
 from scheduling.claims import ClaimedPost
 from scheduling.models import LatePolicy
 from scheduling.records import PostResult
+from scheduling.refreshing import STILL_GOOD, expires_before, fresh_token
 from scheduling.states import WAITING, PostState
 
 S = PostState
@@ -35,7 +37,7 @@ def needs_work_first(post: ClaimedPost, account: ConnectedAccount, due: float) -
         or account.state != ConnectionState.ACTIVE
         or bool(account.problem)
         or is_too_late(post, account, now.timestamp())
-        or expires_before(account, now + REFRESH_EARLY)
+        or expires_before(account, now + STILL_GOOD)
         or post.needs_preparation
         or (
             post.progress_expires_at is not None and post.progress_expires_at.timestamp() < due + 60
@@ -47,11 +49,14 @@ def is_too_late(post: ClaimedPost, account: ConnectedAccount, now: float) -> boo
     """Judge lateness against due_at, so that waiting for a gate or a retry never counts."""
     if post.late_policy != LatePolicy.HOLD or post.due_at is None or post.state not in WAITING:
         return False
+    return now - post.due_at.timestamp() > _late_limit(post, account).total_seconds()
+
+
+def _late_limit(post: ClaimedPost, account: ConnectedAccount) -> timedelta:
     minutes = post.late_limit_minutes
     if minutes is None:
         minutes = account.workspace_late_limit
-    limit = settings.LATE_LIMIT if minutes is None else timedelta(minutes=minutes)
-    return now - post.due_at.timestamp() > limit.total_seconds()
+    return settings.LATE_LIMIT if minutes is None else timedelta(minutes=minutes)
 
 
 async def get_ready(
@@ -83,7 +88,12 @@ async def get_ready(
         return _blocked(post, account)
     if hold := caller.gate.blocked(account.passages["publish"], now):
         return held(post, hold)
-    account = await caller.fresh_token(account)
+    renewal = await fresh_token(caller, account)
+    account = renewal.account
+    if account.state != ConnectionState.ACTIVE:
+        return _blocked(post, account)
+    if renewal.wait:
+        return _without_token(caller, post, account, renewal.wait)
     if post.progress_expires_at and post.progress_expires_at.timestamp() < job.due + 60:
         post.progress = {"published": post.published_segments}
         post.progress_expires_at = None
@@ -100,21 +110,43 @@ async def get_ready(
 
 
 def _blocked(post: ClaimedPost, account: ConnectedAccount) -> PostResult:
-    connection = account.connection
-    why = {
-        ConnectionState.PAUSED: f"{connection} is paused. Resume it and the post goes on.",
-        ConnectionState.NEEDS_RECONNECT: (
-            f"{connection} must be connected again. {connection.state_reason}".strip()
-        ),
-        ConnectionState.REVOKED: f"{connection} was disconnected. Connect it again.",
-    }[ConnectionState(account.state)]
     return PostResult(
         post,
         S.BLOCKED,
         f"connection {account.state}",
         category=ErrorCategory.AUTH_ERROR,
-        error=why,
+        error=why_blocked(account.connection),
         event=EVENTS[S.BLOCKED],
+    )
+
+
+def _without_token(
+    caller: Caller, post: ClaimedPost, account: ConnectedAccount, wait: Wait
+) -> PostResult:
+    """Return when to look for a fresh token again; this uses up no attempt.
+
+    A token that cannot be had for longer than the late limit holds the post: never silence.
+    """
+    if wait.failing_since and post.late_policy == LatePolicy.HOLD:
+        since = max(wait.failing_since, post.scheduled_at).timestamp()
+        if caller.clock.now() - since > _late_limit(post, account).total_seconds():
+            return PostResult(
+                post,
+                S.HELD,
+                "no fresh access token",
+                category=ErrorCategory.TOKEN_EXPIRED,
+                error=f"{account.connection} could not be used until the post was too late. "
+                f"{wait.reason} Publish it now, reschedule it or cancel it.",
+                event=EVENTS[S.HELD],
+            )
+    target, due = put_back(post, wait.until.timestamp())
+    return PostResult(
+        post,
+        target,
+        "waits for a fresh access token",
+        due=due,
+        category=ErrorCategory.TOKEN_EXPIRED,
+        error=f"Waiting for a fresh access token of {account.connection}. {wait.reason}".strip(),
     )
 
 

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 
 from engine.errors import ErrorCategory, ServiceError
 from engine.http import Http
-from engine.retry import PASSING, full_jitter
+from engine.retry import PASSING, POLICIES, Action, full_jitter
 from platforms.adapters.base import Adapter, Capability, Draft, Safety
 from scheduling.claims import ClaimedPost
 from scheduling.models import PublishAttempt
@@ -123,7 +123,8 @@ async def reconcile(
     """Return where the post goes, or None: repeat it now under its key.
 
     Asks the network only when our rows do not know, through `calling`, the gate's door for one
-    call. `look_again` reads `Evidence.others` anew.
+    call. `look_again` reads `Evidence.others` anew. Raises ServiceError when the network refuses
+    the token: the question can be asked again with another.
     """
     known = list(evidence.remote_ids)
     if len(known) > len(post.published_segments):
@@ -182,6 +183,8 @@ async def _find(
                 since=evidence.since(now),
             )
     except ServiceError as error:
+        if POLICIES[error.category].action is Action.REFRESH:
+            raise  # whoever holds the account decides whether a fresh token can be had
         return _ask_again(post, error, last_sent, now=now, terms=terms, rng=rng)
     if found is not None:
         others = await look_again()

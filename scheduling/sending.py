@@ -6,21 +6,23 @@ import time
 from datetime import timedelta
 
 from engine.crash_points import reach
-from engine.errors import ServiceError
+from engine.errors import ErrorCategory, ServiceError
 from engine.retry import POLICIES, Action
 from engine.runner import Job
 from platforms.adapters.base import Processing, Published, Ready
 from scheduling.accounts import ConnectedAccount
 from scheduling.announcements import EVENTS
-from scheduling.asking import account_for_question
+from scheduling.blocking import why_blocked
 from scheduling.caller import Caller, held
 from scheduling.claims import ClaimedPost
 from scheduling.records import AttemptResult, PostResult
+from scheduling.refreshing import Renewal, after_refusal, fresh_token
 from scheduling.states import PostState
 
 S = PostState
 
 POLL_AGAIN = timedelta(seconds=30)
+RECONNECTED_AGAIN = timedelta(minutes=5)  # how often we look whether the account works again
 POLL_PATIENCE = timedelta(hours=24)
 
 
@@ -99,7 +101,10 @@ def _paused_between(
 async def check(
     caller: Caller, post: ClaimedPost, account: ConnectedAccount, started: float
 ) -> PostResult:
-    account = await account_for_question(caller, account)
+    renewal = await fresh_token(caller, account)
+    if renewal.wait:
+        return _poll_with_token(post, renewal, started)
+    account = renewal.account
     draft = await caller.draft(post, account)
     try:
         with caller.calling(account, "find") as http:
@@ -107,6 +112,9 @@ async def check(
     except ServiceError as error:
         if POLICIES[error.category].action is Action.FAIL:
             raise  # the network says that its work has failed
+        if POLICIES[error.category].action is Action.REFRESH:
+            renewal = await after_refusal(caller, account, error)
+            return _poll_with_token(post, renewal, caller.clock.now())
         return _poll_again(caller, post, account, error, started)
     now = caller.clock.now()
     if isinstance(step, Published):
@@ -133,16 +141,8 @@ def _poll_again(
 ) -> PostResult:
     """Stay with the network's unfinished work: sending again could make a second copy."""
     wait = (error.retry_after or POLL_AGAIN).total_seconds()
-    if post.sent_at and now - post.sent_at.timestamp() > POLL_PATIENCE.total_seconds():
-        return PostResult(
-            post,
-            S.OUTCOME_UNKNOWN,
-            "no answer about the network's work for a day",
-            due=now,
-            category=error.category,
-            error=error.detail,
-            event=EVENTS[S.OUTCOME_UNKNOWN],
-        )
+    if _has_waited_enough(post, now):
+        return _no_answer(post, error.category, error.detail, now)
     return PostResult(
         post,
         S.PROCESSING,
@@ -150,4 +150,43 @@ def _poll_again(
         due=caller.not_before(account, now, now + wait),
         category=error.category,
         error=f"Could not ask how far the network is ({error.detail}); asked again soon.",
+    )
+
+
+def _poll_with_token(post: ClaimedPost, renewal: Renewal, now: float) -> PostResult:
+    """Ask again when there is a fresh token; sending again could make a second copy."""
+    category, error, event = ErrorCategory.TOKEN_EXPIRED, "", ""
+    due = now
+    if renewal.wait:
+        due, error = renewal.wait.until.timestamp(), renewal.wait.reason
+    if renewal.is_over:
+        category, error = ErrorCategory.AUTH_ERROR, why_blocked(renewal.account.connection)
+        due, event = now + RECONNECTED_AGAIN.total_seconds(), EVENTS[S.BLOCKED]
+    if _has_waited_enough(post, now):
+        return _no_answer(post, category, error, now)
+    return PostResult(
+        post,
+        S.PROCESSING,
+        "waits for a fresh access token",
+        due=max(due, now),
+        category=category,
+        error=f"Could not ask how far the network is. {error}".strip(),
+        event=event,
+    )
+
+
+def _has_waited_enough(post: ClaimedPost, now: float) -> bool:
+    sent_at = post.sent_at.timestamp() if post.sent_at else now
+    return now - sent_at > POLL_PATIENCE.total_seconds()
+
+
+def _no_answer(post: ClaimedPost, category: str, error: str, now: float) -> PostResult:
+    return PostResult(
+        post,
+        S.OUTCOME_UNKNOWN,
+        "no answer about the network's work for a day",
+        due=now,
+        category=category,
+        error=error,
+        event=EVENTS[S.OUTCOME_UNKNOWN],
     )

@@ -316,7 +316,12 @@ class Adapter:
         raise NotImplementedError
 
     async def refresh(self, http: Http, credentials: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return new credentials; raises AUTH_ERROR with code invalid_grant when it is over."""
+        """Return new credentials; raises AUTH_ERROR with code invalid_grant when it is over.
+
+        One request, made with `writes=True` where refresh tokens work once: OUTCOME_UNKNOWN then
+        says that the answer with the new pair is lost, NETWORK_ERROR that nothing was sent. Only
+        invalid_grant ends a connection; everything else is tried again later.
+        """
         raise NotImplementedError
 
     async def revoke(self, http: Http) -> None:

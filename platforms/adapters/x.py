@@ -351,14 +351,15 @@ class X(Adapter):
         auth = Basic(config.client_id, config.client_secret) if config.client_secret else None
         if auth is None:
             form["client_id"] = config.client_id
-        response = await http.post(config.token_url, form=form, auth=auth)
+        response = await http.post(config.token_url, form=form, auth=auth, writes=True)
         if not response.ok:
             raise self._refresh_error(response)
         answer = response.json_object()
         if not isinstance(answer.get("access_token"), str) or not answer["access_token"]:
-            raise self.unreadable(response)
+            raise self.unreadable(response, wrote=True)
         life = answer.get("expires_in")
-        ends = datetime.now(UTC) + timedelta(seconds=life if isinstance(life, int) else 7200)
+        life = life if isinstance(life, int) and 0 < life < 10**8 else 7200
+        ends = datetime.now(UTC) + timedelta(seconds=life)
         return {
             **credentials,
             "access_token": answer["access_token"],

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from django.utils import timezone
 
-from engine.errors import ErrorCategory
+from engine.errors import ErrorCategory, ServiceError
 from platforms.adapters.base import (
     Account,
     Capability,
@@ -257,7 +257,7 @@ def test_not_there_after_all_tries_gives_up_and_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "category", [C.NETWORK_ERROR, C.SERVER_ERROR, C.RATE_LIMIT, C.QUOTA_EXCEEDED, C.TOKEN_EXPIRED]
+    "category", [C.NETWORK_ERROR, C.SERVER_ERROR, C.RATE_LIMIT, C.QUOTA_EXCEEDED]
 )
 def test_a_passing_fault_is_asked_again_later(category: C) -> None:
     result, _ = settle(doubtful(), find=refused(category))
@@ -272,11 +272,17 @@ def test_the_network_s_wish_is_kept_when_asking_again() -> None:
     assert due_in(result) == HOUR.total_seconds()
 
 
-@pytest.mark.parametrize("category", [C.OUTCOME_UNKNOWN, C.AUTH_ERROR, C.PERMISSION, C.UNKNOWN])
+@pytest.mark.parametrize("category", [C.OUTCOME_UNKNOWN, C.PERMISSION, C.UNKNOWN])
 def test_an_answer_that_cannot_be_trusted_is_for_a_person(category: C) -> None:
     result, _ = settle(doubtful(), find=refused(category))
     assert result is not None
     assert (due_in(result), result.event) == (REMIND_AFTER.total_seconds(), "post.needs_person")
+
+
+@pytest.mark.parametrize("category", [C.TOKEN_EXPIRED, C.AUTH_ERROR])
+def test_a_refused_token_is_not_an_answer(category: C) -> None:
+    with pytest.raises(ServiceError):
+        settle(doubtful(), find=refused(category))
 
 
 def test_nobody_is_asked_for_ever() -> None:

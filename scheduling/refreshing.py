@@ -1,0 +1,319 @@
+"""Fresh access tokens: fetched ahead, one call per connection on all hosts, and never waited for.
+
+A post whose token cannot be had yet gets an honest `due_at`; nothing sleeps. Only an explicit
+"invalid grant" ends a connection: whatever else goes wrong while refreshing passes by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    transaction,
+)
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q
+from django.db.models.functions import Now
+
+from engine.crash_points import reach
+from engine.errors import ErrorCategory, ServiceError
+from platforms.adapters.base import Capability
+from platforms.models import ConnectionState, SocialConnection
+from platforms.registry import ADAPTERS
+from platforms.tokens import (
+    Turn,
+    Wait,
+    begin_refresh,
+    end_connection,
+    expire_token,
+    mark_needs_reconnect,
+    put_off,
+    store_refreshed,
+)
+from scheduling.accounts import ConnectedAccount
+from scheduling.blocking import block_waiting
+from scheduling.models import ScheduledPost
+from scheduling.states import WAITING
+
+if TYPE_CHECKING:
+    from scheduling.caller import Caller
+
+log = logging.getLogger("carillon.publisher")
+
+REFRESH_EARLY = timedelta(minutes=10)  # ahead: the token must outlast the post's moment by this
+STILL_GOOD = timedelta(minutes=1)  # a token that lasts this long serves the next call
+LAST_USE = timedelta(seconds=5)  # ... and one that lasts this long, if there is no other
+LOOK_EVERY_SECONDS = 10.0
+AHEAD_AT_ONCE = 16  # refreshes side by side in one slot, each of another connection
+NOT_REFRESHABLE_AGAIN = timedelta(hours=1)
+STORE_AGAIN_SECONDS = 0.2
+WAIT_LEAST = timedelta(seconds=5)
+WAIT_MOST = timedelta(minutes=5)
+C = ErrorCategory
+# After these the network may have used up the refresh token; after the others it has certainly not.
+MAY_BE_USED = frozenset({C.OUTCOME_UNKNOWN, C.SERVER_ERROR, C.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """The account as it is now; `wait` says until when its token cannot be had."""
+
+    account: ConnectedAccount
+    wait: Wait | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether only the account's owner can help."""
+        return self.account.state == ConnectionState.NEEDS_RECONNECT
+
+
+def can_refresh(account: ConnectedAccount) -> bool:
+    """Say whether a fresh token can be had without the account's owner."""
+    return Capability.REFRESH in account.adapter.capabilities and bool(
+        account.credentials.get("refresh_token")
+    )
+
+
+def expires_before(account: ConnectedAccount, moment: datetime) -> bool:
+    """Say whether the token ends before `moment` and can be replaced."""
+    return account.expires_at is not None and account.expires_at < moment and can_refresh(account)
+
+
+async def fresh_token(caller: Caller, account: ConnectedAccount) -> Renewal:
+    """Return the account with a token for the next call, refreshed if need be.
+
+    While the old token lasts, a refresh that brings none delays nothing.
+    """
+    now = caller.clock.instant()
+    if not expires_before(account, now + STILL_GOOD):
+        return Renewal(account)
+    renewal = await renew(caller, account)
+    ends = renewal.account.expires_at
+    if renewal.wait and ends is not None and ends > caller.clock.instant() + LAST_USE:
+        return Renewal(renewal.account)
+    return renewal
+
+
+async def after_refusal(caller: Caller, account: ConnectedAccount, error: ServiceError) -> Renewal:
+    """Replace a token that the network refused; without a way to, the connection is over.
+
+    `account` is the one the call was made with: if it was renewed meanwhile, there is nothing to
+    do. All other posts of the account stop using the refused token, too.
+    """
+    connection, database = account.connection, caller.runner.database
+    if not can_refresh(account):
+        await database.run(_needs_reconnect, connection, error.detail)
+        await database.run(caller.accounts.load, [connection.pk])
+        return Renewal(caller.accounts.get(connection.pk))
+    await database.run(expire_token, connection.pk, connection.version)
+    await database.run(caller.accounts.load, [connection.pk])
+    return await fresh_token(caller, caller.accounts.get(connection.pk))
+
+
+async def renew(caller: Caller, account: ConnectedAccount) -> Renewal:
+    """Fetch a fresh token, unless somebody else does or has done so; raises no ServiceError."""
+    connection, database = account.connection, caller.runner.database
+    if hold := await caller.admit(account, "refresh"):
+        until = datetime.fromtimestamp(hold.until, UTC)
+        return Renewal(account, Wait(until, f"Waiting for the network's limit: {hold.reason}"))
+    began = time.monotonic()
+    turn = await database.run(begin_refresh, connection.pk, connection.version)
+    wait = await _refresh(caller, account, turn, began) if isinstance(turn, Turn) else turn
+    await database.run(caller.accounts.load, [connection.pk])
+    return Renewal(caller.accounts.get(connection.pk), wait)
+
+
+async def _refresh(
+    caller: Caller, account: ConnectedAccount, turn: Turn, began: float
+) -> Wait | None:
+    """Use the turn: one call, and what follows from it."""
+    if time.monotonic() - began > settings.CALL_DEADLINE.total_seconds():
+        # A call made now could outlast the lease: two hosts would use one refresh token.
+        late = ServiceError(C.NETWORK_ERROR, "This machine was too slow.")
+        return await _failed(caller, account, turn, late)
+    try:
+        credentials = turn.connection.get_credentials()
+        reach("refresh.leased")
+        with caller.calling(account, "refresh") as http:
+            fresh = await account.adapter.refresh(http, credentials)
+        reach("refresh.fetched")
+    except ServiceError as error:
+        return await _failed(caller, account, turn, error)
+    except Exception as error:  # noqa: BLE001 - one adapter's fault must not end its connection
+        # Without the traceback: its lines may quote credentials.
+        log.error("token.refresh_crashed", extra={"error": type(error).__name__})  # noqa: TRY400
+        internal = f"Carillon itself failed here ({type(error).__name__})."
+        return await _failed(caller, account, turn, ServiceError(C.UNKNOWN, internal))
+    await _store(caller, turn, fresh)
+    return None
+
+
+async def _store(caller: Caller, turn: Turn, fresh: Any) -> None:
+    """Commit the new pair before anybody uses it; the old one may be worth nothing any more."""
+    while True:
+        try:
+            stored = await caller.runner.database.run(store_refreshed, turn, fresh)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("token.store_failed", extra={"error": type(error).__name__})
+            await asyncio.sleep(STORE_AGAIN_SECONDS)
+        else:
+            break
+    reach("refresh.stored")
+    event = "token.refreshed" if stored else "token.refresh_superseded"
+    log.info(event, extra={"connection_id": str(turn.connection.pk)})
+
+
+async def _failed(
+    caller: Caller, account: ConnectedAccount, turn: Turn, error: ServiceError
+) -> Wait | None:
+    log.warning(
+        "token.refresh_failed",
+        extra={
+            "connection_id": str(turn.connection.pk),
+            "category": error.category,
+            "http_status": error.http_status,
+        },
+    )
+    database = caller.runner.database
+    if error.category is C.AUTH_ERROR and error.provider_code == "invalid_grant":
+        await database.run(_end, turn, _why_over(account, turn, error))
+        return None
+    return await database.run(
+        put_off,
+        turn,
+        _pause(turn, error, caller.rng),
+        f"Its access token could not be refreshed yet. {error.detail}",
+        may_be_used=error.category in MAY_BE_USED,
+    )
+
+
+def _why_over(account: ConnectedAccount, turn: Turn, error: ServiceError) -> str:
+    if turn.lost_at is None:
+        return error.detail
+    return (
+        f"The answer to a token refresh was lost at {turn.lost_at:%Y-%m-%d %H:%M} UTC, and "
+        f"{account.adapter.name} no longer accepts the old token: connect the account again."
+    )
+
+
+def _pause(turn: Turn, error: ServiceError, rng: random.Random) -> timedelta:
+    """Return the wait before the next try: as long as it has failed already, within bounds."""
+    since = turn.connection.refresh_failing_since
+    failing = turn.connection.now - since if since else timedelta()  # type: ignore[attr-defined]
+    wait = min(max(failing, WAIT_LEAST), WAIT_MOST)
+    return max(wait, error.retry_after or timedelta()) + WAIT_LEAST * rng.random()
+
+
+# --- on a database thread -----------------------------------------------------------------------
+def _end(turn: Turn, reason: str) -> None:
+    with transaction.atomic():
+        if end_connection(turn, reason):
+            block_waiting(turn.connection.pk)
+
+
+def _needs_reconnect(connection: SocialConnection, reason: str) -> None:
+    with transaction.atomic():
+        if mark_needs_reconnect(connection.pk, connection.version, reason):
+            block_waiting(connection.pk)
+
+
+def find_expiring(limit: int) -> list[uuid.UUID]:
+    """Return active connections whose token ends too early for a post in the look-ahead window.
+
+    One row each, however many posts wait; those that are being refreshed or put off are left out.
+    """
+    slugs = [slug for slug, kind in ADAPTERS.items() if Capability.REFRESH in kind.capabilities]
+    now, end = Now(), Now() + settings.LOOK_AHEAD
+    lasts_until = ExpressionWrapper(
+        OuterRef("expires_at") - REFRESH_EARLY, output_field=DateTimeField()
+    )
+    needed = ScheduledPost.objects.filter(
+        connection=OuterRef("pk"),
+        lease_slot=None,
+        state__in=sorted(WAITING),
+        due_at__lte=end,
+        due_at__gt=lasts_until,
+    )
+    return list(
+        SocialConnection.objects.filter(
+            Q(refresh_lease_until=None) | Q(refresh_lease_until__lt=now),
+            Q(refresh_again_at=None) | Q(refresh_again_at__lt=now),
+            Exists(needed),
+            platform__in=slugs,
+            state=ConnectionState.ACTIVE,
+            expires_at__lt=end + REFRESH_EARLY,
+        )
+        .order_by(F("expires_at"))
+        .values_list("pk", flat=True)[:limit]
+    )
+
+
+def _leave_for_now(connection_id: uuid.UUID, version: int) -> None:
+    """Keep a connection that cannot be refreshed out of the way of those that can."""
+    SocialConnection.objects.filter(pk=connection_id, version=version).update(
+        refresh_again_at=Now() + NOT_REFRESHABLE_AGAIN
+    )
+
+
+class RefreshAhead:
+    """Refreshes, beside a slot's posts, the tokens that those in the look-ahead window will need.
+
+    Every slot looks; the turn on the row decides who refreshes.
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: dict[uuid.UUID, asyncio.Task[None]] = {}
+        self._look_at = float("-inf")  # monotonic seconds
+
+    def open(self) -> None:
+        """Begin on the loop."""
+        self._loop = asyncio.get_running_loop()
+
+    async def close(self) -> None:
+        """Let refreshes under way end: their answers hold the only valid tokens."""
+        self._loop = None
+        if self._tasks:
+            await asyncio.wait(
+                list(self._tasks.values()), timeout=settings.CALL_DEADLINE.total_seconds()
+            )
+
+    def db_look(self) -> None:
+        """Find what must be refreshed and hand it to the loop, every LOOK_EVERY_SECONDS."""
+        loop, room = self._loop, AHEAD_AT_ONCE - len(self._tasks)
+        if loop is None or room <= 0 or time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + LOOK_EVERY_SECONDS
+        found = find_expiring(room)
+        self._caller.accounts.load(found)
+        for pk in found:
+            account = self._caller.accounts.get(pk)
+            if can_refresh(account):
+                loop.call_soon_threadsafe(self._start, account)
+            else:
+                _leave_for_now(pk, account.connection.version)
+
+    def _start(self, account: ConnectedAccount) -> None:
+        pk = account.connection.pk
+        if pk in self._tasks or self._loop is None or self._caller.runner.is_stopping:
+            return
+        self._tasks[pk] = asyncio.create_task(self._run(account))
+
+    async def _run(self, account: ConnectedAccount) -> None:
+        try:
+            await renew(self._caller, account)
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("token.refresh_failed", extra={"error": type(error).__name__})
+        finally:
+            del self._tasks[account.connection.pk]
