@@ -168,6 +168,7 @@ RETRY_BASE_DELAY = timedelta(
     milliseconds=env.int("JOB_RETRY_DELAY", default=env.int("BACKOFF_DELAY", default=5000))
 )
 RETRY_MAX_DELAY = timedelta(milliseconds=env.int("RETRY_MAX_DELAY_MS", default=900_000))
+PREFLIGHT_AHEAD = timedelta(hours=env.int("PREFLIGHT_HOURS", default=24))  # 0: switched off
 LATE_LIMIT = timedelta(minutes=env.int("LATE_LIMIT_MINUTES", default=120))
 RESTORED_AFTER = timedelta(seconds=env.float("RESTORED_AFTER_SECONDS", default=3600.0))
 INSTALLATION_ID = env.str("INSTALLATION_ID", default="")

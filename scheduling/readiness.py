@@ -42,14 +42,24 @@ def needs_work_first(post: ClaimedPost, account: ConnectedAccount, due: float) -
 
 
 def is_too_late(post: ClaimedPost, account: ConnectedAccount, now: float) -> bool:
-    """Judge lateness against due_at, so that waiting for a gate or a retry never counts."""
-    if post.late_policy != LatePolicy.HOLD or post.due_at is None or post.state not in WAITING:
+    """Say whether the post's late policy wants a person to decide."""
+    if post.late_policy != LatePolicy.HOLD or post.late_waived or post.state not in WAITING:
         return False
     minutes = post.late_limit_minutes
     if minutes is None:
         minutes = account.workspace_late_limit
     limit = settings.LATE_LIMIT if minutes is None else timedelta(minutes=minutes)
-    return now - post.due_at.timestamp() > limit.total_seconds()
+    return now - _meant_for(post, account) > limit.total_seconds()
+
+
+def _meant_for(post: ClaimedPost, account: ConnectedAccount) -> float:
+    """Return what lateness is judged against, in epoch seconds: due_at, which waits move on.
+
+    So a wait for the gate or a retry never counts. A wait for our own keys does: it is an outage.
+    """
+    if account.problem or post.due_at is None:
+        return post.scheduled_at.timestamp()
+    return post.due_at.timestamp()
 
 
 async def get_ready(
@@ -58,7 +68,7 @@ async def get_ready(
     """Do what comes before the mark; None means: mark it and send it."""
     now = caller.clock.now()
     if is_too_late(post, account, now):
-        minutes = (now - job.due) / 60
+        minutes = (now - _meant_for(post, account)) / 60
         return PostResult(
             post,
             S.HELD,

@@ -21,7 +21,6 @@ from platforms.models import SocialConnection
 from scheduling.announcements import PostChange, announce
 from scheduling.drafts import Attachment, FieldError
 from scheduling.models import (
-    LatePolicy,
     PostGroup,
     PostMedia,
     PostTransition,
@@ -161,6 +160,8 @@ def edit_post(
             raise Invalid(errors)
         post.content_version += 1
         post.progress, post.progress_expires_at = {}, None
+        post.late_waived = False
+        post.preflight_at = post.warnings = None
         source = post.state
         if source in {S.SCHEDULED, S.QUEUED, S.HELD, S.FAILED}:
             post.state, post.due_at = S.SCHEDULED, post.scheduled_at
@@ -262,7 +263,7 @@ def publish_now(post_id: uuid.UUID, *, actor: str, reason: str = "") -> Schedule
             raise Invalid(errors)
         now = timezone.now()
         post.scheduled_at = min(post.scheduled_at, now)  # an overdue post stays late
-        post.late_policy = LatePolicy.PUBLISH
+        post.late_waived = True
         _move(post, S.SCHEDULED, actor, reason or "published now by a person", due_at=now)
         _audit(post, actor, "post.published_now", reason)
     return post
@@ -377,7 +378,8 @@ def _start_new_run(post: ScheduledPost) -> None:
     """A new run has its own idempotency keys and a full set of attempts; live segments stay."""
     post.publish_run += 1
     post.max_attempts = post.attempts + settings.PUBLISHER_MAX_ATTEMPTS
-    post.late_policy = LatePolicy.PUBLISH
+    post.late_waived = post.scheduled_at <= timezone.now()  # else its moment is still to come
+    post.preflight_at = post.warnings = None
     post.progress = {k: v for k, v in post.progress.items() if k == "published"}
     post.progress_expires_at = None
     post.needs_preparation = post.media_count > 0

@@ -118,6 +118,7 @@ class Mastodon(Adapter):
         "instance_url": "Address of the server, e.g. https://mastodon.social",
         "access_token": "Settings > Development: scopes read, write:statuses, write:media",
     }
+    required_scopes = frozenset({"write:statuses"})
     options_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
         "additionalProperties": False,

@@ -137,6 +137,7 @@ class X(Adapter):
             "paid_partnership": {"type": "boolean"},
         },
     }
+    required_scopes = frozenset({"tweet.read", "tweet.write", "users.read"})  # OAuth 2.0
     config_class = XConfig
     config_variables: ClassVar[Mapping[str, str]] = {
         "consumer_key": "TWITTER_API_KEY",
