@@ -12,7 +12,7 @@ SECTION = re.compile(r"# --- (?P<title>.+?) -+$")
 ENTRY = re.compile(r"#(?P<name>[A-Z][A-Z0-9_]*)=(?P<default>.*)")
 OLDER = re.compile(r"Old(?:er|est) name of (?P<name>[A-Z_]+)\.")
 EMPTY_MEANS = re.compile(r"; empty: (?P<default>.+?)(?:[.;] |[.;]?$)")
-UNITS = {"Seconds": "s", "Milliseconds": "ms", "Minutes": "min", "Bytes": "bytes"}
+UNITS = {"Seconds": "s", "Milliseconds": "ms", "Minutes": "min", "Hours": "h", "Bytes": "bytes"}
 
 HEAD = """\
 # Configuration

@@ -181,6 +181,7 @@ GATE_POLICY = GatePolicy(
     spacing_base=timedelta(milliseconds=env.int("RATE_LIMITER_BASE_DELAY_MS", default=3000)),
     spacing_cap=timedelta(milliseconds=env.int("RATE_LIMITER_MAX_DELAY_MS", default=300_000)),
 )
+PREFLIGHT_AHEAD = timedelta(hours=env.int("PREFLIGHT_HOURS", default=24))  # 0: switched off
 LATE_LIMIT = timedelta(minutes=env.int("LATE_LIMIT_MINUTES", default=120))
 RESTORED_AFTER = timedelta(seconds=env.float("RESTORED_AFTER_SECONDS", default=3600.0))
 INSTALLATION_ID = env.str("INSTALLATION_ID", default="")

@@ -227,6 +227,10 @@ class Gate:
         self._rows.take_probes()
         self._rows.write()
 
+    def db_read(self) -> None:
+        """Read what others wrote."""
+        self._rows.read()
+
     def db_write(self) -> None:
         """Write what others should hear of, one statement for all of it."""
         self._rows.write()

@@ -43,6 +43,7 @@ from scheduling.admin_filters import (
     PlatformFilter,
     ScheduledFilter,
     StuckFilter,
+    WarningsFilter,
     WorkspaceFilter,
 )
 from scheduling.admin_forms import PostForm, text_of
@@ -93,6 +94,7 @@ MACHINE_FIELDS = (
     "link",
     "remote_ids",
     "last_error",
+    "exact_preflight",
 )
 INNER_FIELDS = (
     "id",
@@ -103,6 +105,7 @@ INNER_FIELDS = (
     "content_version",
     "publish_run",
     "fencing_token",
+    "late_waived",
     "lease_slot",
     "exact_lease",
     "correlation_id",
@@ -135,6 +138,7 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         AccountFilter,
         CategoryFilter,
         ScheduledFilter,
+        WarningsFilter,
         WorkspaceFilter,
     )
     search_fields = ("id",)  # shows the box; get_search_results decides
@@ -146,6 +150,7 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
     exact_first_sent = exact_cell("first_sent_at", "first sent")
     exact_sent = exact_cell("sent_at", "last send mark")
     exact_published = exact_cell("published_at", "published")
+    exact_preflight = exact_cell("preflight_at", "looked at ahead")
     exact_lease = exact_cell("lease_expires_at", "lease ends")
     exact_created = exact_cell("created_at", "written")
 
@@ -188,7 +193,10 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
 
     @admin.display(description="state")
     def state_badge(self, post: ScheduledPost) -> SafeString:
-        return badge(post.get_state_display(), TONES[PostState(post.state)])
+        state = badge(post.get_state_display(), TONES[PostState(post.state)])
+        if count := len(post.current_warnings):
+            return format_html("{} {}", state, badge(f"{count} warning{'s' * (count > 1)}", WARN))
+        return state
 
     @admin.display(description="text")
     def excerpt(self, post: ScheduledPost) -> str:
@@ -317,6 +325,7 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
             context = {
                 "badge": self.state_badge(post),
                 "explanation": explain(post, paused=paused),
+                "warnings": post.current_warnings,
                 "recorder": flight_recorder(post),
                 "title": f"{self.network(post)} post of {post.connection.username}",
                 "subtitle": None,

@@ -93,6 +93,17 @@ class StuckFilter(RuleFilter):
     rules = (("yes", "stuck or outcome unknown", stuck),)
 
 
+def warned(now: datetime) -> Q:
+    """Posts whose preflight found something (the index `post_warned` holds just these)."""
+    return Q(state__in=sorted(WAITING), warnings__isnull=False)
+
+
+class WarningsFilter(RuleFilter):
+    title = "preflight"
+    parameter_name = "warnings"
+    rules = (("yes", "has warnings", warned),)
+
+
 class ScheduledFilter(RuleFilter):
     title = "scheduled for"
     parameter_name = "scheduled"

@@ -38,14 +38,26 @@ CALLED_BACK = frozenset(
         "post.outcome_unknown",
     }
 )
-MAILED = frozenset({"post.failed", "post.held", "post.needs_person", "post.blocked"})
+MAILED = frozenset(
+    {
+        "post.failed",
+        "post.held",
+        "post.needs_person",
+        "post.blocked",
+        "post.preflight_warning",
+    }
+)
 EXCERPT_CHARS = 140
 REASON_CHARS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class PostChange:
-    """One thing worth telling about one post; `event` is noun.verb, such as post.published."""
+    """One thing worth telling about one post; `event` is noun.verb, such as post.published.
+
+    `incident` names what the mail is really about when that is not this run and version of the
+    post: each person is told of one account's incident once, whichever post it shows in.
+    """
 
     event: str
     post_id: uuid.UUID
@@ -66,6 +78,7 @@ class PostChange:
     reason: str = ""
     attempt: int = 0  # the send whose outcome a person is asked about
     reminder: int = 0  # how often they were asked before
+    incident: str = ""
 
     @classmethod
     def of(cls, post: ScheduledPost, *, event: str, reason: str = "") -> PostChange:
@@ -144,6 +157,8 @@ def _dedupe_key(change: PostChange, addressee: Addressee | None) -> str:
     if addressee is not None:
         now = datetime.now(UTC)
         account = f"{change.event}:{change.connection_id}:{addressee.user_id}"
+        if change.incident:
+            return f"{account}:{change.incident}"
         if change.event == "post.blocked":
             return f"{account}:{addressee.connection_version}"
         if change.event == "post.held":

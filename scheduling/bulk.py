@@ -24,7 +24,15 @@ Row = tuple[Any, ...]  # one value per name in COLUMNS
 
 # A post that was never claimed or sent has nothing in these, so they stay NULL.
 NEVER_SET = frozenset(
-    {"lease_slot", "lease_expires_at", "sent_at", "first_sent_at", "published_at"}
+    {
+        "lease_slot",
+        "lease_expires_at",
+        "sent_at",
+        "first_sent_at",
+        "published_at",
+        "warnings",
+        "preflight_at",
+    }
 )
 BATCH_ROWS = 5000  # about 5 MB of Python objects
 

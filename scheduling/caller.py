@@ -15,8 +15,8 @@ from engine.http import Http, HttpPool
 from engine.jobs import LostLease
 from engine.runner import Job, Runner
 from platforms.adapters.base import Draft, Segment
-from platforms.passages import owner_of
 from scheduling.accounts import AccountCache, ConnectedAccount
+from scheduling.calling import Calling
 from scheduling.claims import ClaimedPost
 from scheduling.media_loading import MissingMedia, draft_with_media
 from scheduling.records import PostResult, commit_progress
@@ -89,7 +89,8 @@ class Caller:
         self, account: ConnectedAccount, operation: str, moment: datetime | None = None
     ) -> Calling:
         """Open the account's door for one call; leaving it tells the gate how the call went."""
-        return Calling(self, account, operation, self.http(account, moment))
+        http = self.http(account, moment)
+        return Calling(self.gate, self.clock, account, operation, http, self.share)
 
     def not_before(self, account: ConnectedAccount, now: float, due: float | None) -> float | None:
         """Return `due`, or the later moment from which the account may be called at all."""
@@ -135,74 +136,6 @@ class Caller:
     async def _commit_batch(self, posts: list[ClaimedPost]) -> list[bool]:
         kept = await self.runner.marks.run(commit_progress, posts)
         return [(post.id, post.token) in kept for post in posts]
-
-
-class Calling:
-    """One call: a context that gives its Http and teaches the gate what came of it."""
-
-    __slots__ = ("_account", "_caller", "_http", "_operation")
-
-    def __init__(
-        self, caller: Caller, account: ConnectedAccount, operation: str, http: Http
-    ) -> None:
-        self._caller, self._account = caller, account
-        self._operation, self._http = operation, http
-
-    def __enter__(self) -> Http:
-        return self._http
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
-    ) -> None:
-        self._note_hints()
-        if isinstance(error, ServiceError):
-            changed = self._learn(error)
-        elif error is None:
-            passage = self._account.passages[self._operation]
-            changed = self._caller.gate.succeeded(passage, self._caller.clock.now())
-        else:
-            return
-        if changed:
-            self._caller.share()
-
-    def _note_hints(self) -> None:
-        account = self._account
-        for hint in self._http.hints:
-            owner = owner_of(hint.scope, account.adapter, account.connection.pk, account.base_url)
-            self._caller.gate.note(
-                (hint.scope, owner, hint.bucket),
-                platform=account.adapter.slug,
-                limit=hint.limit,
-                remaining=hint.remaining,
-                resets_at=hint.resets_at,
-            )
-
-    def _learn(self, error: ServiceError) -> bool:
-        """Tell the gate of a failure, by its HTTP class; returns whether others should hear."""
-        gate, now = self._caller.gate, self._caller.clock.now()
-        passage = self._account.passages[self._operation]
-        if error.category in {ErrorCategory.RATE_LIMIT, ErrorCategory.QUOTA_EXCEEDED}:
-            gate.refused(
-                (passage.shared or passage.own) if error.app_wide else passage.own,
-                platform=passage.platform,
-                now=now,
-                retry_after=error.retry_after,
-                reason=error.detail,
-                opens=error.category is ErrorCategory.QUOTA_EXCEEDED,
-                resets_at=gate.refilled_at(passage, now),
-            )
-            return True
-        if error.http_status >= 500 and passage.shared is not None:
-            return gate.failed(
-                passage.shared,
-                platform=passage.platform,
-                connection=str(self._account.connection.pk),
-                now=now,
-                reason=error.detail,
-            )
-        if error.http_status:  # a refusal of this one thing: the network itself is well
-            return gate.succeeded(passage, now)
-        return False
 
 
 def draft_of_text(post: ClaimedPost, account: ConnectedAccount) -> Draft:

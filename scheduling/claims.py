@@ -33,6 +33,7 @@ COLUMNS = (
     "max_attempts",
     "late_policy",
     "late_limit_minutes",
+    "late_waived",
     "sent_at",
     "remote_ids",
     "permalink",
@@ -75,6 +76,7 @@ class ClaimedPost:
     callback_url: str
     created_by_id: int | None
     attempt_id: uuid.UUID | None = None
+    late_waived: bool = False
     in_doubt: bool = False  # this try repeats a call that may have succeeded before
 
     @property
@@ -105,6 +107,7 @@ def read_row(row: tuple[Any, ...]) -> ClaimedPost:
         values[name] = as_instant(values[name])
     for name in ("segments", "options", "progress", "remote_ids"):
         values[name] = as_json(values[name])
-    values["needs_preparation"] = bool(values["needs_preparation"])
+    for name in ("needs_preparation", "late_waived"):
+        values[name] = bool(values[name])
     values["token"] = values.pop("fencing_token")
     return ClaimedPost(**values)

@@ -68,6 +68,7 @@ class ScheduledPost(LeasedJob):
         max_length=8, choices=LatePolicy.choices, default=LatePolicy.HOLD
     )
     late_limit_minutes = models.PositiveIntegerField(null=True, blank=True)  # null: workspace's
+    late_waived = models.BooleanField(default=False)  # a person said "send it"; until the next edit
     content_version = models.PositiveIntegerField(default=1)  # raised by every edit
     publish_run = models.PositiveIntegerField(default=1)  # raised by every requeue
     needs_preparation = models.BooleanField(default=False)  # uploads are still to be made ahead
@@ -82,6 +83,9 @@ class ScheduledPost(LeasedJob):
     correlation_id = models.CharField(max_length=64, blank=True, default="")
     external_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
     callback_url = models.URLField(max_length=2000, blank=True, default="")
+    # What the preflight found, [{"code", "message"}, ...], and when; null: nothing, not yet.
+    warnings = models.JSONField(null=True, blank=True, editable=False)
+    preflight_at = models.DateTimeField(null=True, blank=True, editable=False)
     # What a caller of /schedule sent that has no column: user_id, org_id, their name for it.
     caller_data = models.JSONField(default=dict, blank=True, editable=False)
     created_by = models.ForeignKey(
@@ -142,10 +146,39 @@ class ScheduledPost(LeasedJob):
                 condition=Q(state__in=sorted(NEEDS_ATTENTION)),
                 name="post_attention",  # a post that simply goes out never enters it
             ),
+            models.Index(
+                fields=["due_at"],
+                condition=Q(state__in=sorted(WAITING), warnings__isnull=False),
+                name="post_warned",  # nor this one
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.platform} post {self.pk}"
+
+    @property
+    def current_warnings(self) -> list[dict[str, str]]:
+        """Return what the preflight found, as long as the post still waits for its moment."""
+        return list(self.warnings or ()) if self.state in WAITING else []
+
+
+class AccountCheck(models.Model):
+    """The preflight's memory of one account: when it was asked, and what it answered.
+
+    `look_after` is the lease of a running look, and the pause after one that could not finish.
+    """
+
+    connection = models.OneToOneField(
+        SocialConnection, on_delete=models.CASCADE, primary_key=True, related_name="account_check"
+    )
+    look_after = models.DateTimeField(null=True, blank=True)
+    connection_changed_at = models.DateTimeField(null=True, blank=True)  # its updated_at, as seen
+    asked_at = models.DateTimeField(null=True, blank=True)
+    warnings = models.JSONField(default=list, blank=True)
+    limits = models.JSONField(default=dict, blank=True)  # the account's own, as it answered
+
+    def __str__(self) -> str:
+        return f"check of {self.connection_id}"
 
 
 class PostMedia(models.Model):

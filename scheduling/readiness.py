@@ -46,10 +46,10 @@ def needs_work_first(post: ClaimedPost, account: ConnectedAccount, due: float) -
 
 
 def is_too_late(post: ClaimedPost, account: ConnectedAccount, now: float) -> bool:
-    """Judge lateness against due_at, so that waiting for a gate or a retry never counts."""
-    if post.late_policy != LatePolicy.HOLD or post.due_at is None or post.state not in WAITING:
+    """Say whether the post's late policy wants a person to decide."""
+    if post.late_policy != LatePolicy.HOLD or post.late_waived or post.state not in WAITING:
         return False
-    return now - post.due_at.timestamp() > _late_limit(post, account).total_seconds()
+    return now - _meant_for(post, account) > _late_limit(post, account).total_seconds()
 
 
 def _late_limit(post: ClaimedPost, account: ConnectedAccount) -> timedelta:
@@ -59,13 +59,23 @@ def _late_limit(post: ClaimedPost, account: ConnectedAccount) -> timedelta:
     return settings.LATE_LIMIT if minutes is None else timedelta(minutes=minutes)
 
 
+def _meant_for(post: ClaimedPost, account: ConnectedAccount) -> float:
+    """Return what lateness is judged against, in epoch seconds: due_at, which waits move on.
+
+    So a wait for the gate or a retry never counts. A wait for our own keys does: it is an outage.
+    """
+    if account.problem or post.due_at is None:
+        return post.scheduled_at.timestamp()
+    return post.due_at.timestamp()
+
+
 async def get_ready(
     caller: Caller, job: Job, post: ClaimedPost, account: ConnectedAccount
 ) -> PostResult | None:
     """Do what comes before the mark; None means: mark it and send it."""
     now = caller.clock.now()
     if is_too_late(post, account, now):
-        minutes = (now - job.due) / 60
+        minutes = (now - _meant_for(post, account)) / 60
         return PostResult(
             post,
             S.HELD,
@@ -127,7 +137,7 @@ def _without_token(
 
     A token that cannot be had for longer than the late limit holds the post: never silence.
     """
-    if wait.failing_since and post.late_policy == LatePolicy.HOLD:
+    if wait.failing_since and post.late_policy == LatePolicy.HOLD and not post.late_waived:
         since = max(wait.failing_since, post.scheduled_at).timestamp()
         if caller.clock.now() - since > _late_limit(post, account).total_seconds():
             return PostResult(

@@ -9,5 +9,6 @@ SLOTS = [SlotKind("publish", "scheduling.tasks.run_publisher_slot")]
 SCHEDULES = [
     EveryMinutes("look-ahead", "scheduling.tasks.look_ahead_minute", minutes=1),
     EveryMinutes("sweep", "scheduling.tasks.sweep_minute", minutes=1),
+    EveryMinutes("preflight", "scheduling.tasks.preflight_minutes", minutes=3),
     Daily("tidy", "scheduling.tasks.tidy_daily", hour=0),
 ]

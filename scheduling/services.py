@@ -21,7 +21,6 @@ from platforms.models import SocialConnection
 from scheduling.announcements import PostChange, announce
 from scheduling.drafts import Attachment, FieldError
 from scheduling.models import (
-    LatePolicy,
     PostGroup,
     PostMedia,
     PostTransition,
@@ -164,6 +163,8 @@ def edit_post(
             raise Invalid(errors)
         post.content_version += 1
         post.progress, post.progress_expires_at = {}, None
+        post.late_waived = False
+        post.preflight_at = post.warnings = None
         source = post.state
         if source in {S.SCHEDULED, S.QUEUED, S.HELD, S.FAILED}:
             post.state, post.due_at = S.SCHEDULED, post.scheduled_at
@@ -278,7 +279,7 @@ def publish_now(post_id: uuid.UUID, *, actor: str, reason: str = "") -> Schedule
             raise Invalid(errors)
         now = timezone.now()
         post.scheduled_at = min(post.scheduled_at, now)  # an overdue post stays late
-        post.late_policy = LatePolicy.PUBLISH
+        post.late_waived = True
         _move(post, S.SCHEDULED, actor, reason or "published now by a person", due_at=now)
         _audit(post, actor, "post.published_now", reason)
     return post
@@ -458,7 +459,8 @@ def _start_new_run(post: ScheduledPost) -> None:
         )
     post.publish_run += 1
     post.max_attempts = post.attempts + settings.PUBLISHER_MAX_ATTEMPTS
-    post.late_policy = LatePolicy.PUBLISH
+    post.late_waived = post.scheduled_at <= timezone.now()  # else its moment is still to come
+    post.preflight_at = post.warnings = None
     address = {k: v for k, v in post.progress.items() if k == "permalink"}
     post.progress = {**address, "published": live} if live else {}
     post.progress_expires_at = None

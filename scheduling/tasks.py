@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.runner import run_slot
-from scheduling import look_ahead, sweeper, tidying
+from scheduling import look_ahead, preflight, sweeper, tidying
 from scheduling.publisher import PostWorkload
 
 
@@ -20,6 +20,11 @@ def look_ahead_minute() -> None:
 def sweep_minute() -> None:
     """Recover what dead workers left; the slots do it each second, this is the safety net."""
     sweeper.sweep()
+
+
+def preflight_minutes() -> None:
+    """Look at the posts of the coming day and warn their owners."""
+    preflight.look_a_day_ahead()
 
 
 def tidy_daily() -> None:

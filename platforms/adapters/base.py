@@ -239,6 +239,7 @@ class Adapter:
     adaptive_spacing: ClassVar[bool] = False  # its limits are secret: keep an account's calls apart
     retry_safety: ClassVar[RetrySafety]
     credential_keys: ClassVar[Mapping[str, str]] = {}
+    required_scopes: ClassVar[frozenset[str]] = frozenset()  # without which no post goes out
     options_schema: ClassVar[Mapping[str, Any]] = {}  # JSON Schema of `Draft.options`
     in_flight_per_connection: ClassVar[int] = 4
     in_flight_per_app: ClassVar[int | None] = None  # None: the slot's own concurrency bounds it

@@ -123,6 +123,7 @@ class Mastodon(Adapter):
         "access_token": "Settings > Development: scopes read, write:statuses, write:media",
     }
     post_address = "https://mastodon.social/@ada/1234567890"
+    required_scopes = frozenset({"write:statuses"})
     options_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
         "additionalProperties": False,

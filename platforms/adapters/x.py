@@ -143,6 +143,7 @@ class X(Adapter):
             "paid_partnership": {"type": "boolean"},
         },
     }
+    required_scopes = frozenset({"tweet.read", "tweet.write", "users.read"})  # OAuth 2.0
     config_class = XConfig
     post_address = "https://x.com/ada/status/1234567890"
     config_variables: ClassVar[Mapping[str, str]] = {

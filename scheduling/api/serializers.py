@@ -16,7 +16,7 @@ TEN_YEARS_MINUTES = 10 * 366 * 24 * 60
 
 
 class Body(serializers.Serializer[Any]):
-    """A JSON object; null counts as absent for what may be left out."""
+    """A JSON object; null counts as absent for what may be left out, unless it has a meaning."""
 
     default_error_messages = {"not_an_object": "The body must be a JSON object."}
 
@@ -34,7 +34,9 @@ class Body(serializers.Serializer[Any]):
         return super().to_internal_value(given)
 
     def _needs(self, name: str) -> bool:
-        return name not in self.fields or self.fields[name].required
+        if name not in self.fields:
+            return True
+        return self.fields[name].required or self.fields[name].allow_null
 
 
 class StrictBody(Body):
@@ -104,7 +106,9 @@ class ContentInput(StrictBody):
     time_zone = Text(required=False)
     priority = WholeNumber(required=False)
     late_policy = serializers.ChoiceField(LatePolicy.choices, required=False)
-    late_limit_minutes = WholeNumber(required=False, min_value=0, max_value=TEN_YEARS_MINUTES)
+    late_limit_minutes = WholeNumber(  # null: as the workspace has it
+        required=False, allow_null=True, min_value=0, max_value=TEN_YEARS_MINUTES
+    )
     callback_url = WebAddress(required=False, allow_blank=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -86,6 +86,37 @@ def check_posts() -> Iterator[Finding]:
         )
 
 
+def check_preflight() -> Iterator[Finding]:
+    """Count the posts of the next 24 hours that have something in their way."""
+    if not settings.PREFLIGHT_AHEAD:
+        yield ok("preflight", "Switched off by PREFLIGHT_HOURS=0.")
+        return
+    count = ScheduledPost.objects.filter(
+        state__in=sorted(WAITING), warnings__isnull=False, due_at__lt=Now() + timedelta(hours=24)
+    ).count()
+    if count:
+        yield warn(
+            "preflight",
+            f"{count} of the posts of the next 24 h have warnings.",
+            'Look at them in the admin: filter "has warnings".',
+        )
+    else:
+        yield ok("preflight", "No post of the next 24 h has a warning.")
+
+
+def check_held() -> Iterator[Finding]:
+    """Count the posts that were found too late and wait for a person."""
+    count = ScheduledPost.objects.filter(state=PostState.HELD).count()
+    if count:
+        yield warn(
+            "held",
+            f"{count} found later than their limit (LATE_LIMIT_MINUTES) wait for a person.",
+            "Publish them now, give them another moment, or cancel them, in the admin.",
+        )
+    else:
+        yield ok("held", "No post waits for a person because it was found too late.")
+
+
 def check_installation() -> Iterator[Finding]:
     """Look whether sending is paused."""
     here = Installation.objects.filter(pk=1).first()

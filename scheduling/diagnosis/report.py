@@ -23,6 +23,8 @@ ON_THE_DATABASE: tuple[tuple[str, Check], ...] = (
     ("slots", publishing.check_slots),
     ("canary", publishing.check_canary),
     ("posts", publishing.check_posts),
+    ("preflight", publishing.check_preflight),
+    ("held", publishing.check_held),
     ("credentials", doors.check_credentials),
     ("platforms", doors.check_platforms),
 )

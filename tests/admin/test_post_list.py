@@ -172,3 +172,16 @@ def test_pages_follow_each_other_without_gap_or_overlap(connection: SocialConnec
 
 def test_who_may_not_see_posts_gets_no_list(client: Client) -> None:
     assert client.get(POSTS).status_code == 302
+
+
+def test_posts_with_warnings_are_marked_and_can_be_listed_alone(
+    staff: Client, connection: SocialConnection
+) -> None:
+    found = [{"code": "media_missing", "message": "The file cat.png is gone: replace it."}]
+    make_post(connection, text="in order")
+    make_post(connection, text="has a problem", warnings=found)
+    make_post(connection, text="long out", warnings=found, state=S.PUBLISHED)
+    page = staff.get(POSTS).content.decode()
+    assert page.count("1 warning</span>") == 1
+    listed = staff.get(f"{POSTS}?warnings=yes").context["cl"].result_list
+    assert [post.segments[0]["text"] for post in listed] == ["has a problem"]

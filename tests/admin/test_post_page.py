@@ -235,3 +235,28 @@ def test_a_forged_state_in_the_form_changes_nothing(
     staff.post(f"{POSTS}{post.pk}/change/", form)
     post.refresh_from_db()
     assert (post.state, post.attempts) == (S.SCHEDULED, 0)
+
+
+# --- what was found a day ahead ---------------------------------------------------------------
+def test_warnings_stand_on_the_page_until_the_post_is_out(
+    staff: Client, connection: SocialConnection
+) -> None:
+    post = make_post(
+        connection,
+        warnings=[{"code": "token_ends", "message": "The access ends <tomorrow>: reconnect."}],
+        preflight_at=timezone.now(),
+    )
+    assert "The access ends &lt;tomorrow&gt;: reconnect." in page_of(staff, post).content.decode()
+    ScheduledPost.objects.update(state=S.PUBLISHED, due_at=None)
+    assert "The access ends" not in page_of(staff, post).content.decode()
+
+
+def test_staff_set_and_see_how_late_a_post_may_be(
+    staff: Client, connection: SocialConnection
+) -> None:
+    staff.post(f"{POSTS}add/", filled(connection, late_policy="publish", late_limit_minutes="30"))
+    post = ScheduledPost.objects.get()
+    assert (post.late_policy, post.late_limit_minutes) == ("publish", 30)
+    page = page_of(staff, post).content.decode()
+    assert '<option value="publish" selected>' in page
+    assert 'name="late_limit_minutes" value="30"' in page

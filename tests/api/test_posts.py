@@ -518,3 +518,25 @@ def test_a_repeat_leaves_no_asset_behind(api: Api, connection: SocialConnection)
     for _ in range(2):
         api.post("posts", sent)
     assert Asset.objects.count() == 1
+
+
+def test_warnings_are_shown_while_the_post_waits(api: Api, connection: SocialConnection) -> None:
+    shown = api.post("posts", wish(connection)).body
+    assert (shown["warnings"], shown["preflight_at"]) == ([], None)
+    found = [{"code": "token_ends", "message": "The access ends: reconnect."}]
+    ScheduledPost.objects.update(warnings=found, preflight_at=timezone.now())
+    shown = api.get(f"posts/{shown['id']}").body
+    assert shown["warnings"] == found
+    assert shown["preflight_at"].endswith("Z")
+    ScheduledPost.objects.update(state="published", due_at=None)
+    assert api.get(f"posts/{shown['id']}").body["warnings"] == []
+
+
+def test_how_late_a_post_may_be_can_be_changed_and_taken_back(
+    api: Api, connection: SocialConnection
+) -> None:
+    post = api.post("posts", wish(connection, late_policy="publish", late_limit_minutes=5)).body
+    wanted = {"late_policy": "hold", "late_limit_minutes": None}
+    changed = api("PATCH", f"posts/{post['id']}", wanted)
+    assert changed.status == 200, changed.body
+    assert (changed.body["late_policy"], changed.body["late_limit_minutes"]) == ("hold", None)

@@ -212,3 +212,17 @@ def test_missing_tables_are_one_finding_not_many() -> None:
     findings = examine(exit_code=1)
     assert "manage.py migrate" in findings["migrations"]["remedy"]
     assert "slots.publish" not in findings
+
+
+@pytest.mark.usefixtures("alive")
+def test_posts_with_warnings_and_held_posts_are_counted(connection: SocialConnection) -> None:
+    found = [{"code": "token_ends", "message": "The access ends: reconnect."}]
+    hour = timedelta(hours=1)
+    make_post(connection, due_at=timezone.now() + 3 * hour, warnings=found)
+    make_post(connection, due_at=timezone.now() + 30 * hour, warnings=found)
+    make_post(connection, due_at=timezone.now() + 3 * hour)
+    make_post(connection, state=PostState.HELD)
+    findings = examine()
+    assert findings["preflight"]["level"] == findings["held"]["level"] == "warn"
+    assert findings["preflight"]["sentence"].startswith("1 of the posts")
+    assert findings["held"]["sentence"].startswith("1 found later")

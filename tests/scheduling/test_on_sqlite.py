@@ -18,6 +18,8 @@ FILES = [
     "tests/engine/test_slots.py",
     "tests/engine/test_schedules.py",
     "tests/scheduling/test_doubt.py",
+    "tests/scheduling/test_outage.py",
+    "tests/scheduling/test_preflight.py",
     "tests/scheduling/test_publisher.py",
     "tests/scheduling/test_records.py",
     "tests/scheduling/test_recovery.py",

@@ -417,7 +417,7 @@ def test_a_requeue_is_a_new_run_with_its_history_kept(
     assert post.progress == {"published": ["1"]}  # what is live is not published again
     assert post.progress_expires_at is None
     assert (post.last_category, post.last_error) == ("", "")
-    assert post.late_policy == LatePolicy.PUBLISH  # a person wants it now
+    assert (post.late_policy, post.late_waived) == (LatePolicy.HOLD, True)  # a person wants it now
     assert abs(post.due_at - timezone.now()) < 5 * SECOND
     moved(post, state, S.SCHEDULED)
     assert audited(post, "post.requeued").reason == "the network is back"
@@ -426,7 +426,8 @@ def test_a_requeue_is_a_new_run_with_its_history_kept(
 def test_a_requeue_before_its_moment_waits_for_it(connection: SocialConnection) -> None:
     moment = timezone.now() + HOUR
     post = make_post(connection, state=S.CANCELLED, due_at=moment)
-    assert services.requeue_post(post.pk, actor=ADA).due_at == moment
+    post = services.requeue_post(post.pk, actor=ADA)
+    assert (post.due_at, post.late_waived) == (moment, False)  # nobody knows how late it will be
 
 
 def test_a_cancelled_post_whose_external_id_was_given_away_cannot_come_back(
@@ -450,7 +451,7 @@ def test_publish_now_is_due_at_once(connection: SocialConnection, state: str) ->
     assert post.state == S.SCHEDULED
     assert abs(post.due_at - timezone.now()) < 5 * SECOND
     assert post.scheduled_at == post.due_at
-    assert post.late_policy == LatePolicy.PUBLISH
+    assert (post.late_policy, post.late_waived) == (LatePolicy.HOLD, True)
     audited(post, "post.published_now")
 
 
