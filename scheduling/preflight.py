@@ -278,7 +278,7 @@ def _files(
 
 def _plan(account: ConnectedAccount) -> list[PlannedPost]:
     """Return the account's posts of the coming day and the window after it."""
-    buckets = [b for b in account.adapter.buckets if b.name == "publish"]
+    buckets = [b for b in account.adapter.buckets if b.operation == "publish"]
     if not buckets:
         return []
     connection = account.connection

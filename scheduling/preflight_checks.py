@@ -133,7 +133,7 @@ def quota_warnings(
     Each call goes out at its moment, but no sooner than a window after the call that is an
     allowance before it. What went out before the plan begins is not known here.
     """
-    allowances = [b for b in buckets if b.name == "publish" and b.scope == "connection"]
+    allowances = [b for b in buckets if b.operation == "publish" and b.scope == "connection"]
     if not allowances:
         return {}
     found: dict[uuid.UUID, PreflightWarning] = {}
