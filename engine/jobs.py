@@ -198,7 +198,7 @@ def _dealt_choice(table: str, free: str, by: tuple[str, str], lane_most: int, li
         f"({first_lane(f'AND ({owner}, {lane}) > (lane.o, lane.l)')}) n), "
         f"candidate AS (SELECT o, id, priority, due_at, {turn} "
         f"FROM lane, LATERAL (SELECT id, priority, due_at FROM {table} "
-        f"WHERE {free} AND {owner} = o AND {lane} = l ORDER BY due_at LIMIT {lane_most:d}) earliest "
+        f"WHERE {free} AND {owner} = o AND {lane} = l ORDER BY due_at LIMIT {lane_most:d}) first "
         f"WHERE {has_room}), {places} "
         f"SELECT p.id FROM {table} p JOIN dealt ON dealt.id = p.id WHERE p.lease_slot IS NULL "
         f"{in_order} FOR UPDATE OF p SKIP LOCKED))"
