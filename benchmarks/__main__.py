@@ -1,4 +1,4 @@
-"""`python -m benchmarks all|burst|spread|backlog|memory|fairness|soak`: measure, print, keep the raw figures.
+"""`python -m benchmarks all|<name>`: measure, print, keep the raw figures.
 
     make bench ARGS="burst --runs 5"
 

@@ -20,8 +20,10 @@ from django.db import connection, transaction
 
 from benchmarks.burst import COLUMNS, Run, carillon, row_of, summary
 from benchmarks.ground import Ground
+from benchmarks.plans import EXPLAIN, digest
 from benchmarks.posts import insert_due, make_connections
 from benchmarks.results import median, print_table
+from engine.jobs import Deal
 from scheduling.models import ScheduledPost
 from scheduling.publisher import PostWorkload
 from tests.databases import with_database
@@ -30,6 +32,8 @@ ROWS, QUICK_ROWS = 1_000_000, 100_000
 FIRST_DAY, DAYS = 1, 90  # the backlog lies this far ahead, evenly
 DAY_SECONDS = 86_400
 CLAIM_LIMIT = 1000
+NO_CLAIM = {"limit": CLAIM_LIMIT, "claimed": 0}
+DEAL = Deal(lane_most=40)
 PLAN_COLUMNS = ("claim", "limit", "claimed", "rows read", "x limit", "reads by", "pages", "ms")
 
 
@@ -105,20 +109,20 @@ def claim_plans(due: int) -> list[dict[str, Any]]:
     plans: list[dict[str, Any]] = []
     with transaction.atomic(), explained(plans):
         workload = PostWorkload()
-        for situation, saturated in (("nothing due", False), ("nothing due, fair", True)):
-            _claim(workload, plans, situation, saturated=saturated)
+        for situation, deal in (("nothing due", None), ("nothing due, dealt", DEAL)):
+            _claim(workload, plans, situation, deal)
         insert_due(make_connections(), [time.time()] * due)
-        for situation, saturated in (("burst due", False), ("burst due, fair", True)):
-            _claim(workload, plans, situation, saturated=saturated)
+        for situation, deal in (("burst due", None), ("burst due, dealt", DEAL)):
+            _claim(workload, plans, situation, deal)
         transaction.set_rollback(True)
     return plans
 
 
 def _claim(
-    workload: PostWorkload, plans: list[dict[str, Any]], situation: str, *, saturated: bool
+    workload: PostWorkload, plans: list[dict[str, Any]], situation: str, deal: Deal | None
 ) -> None:
     before = len(plans)
-    claimed = workload.db_claim(CLAIM_LIMIT, saturated=saturated)
+    claimed = workload.db_claim(CLAIM_LIMIT, deal=deal)
     for plan in plans[before:]:
         plan["situation"] = situation
     plans[before]["claimed"] = len(claimed)
@@ -132,52 +136,13 @@ def explained(plans: list[dict[str, Any]]) -> Iterator[None]:
     def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if sql.startswith(f'UPDATE "{table}"'):
             savepoint = transaction.savepoint()
-            execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params, many, context)
-            plans.append(_digest(context["cursor"].fetchone()[0][0], table))
+            execute(f"{EXPLAIN} {sql}", params, many, context)
+            plans.append({**digest(context["cursor"].fetchone()[0][0], table), **NO_CLAIM})
             transaction.savepoint_rollback(savepoint)
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(wrapper):
         yield
-
-
-def _digest(plan: dict[str, Any], table: str) -> dict[str, Any]:
-    """Return what one executed plan read of the table, and by which indexes."""
-    scans = [n for n in _nodes(plan["Plan"]) if n["Node Type"].endswith("Scan")]
-    ours = [n for n in scans if n.get("Relation Name") == table]
-    named = [n for n in scans if "Index Name" in n]
-    sequential = [n for n in ours if n["Node Type"] == "Seq Scan"]
-    pages = plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
-    return {
-        "limit": CLAIM_LIMIT,
-        "claimed": 0,
-        "rows_read": round(sum(_rows_read(node) for node in ours)),
-        "reads_by": sorted({n["Index Name"] for n in named} | {"SEQ SCAN" for _ in sequential}),
-        "pages": pages,
-        "milliseconds": plan["Execution Time"],
-        "plan": _outline(plan["Plan"]),
-    }
-
-
-def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for child in node.get("Plans", ()):
-        yield from _nodes(child)
-
-
-def _rows_read(node: dict[str, Any]) -> float:
-    """Return the rows a scan looked at, those its filter removed included."""
-    removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
-    return float((node["Actual Rows"] + removed) * node["Actual Loops"])
-
-
-def _outline(node: dict[str, Any], depth: int = 0) -> list[str]:
-    """Return the plan as indented lines, short enough to keep."""
-    index = f" using {node['Index Name']}" if "Index Name" in node else ""
-    rows, loops = node["Actual Rows"], node["Actual Loops"]
-    line = f"{'  ' * depth}{node['Node Type']}{index}: {rows} rows x {loops}"
-    children = (_outline(child, depth + 1) for child in node.get("Plans", ()))
-    return [line, *(part for child in children for part in child)]
 
 
 # --- tables ---------------------------------------------------------------------------------

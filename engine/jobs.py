@@ -23,6 +23,8 @@ from engine.ids import uuid7
 from engine.models import WorkerSlot
 from engine.states import StateGraph
 
+SPARE = 4  # a dealt claim looks at so many rows for one: others may be claiming some of them
+
 
 class LostLease(Exception):
     """Somebody else was first: the row's token or state is no longer what this worker holds."""
@@ -81,14 +83,15 @@ class LeasedJob(models.Model):
         `extra_where` narrows the choice (trusted SQL, whose placeholders `parameters` fill).
         """
         table = sql.table_of(cls)
-        free = f"lease_slot IS NULL AND due_at <= {sql.now_plus(horizon)}"
+        due = f"due_at <= {sql.now_plus(horizon)}"
+        free = "lease_slot IS NULL AND due_at IS NOT NULL"
         if extra_where:
             free += f" AND ({extra_where})"
         if deal is None:
-            chosen = _early_choice(table, free, limit)
+            chosen = _early_choice(table, f"{due} AND {free}", limit)
         else:
             by = cls.owner_column, cls.lane_column
-            chosen = _dealt_choice(table, free, by, deal.lane_most, limit)
+            chosen = _dealt_choice(table, (due, free), by, deal.lane_most, limit)
             parameters = [sql.encode({"id": each} for each in deal.full), *parameters]
         statement = (
             f"UPDATE {table} SET lease_slot = %s, lease_expires_at = {sql.now_plus(lease)}, "  # noqa: S608
@@ -160,48 +163,56 @@ def _early_choice(table: str, free: str, limit: int) -> str:
     return _locked(inner)
 
 
-def _dealt_choice(table: str, free: str, by: tuple[str, str], lane_most: int, limit: int) -> str:
+def _dealt_choice(
+    table: str, conditions: tuple[str, str], by: tuple[str, str], lane_most: int, limit: int
+) -> str:
     """Return the WHERE of a claim that deals the limit out over owners and their lanes.
 
-    `by` names their columns; the first placeholder takes those that are full. The lanes are walked
-    with one index probe each (a "loose index scan"), so however long the backlog of one is, only
-    `lane_most` of its rows are read; of these the first go by priority, then age.
+    `conditions` say which rows are due and which are free; `by` names the columns of owner and
+    lane; the first placeholder takes those that are full. The lanes are walked with one index probe
+    each (a "loose index scan"), so however long the backlog of one is, only `lane_most` of its rows
+    are read; of these the first go by priority, then age.
     """
+    due, free = conditions
     owner, lane = by
     full = f"full_ones AS (SELECT v_id FROM {sql.recordset('f', {'id': sql.UUID})})"  # noqa: S608
     has_room = " AND ".join(f"{key} NOT IN (SELECT v_id FROM full_ones)" for key in ("o", "l"))  # noqa: S608
-    places = (
+    turn = "row_number() OVER (PARTITION BY o, l ORDER BY priority DESC, due_at) AS turn"
+    in_order = "ORDER BY place, dealt.priority DESC, dealt.due_at"
+    dealt = (
         "dealt AS (SELECT id, priority, due_at, row_number() OVER "
         "(PARTITION BY o ORDER BY priority DESC, turn, due_at) AS place FROM candidate)"
     )
-    turn = "row_number() OVER (PARTITION BY o, l ORDER BY priority DESC, due_at) AS turn"
-    in_order = f"ORDER BY place, dealt.priority DESC, dealt.due_at LIMIT {limit:d}"
     if not sql.is_postgresql():
         return (
             f"id IN (WITH {full}, waiting AS (SELECT id, priority, due_at, {owner} AS o, "  # noqa: S608
-            f"{lane} AS l FROM {table} WHERE {free}), "
+            f"{lane} AS l FROM {table} WHERE {free} AND {due}), "
             f"ranked AS (SELECT *, {turn} FROM waiting WHERE {has_room}), "
-            f"candidate AS (SELECT * FROM ranked WHERE turn <= {lane_most:d}), {places} "
-            f"SELECT id FROM dealt {in_order})"
+            f"candidate AS (SELECT * FROM ranked WHERE turn <= {lane_most:d}), {dealt} "
+            f"SELECT id FROM dealt {in_order} LIMIT {limit:d})"
         )
 
     def first_lane(after: str = "") -> str:
         return (
-            f"SELECT {owner} AS o, {lane} AS l FROM {table} "  # noqa: S608
+            f"SELECT {owner} AS o, {lane} AS l, due_at FROM {table} "  # noqa: S608
             f"WHERE lease_slot IS NULL AND due_at IS NOT NULL {after} "
-            f"ORDER BY {owner}, {lane} LIMIT 1"
+            f"ORDER BY {owner}, {lane}, due_at LIMIT 1"
         )
 
+    # `due` stands outside the look into a lane: there it would lead a planner that believes nothing
+    # to be due to read all that is due, once for each lane.
     return (
         f"id = ANY(ARRAY(WITH RECURSIVE {full}, lane AS (({first_lane()}) "  # noqa: S608
-        "UNION ALL SELECT n.o, n.l FROM lane, LATERAL "
+        "UNION ALL SELECT n.o, n.l, n.due_at FROM lane, LATERAL "
         f"({first_lane(f'AND ({owner}, {lane}) > (lane.o, lane.l)')}) n), "
+        f"busy AS MATERIALIZED (SELECT o, l FROM lane WHERE {due} AND {has_room}), "
         f"candidate AS (SELECT o, id, priority, due_at, {turn} "
-        f"FROM lane, LATERAL (SELECT id, priority, due_at FROM {table} "
-        f"WHERE {free} AND {owner} = o AND {lane} = l ORDER BY due_at LIMIT {lane_most:d}) earliest "
-        f"WHERE {has_room}), {places} "
-        f"SELECT p.id FROM {table} p JOIN dealt ON dealt.id = p.id WHERE p.lease_slot IS NULL "
-        f"{in_order} FOR UPDATE OF p SKIP LOCKED))"
+        f"FROM busy, LATERAL (SELECT id, priority, due_at FROM {table} "
+        f"WHERE {free} AND {owner} = o AND {lane} = l ORDER BY due_at LIMIT {lane_most:d}) first "
+        f"WHERE {due}), {dealt}, "
+        f"chosen AS (SELECT * FROM dealt {in_order} LIMIT {SPARE * limit:d}) "
+        f"SELECT p.id FROM {table} p JOIN chosen AS dealt ON dealt.id = p.id "
+        f"WHERE p.lease_slot IS NULL {in_order} LIMIT {limit:d} FOR UPDATE OF p SKIP LOCKED))"
     )
 
 

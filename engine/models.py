@@ -70,8 +70,9 @@ class RateLimitState(models.Model):
             models.UniqueConstraint(fields=["scope", "key", "bucket"], name="one_state_per_bucket")
         ]
         indexes: ClassVar = [
+            # every slot asks each second what the others wrote ...
             models.Index(fields=["updated_at"], name="limit_changed"),
-            models.Index(  # what every process looks for ten times a second
+            models.Index(  # ... and ten times a second what they were refused
                 fields=["updated_at"],
                 condition=models.Q(blocked_until__isnull=False) | ~models.Q(breaker="closed"),
                 name="limit_refusals",

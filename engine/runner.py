@@ -53,7 +53,7 @@ MARK_AHEAD_MOST_SECONDS = 0.125  # ... but a cancel still wins until an eighth o
 CLAIM_INTERVAL_SECONDS = 0.25
 CLAIM_SHARES = 8  # one claim fills so much of the buffer: the other slots get theirs ...
 CLAIM_SHARE_LEAST = 32  # ... but a claim is worth its while
-HELD_LEAST = 4 * CLAIM_SHARE_LEAST
+HELD_LEAST, HELD_MOST = 4 * CLAIM_SHARE_LEAST, 4000  # the most: for the memory it takes
 HELD_PER_CALL = 10  # claimed jobs worth holding per call that may be in flight ...
 HELD_SECONDS = 30.0  # ... but no more than can be sent in this time, well within a claim's lease
 OWNER_SHARE = 0.75  # of what is held: one owner's backlog leaves room for the others' jobs
@@ -301,7 +301,8 @@ class Runner(Generic[ResultT]):
     def _held_most(self) -> int:
         """Return how many jobs to hold: no more than leave long before their claims run out."""
         calls = HELD_SECONDS / max(self._call_seconds, HELD_SECONDS / HELD_PER_CALL)
-        return max(HELD_LEAST, round(self.workload.concurrency * max(1.0, calls)))
+        worth = round(self.workload.concurrency * max(1.0, calls))
+        return min(max(HELD_LEAST, worth), HELD_MOST)
 
     def _lane_most(self) -> int:
         """Return how many jobs of a lane to hold: those it can send until the claim after next."""
@@ -324,8 +325,8 @@ class Runner(Generic[ResultT]):
     def _deal(self) -> Deal | None:
         """Return how to deal the next claim out; None: earliest first, since nothing presses.
 
-        What was full after the last claim counts too: its backlog would fill an earliest-first
-        claim again, and again give up what it cannot send.
+        What was full after the last claim counts too, though it has room again: its backlog would
+        take an earliest-first claim for itself.
         """
         full = self._full_ones()
         if not (full or self._full or self._saturated):

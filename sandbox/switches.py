@@ -10,8 +10,9 @@ and `duplicate_forgets_after_ms`.
 
 Faults, consumed in this order, one per call: `fail`, `drop_before`, `reset`, `hang`,
 `accept_then_drop`, `garbage`, `truncated`, `slow_drip`. Each is a number (how many calls), `true`
-(every call), or an object with `times` (default 1, null = every call), `for_s` (seconds, from now;
-`times` then defaults to every call) and its own keys. `fail` is an object or a list of objects.
+(every call), or an object with `times` (default 1, null = every call), `for_s` (seconds, from now),
+`share` (0..1, the part of the calls that is hit, drawn call by call) and its own keys; with `for_s`
+or `share` `times` defaults to every call. `fail` is an object or a list of objects.
 """
 
 from __future__ import annotations
@@ -45,18 +46,28 @@ class BadSwitch(ValueError):
 
 @dataclass(slots=True)
 class Fault:
-    """One cruelty; `times` None = every call, `until` None = no time limit (epoch seconds)."""
+    """One cruelty; `times` None = every call, `until` None = no time limit (epoch seconds).
+
+    `share` is the part of the calls that it hits, by chance.
+    """
 
     kind: str
     times: int | None
     until: float | None
     options: dict[str, Any]
+    share: float = 1.0
 
     def is_live(self, now: float) -> bool:
         return (self.times is None or self.times > 0) and (self.until is None or now < self.until)
 
+    def hits(self) -> bool:
+        """Draw whether this call suffers it."""
+        return self.share >= 1 or random.random() < self.share  # noqa: S311 - no secret
+
     def as_json(self, now: float) -> dict[str, Any]:
         told: dict[str, Any] = {**self.options, "times": self.times}
+        if self.share < 1:
+            told["share"] = self.share
         if self.until is not None:
             told |= {"until": self.until, "seconds_left": round(self.until - now, 3)}
         return told
@@ -73,7 +84,7 @@ class Rule:
         """Use up one fault and return it; fields keep the order of FAULTS."""
         for kind in FAULTS:
             for fault in self.faults.get(kind, ()):
-                if fault.is_live(now):
+                if fault.is_live(now) and fault.hits():
                     if fault.times is not None:
                         fault.times -= 1
                     return fault
@@ -203,7 +214,8 @@ def _parse_fault(kind: str, value: Any, now: float) -> Fault:
     else:
         raise BadSwitch(f"{kind}: give a number of calls, true, or an object")
     for_s = options.pop("for_s", None)
-    times = options.pop("times", 1 if for_s is None else None)
+    share = options.pop("share", 1)
+    times = options.pop("times", 1 if for_s is None and share == 1 else None)
     unknown = options.keys() - FAULTS[kind]
     if unknown:
         raise BadSwitch(f"{kind}: unknown key {', '.join(sorted(unknown))}")
@@ -211,8 +223,10 @@ def _parse_fault(kind: str, value: Any, now: float) -> Fault:
         raise BadSwitch(f"{kind}.times: give a whole number from 1, or null for every call")
     if for_s is not None and not _is_amount(for_s):
         raise BadSwitch(f"{kind}.for_s: give seconds")
+    if not _is_amount(share) or not 0 < share <= 1:
+        raise BadSwitch(f"{kind}.share: give a number above 0, up to 1 for every call")
     _check_options(kind, options)
-    return Fault(kind, times, None if for_s is None else now + for_s, options)
+    return Fault(kind, times, None if for_s is None else now + for_s, options, share)
 
 
 def _check_options(kind: str, options: Mapping[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import connection, transaction
 
@@ -19,33 +21,40 @@ def queue_due_posts() -> int:
 
     Only unclaimed rows: a post already in a slot's hands needs no preparation ahead.
     """
-    total = 0
-    while moved := _queue_batch():
-        total += moved
-        if moved < BATCH:
+    total, since = 0, ""
+    while moved := _queue_batch(since):
+        total += len(moved)
+        if len(moved) < BATCH:
             break
+        since = str(max(due for _, _, due in moved))
     return total
 
 
-def _queue_batch() -> int:
+def _queue_batch(since: str) -> list[tuple[Any, ...]]:
+    """Queue the earliest posts due from `since` on; returns (id, token, due_at) of each.
+
+    A batch begins where the last one ended, so that what is queued is not read again and again.
+    """
     ScheduledPost.graph.check(S.SCHEDULED, S.QUEUED)
     table = sql.table_of(ScheduledPost)
     locked = " FOR UPDATE SKIP LOCKED" if sql.is_postgresql() else ""
+    begun = " AND due_at >= %s" if since else ""
     chosen = (
         f"SELECT id FROM {table} WHERE lease_slot IS NULL AND state = '{S.SCHEDULED}' "  # noqa: S608
-        f"AND due_at <= {sql.now_plus(settings.LOOK_AHEAD)} ORDER BY due_at LIMIT {BATCH}{locked}"
+        f"AND due_at <= {sql.now_plus(settings.LOOK_AHEAD)}{begun} "
+        f"ORDER BY due_at LIMIT {BATCH}{locked}"
     )
     statement = (
         f"UPDATE {table} SET state = '{S.QUEUED}' WHERE id IN ({chosen}) "  # noqa: S608
-        "RETURNING id, fencing_token"
+        "RETURNING id, fencing_token, due_at"
     )
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(statement, [])
-            moved = cursor.fetchall()
+            cursor.execute(statement, [since] if since else [])
+            moved: list[tuple[Any, ...]] = cursor.fetchall()
         sql.insert_rows(
             PostTransition,
-            [{"post_id": sql.as_uuid(pk), "fencing_token": token} for pk, token in moved],
+            [{"post_id": sql.as_uuid(pk), "fencing_token": token} for pk, token, _ in moved],
             {"post_id": sql.UUID, "fencing_token": sql.BIGINT},
             fixed={
                 "source": f"'{S.SCHEDULED}'",
@@ -55,4 +64,4 @@ def _queue_batch() -> int:
                 "at": sql.now_plus(),
             },
         )
-    return len(moved)
+    return moved

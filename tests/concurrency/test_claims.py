@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import chain
 from typing import Any
@@ -13,9 +15,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from engine import slots, sql
+from engine.gate import Gate
 from engine.jobs import Deal
-from engine.models import WorkerSlot
-from scheduling import services
+from engine.models import RateLimitState, WorkerSlot
+from scheduling import outage, services, sweeper
+from scheduling.look_ahead import queue_due_posts
 from scheduling.models import ScheduledPost
 from scheduling.states import PostState
 from tests.concurrency.threads import together
@@ -106,17 +110,69 @@ def test_one_due_post_of_a_small_workspace_gets_past_two_thousand_of_another() -
 def test_a_claim_reads_what_is_due_and_not_the_whole_future() -> None:
     make_posts(2000, due_at=timezone.now() + timedelta(days=1))
     due = make_posts(5)
-    with connection.cursor() as cursor:
-        cursor.execute(f"ANALYZE {sql.table_of(ScheduledPost)}")
-
-    def explained(execute: Any, statement: str, *rest: Any) -> Any:
-        return execute(f"EXPLAIN (ANALYZE, TIMING OFF) {statement}", *rest)
-
-    with connection.execute_wrapper(explained):
-        plan = "\n".join(line for (line,) in claim(1, 200))  # type: ignore[misc]
+    plan = plan_of(lambda: claim(1, 200))
     assert "using post_due on" in plan, plan
     assert "Rows Removed by Filter" not in plan, plan
     assert f"rows={len(due)} " in plan
+
+
+def test_a_dealt_claim_reads_little_of_a_long_backlog() -> None:
+    make_posts(2000, due_at=timezone.now() - 60 * SECOND)
+    for _ in range(3):
+        make_posts(1)
+    make_posts(100, due_at=timezone.now() + timedelta(days=1))
+    plan = plan_of(lambda: claim(1, 20, fair=True))
+    reads = re.findall(r"using post_due_by_connection on .*actual rows=([0-9.]+)", plan)
+    assert len(reads) == 3, plan  # the first lane, the next ones, the earliest rows of each
+    assert max(float(rows) for rows in reads) <= 20, plan
+
+
+def test_a_dealt_claim_reads_by_lane_though_the_planner_believes_that_nothing_is_due() -> None:
+    for _ in range(20):
+        make_posts(100, due_at=timezone.now() + timedelta(days=1))
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {sql.table_of(ScheduledPost)}")
+    ScheduledPost.objects.update(due_at=timezone.now())
+    plan = plan_of(lambda: claim(1, 20, fair=True), analyze=False)
+    assert "using post_due on" not in plan, plan
+    assert "Seq Scan" not in plan, plan
+
+
+@pytest.mark.parametrize("look", [sweeper.sweep, queue_due_posts, outage.beat, Gate().db_read])
+def test_what_runs_again_and_again_reads_neither_the_future_nor_the_past(
+    look: Callable[[], object],
+) -> None:
+    now = timezone.now()
+    make_posts(2000, due_at=now + timedelta(days=1))
+    make_posts(2000, due_at=None, state=S.PUBLISHED)
+    make_posts(5)
+    RateLimitState.objects.bulk_create(
+        RateLimitState(scope="connection", key=str(n), updated_at=now - timedelta(days=1))
+        for n in range(2000)
+    )
+    look()  # the gate's first look is at everything
+    plan = plan_of(look)
+    assert not re.search("Seq Scan on (scheduling|engine_rate)", plan), plan
+
+
+def plan_of(work: Callable[[], object], *, analyze: bool = True) -> str:
+    """Return how all selects and updates of `work` are executed; `analyze`: statistics first."""
+    plans = []
+
+    def explained(execute: Any, statement: str, *rest: Any) -> Any:
+        if statement.startswith(("SELECT", "UPDATE", "WITH")):
+            with transaction.atomic():
+                execute(f"EXPLAIN (ANALYZE, TIMING OFF) {statement}", *rest)
+                plans.extend(line for (line,) in rest[-1]["cursor"].fetchall())
+                transaction.set_rollback(True)
+        return execute(statement, *rest)
+
+    with connection.cursor() as cursor:
+        if analyze:
+            cursor.execute("ANALYZE")
+    with connection.execute_wrapper(explained):
+        work()
+    return "\n".join(plans)
 
 
 def test_two_slots_steal_each_row_once() -> None:

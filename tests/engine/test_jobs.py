@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -11,9 +12,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from engine import sql
+from engine.ids import uuid7
 from engine.jobs import Deal
 from engine.models import WorkerSlot
 from platforms.models import SocialConnection
+from scheduling.bulk import insert_posts
 from scheduling.models import ScheduledPost
 from scheduling.states import PostState
 from tests.factories import make_connection, make_post
@@ -95,6 +98,34 @@ def test_a_dealt_claim_takes_no_more_of_a_lane_than_said_and_nothing_of_full_one
     held = {pk for pk, _ in claim(deal=Deal(3, full=[crowded.pk]))}
     theirs = Counter(ScheduledPost.objects.filter(pk__in=held).values_list("connection", flat=True))
     assert theirs == {beside.pk: 3, busy.pk: 3}
+
+
+def test_a_dealt_claim_finds_the_single_post_behind_twenty_thousand_of_one_connection() -> None:
+    crowded = make_connection()
+    long_ago = timezone.now() - 60 * SECOND
+    crowd = ScheduledPost(
+        workspace_id=crowded.workspace_id,
+        connection=crowded,
+        platform=crowded.platform,
+        state=S.SCHEDULED,
+        segments=[{"text": "one of many"}],
+        scheduled_at=long_ago,
+        due_at=long_ago,
+    )
+
+    def copies() -> Iterator[ScheduledPost]:
+        for _ in range(20_000):
+            crowd.pk = uuid7()
+            yield crowd
+
+    insert_posts(copies())
+    beside = make_post(make_connection(workspace=crowded.workspace))
+    alone = make_post(make_connection())
+    held = {pk for pk, _ in claim(limit=50, deal=Deal(lane_most=40))}
+    assert {beside.pk, alone.pk} < held
+    assert len(held) == 42
+    held = {pk for pk, _ in claim(2, limit=50, deal=Deal(lane_most=40, full=[crowded.pk]))}
+    assert held == set()
 
 
 def test_lanes_of_an_owner_take_turns_in_a_dealt_claim(connection: SocialConnection) -> None:

@@ -121,6 +121,27 @@ def test_accept_then_drop_publishes_and_says_nothing(play: Play) -> None:
     play(story)
 
 
+def test_a_share_of_the_calls_is_hit_and_the_others_are_not(play: Play) -> None:
+    async def story(c: Client) -> None:
+        await c.switch("x", on="all", rate={"limit": 1000})
+        await c.switch("x", fail={"status": 503, "share": 0.3})
+        statuses = [(await c.tweet(f"t{n}")).status for n in range(200)]
+        assert set(statuses) == {201, 503}
+        assert 20 < statuses.count(503) < 100  # 60 +- 6.5 are to be expected
+        assert await count(c) == statuses.count(201)
+
+    play(story)
+
+
+def test_a_share_may_be_limited_to_a_number_of_hits(play: Play) -> None:
+    async def story(c: Client) -> None:
+        await c.switch("x", fail={"status": 503, "share": 0.5, "times": 2})
+        statuses = [(await c.tweet(f"t{n}")).status for n in range(60)]
+        assert statuses.count(503) == 2
+
+    play(story)
+
+
 @pytest.mark.parametrize("kind", ["drop_before", "reset"])
 def test_dropped_before_means_not_done(play: Play, kind: str) -> None:
     async def story(c: Client) -> None:
@@ -305,6 +326,9 @@ def test_the_more_specific_rule_speaks_first(play: Play) -> None:
         ({"fail": {"status": 200}}, "fail.status"),
         ({"fail": {"status": 500, "mood": 1}}, "fail"),
         ({"hang": {"times": 0}}, "hang.times"),
+        ({"hang": {"share": 0}}, "hang.share"),
+        ({"hang": {"share": 1.5}}, "hang.share"),
+        ({"hang": {"share": "half"}}, "hang.share"),
         ({"hang": {"lands_after_ms": "soon"}}, "hang.lands_after_ms"),
         ({"latency_ms": -1}, "latency_ms"),
         ({"idempotency": "maybe"}, "idempotency"),
