@@ -17,9 +17,11 @@ FILES = [
     "tests/engine/test_gate.py",
     "tests/engine/test_slots.py",
     "tests/engine/test_schedules.py",
+    "tests/platforms/test_tokens.py",
     "tests/scheduling/test_publisher.py",
     "tests/scheduling/test_records.py",
     "tests/scheduling/test_recovery.py",
+    "tests/scheduling/test_refused_tokens.py",
     "tests/scheduling/test_services.py",
 ]
 
