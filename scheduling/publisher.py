@@ -56,7 +56,7 @@ class PostWorkload:
     def __init__(self) -> None:
         self.concurrency: int = settings.PUBLISHER_CONCURRENCY
         self.caller = Caller()
-        self._refresh_ahead = RefreshAhead(self.caller)
+        self.refresh_ahead = RefreshAhead(self.caller)
         self._worker = ""
         self._slot = 0
         self._paused = False
@@ -146,18 +146,18 @@ class PostWorkload:
         self.caller.gate.db_sync()
         sweeper.sweep()
         if not self._paused:
-            self._refresh_ahead.db_look()
+            self.refresh_ahead.db_look()
 
     # --- on the loop ------------------------------------------------------------------------
 
     async def open(self, runner: Runner[PostResult]) -> None:
         """Begin on the loop."""
         await self.caller.open(runner)
-        self._refresh_ahead.open()
+        self.refresh_ahead.open()
 
     async def close(self) -> None:
         """Let refreshes end, then end the HTTP session."""
-        await self._refresh_ahead.close()
+        await self.refresh_ahead.close()
         await self.caller.close()
 
     def hold(self, job: Job) -> PostResult | None:

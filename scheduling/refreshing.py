@@ -274,7 +274,7 @@ class RefreshAhead:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._tasks: dict[uuid.UUID, asyncio.Task[None]] = {}
+        self.running: dict[uuid.UUID, asyncio.Task[None]] = {}
         self._look_at = float("-inf")  # monotonic seconds
 
     def open(self) -> None:
@@ -284,14 +284,14 @@ class RefreshAhead:
     async def close(self) -> None:
         """Let refreshes under way end: their answers hold the only valid tokens."""
         self._loop = None
-        if self._tasks:
+        if self.running:
             await asyncio.wait(
-                list(self._tasks.values()), timeout=settings.CALL_DEADLINE.total_seconds()
+                list(self.running.values()), timeout=settings.CALL_DEADLINE.total_seconds()
             )
 
     def db_look(self) -> None:
         """Find what must be refreshed and hand it to the loop, every LOOK_EVERY_SECONDS."""
-        loop, room = self._loop, AHEAD_AT_ONCE - len(self._tasks)
+        loop, room = self._loop, AHEAD_AT_ONCE - len(self.running)
         if loop is None or room <= 0 or time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + LOOK_EVERY_SECONDS
@@ -306,9 +306,9 @@ class RefreshAhead:
 
     def _start(self, account: ConnectedAccount) -> None:
         pk = account.connection.pk
-        if pk in self._tasks or self._loop is None or self._caller.runner.is_stopping:
+        if pk in self.running or self._loop is None or self._caller.runner.is_stopping:
             return
-        self._tasks[pk] = asyncio.create_task(self._run(account))
+        self.running[pk] = asyncio.create_task(self._run(account))
 
     async def _run(self, account: ConnectedAccount) -> None:
         try:
@@ -316,4 +316,4 @@ class RefreshAhead:
         except (DatabaseError, InterfaceError) as error:
             log.warning("token.refresh_failed", extra={"error": type(error).__name__})
         finally:
-            del self._tasks[account.connection.pk]
+            del self.running[account.connection.pk]

@@ -102,7 +102,7 @@ async def check(
     caller: Caller, post: ClaimedPost, account: ConnectedAccount, started: float
 ) -> PostResult:
     renewal = await fresh_token(caller, account)
-    if renewal.wait:
+    if renewal.wait or renewal.is_over:
         return _poll_with_token(post, renewal, started)
     account = renewal.account
     draft = await caller.draft(post, account)

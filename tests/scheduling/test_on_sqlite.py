@@ -14,15 +14,19 @@ from tests.environment import ROOT
 
 FILES = [
     "tests/engine/test_jobs.py",
+    "tests/engine/test_breaker.py",
     "tests/engine/test_gate.py",
     "tests/engine/test_slots.py",
     "tests/engine/test_schedules.py",
+    "tests/platforms/test_tokens.py",
     "tests/scheduling/test_doubt.py",
+    "tests/scheduling/test_gate_in_use.py",
     "tests/scheduling/test_outage.py",
     "tests/scheduling/test_preflight.py",
     "tests/scheduling/test_publisher.py",
     "tests/scheduling/test_records.py",
     "tests/scheduling/test_recovery.py",
+    "tests/scheduling/test_refused_tokens.py",
     "tests/scheduling/test_services.py",
 ]
 
