@@ -28,6 +28,7 @@ from yarl import URL
 from engine.addresses import AllowedHosts, parse_address, refusal
 from engine.answers import Response
 from engine.authorization import Auth, Basic, Bearer, OAuth1
+from engine.crash_points import reach
 from engine.errors import ErrorCategory, ServiceError
 from engine.multipart import Part, encode_multipart
 
@@ -84,6 +85,7 @@ class _Payload(Payload):
         if isinstance(self._value, bytes):
             self._mark(writer)
             await writer.write(self._value)
+            reach("http.handed_over")
             return
         left = self._size or 0
         try:
@@ -94,6 +96,7 @@ class _Payload(Payload):
                     if left < 0:
                         break
                     await writer.write(chunk)
+            reach("http.handed_over")
             if left:
                 raise _media_error("The file's size changed while it was being sent.")
         except ServiceError as error:
@@ -229,6 +232,7 @@ class Http:
         response: Response | None = None
         failure: ServiceError | None = None
         whole = True
+        reach("http.before")
         try:
             async with self._session.request(
                 method,
@@ -239,6 +243,7 @@ class Http:
                 allow_redirects=False,
             ) as answer:
                 content, whole = await self._read(answer)
+                reach("http.answered")
                 response = Response(
                     answer.status,
                     answer.headers,
@@ -279,6 +284,7 @@ class Http:
     async def _open(self, url: URL, limit: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         for _ in range(MAX_REDIRECTS + 1):
             failure: ServiceError | None = None
+            reach("http.before")
             try:
                 answer = await self._session.get(
                     url,

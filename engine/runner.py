@@ -35,6 +35,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from engine import slots
 from engine.clock import DatabaseClock
+from engine.crash_points import reach
 from engine.drain import is_draining
 from engine.fair_queue import FairQueue
 
@@ -283,12 +284,15 @@ class Runner(Generic[ResultT]):
         return self._heap[0][0] - self.clock.now() < 2 * CLAIM_INTERVAL_SECONDS
 
     async def _claim(self, limit: int) -> int:
+        reach("claim.before", self.workload.kind)
         try:
             jobs = await self.database.run(self.workload.db_claim, limit, saturated=self._saturated)
         except (DatabaseError, InterfaceError) as error:
             log.warning("claim.failed", extra={"error": type(error).__name__})
             await asyncio.sleep(CLAIM_INTERVAL_SECONDS)
             return 0
+        if jobs:
+            reach("claim.after", self.workload.kind)
         if self._stopping and jobs:
             await self.database.run(self.workload.db_release, jobs)
             return 0
@@ -405,6 +409,7 @@ class Runner(Generic[ResultT]):
         for job in stale:
             self._leave(job)
         batch = [job for job in batch if job.token == newest[job.id]]
+        reach("mark.before", self.workload.kind)
         try:
             ours = await self.marks.run(self.workload.db_mark, batch)
         except (DatabaseError, InterfaceError) as error:
@@ -413,6 +418,7 @@ class Runner(Generic[ResultT]):
                 self._leave(job)
             self._spawn(self._take_back(batch))
             return
+        reach("mark.after", self.workload.kind)
         refused = []
         for job in batch:
             if job.id in ours:
@@ -453,7 +459,9 @@ class Runner(Generic[ResultT]):
                     await asyncio.sleep(early)
                 if self.lease_outlasts_a_call(job):
                     started = time.monotonic()
+                    reach("call.before", self.workload.kind)
                     result = await self.workload.call(job)
+                    reach("call.after", self.workload.kind)
                     self._call_seconds += 0.05 * (time.monotonic() - started - self._call_seconds)
                 else:
                     result = self.workload.unsent(job, "the lease would not outlast the call")
@@ -493,8 +501,10 @@ class Runner(Generic[ResultT]):
                 continue
             batch, self._results = self._results, []
             self._recording = len(batch)
+            reach("record.before", self.workload.kind)
             try:
                 await self.database.run(self.workload.db_record, batch)
+                reach("record.after", self.workload.kind)
             except (DatabaseError, InterfaceError) as error:
                 log.warning("record.failed", extra={"error": type(error).__name__})
                 self._results[:0] = batch

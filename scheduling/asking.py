@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
+from engine.crash_points import reach
 from engine.errors import ErrorCategory
 from platforms.tokens import REFRESH_EARLY
 from scheduling.accounts import ConnectedAccount
@@ -25,6 +26,7 @@ POLL_AGAIN = timedelta(seconds=30)
 
 async def ask(caller: Caller, post: ClaimedPost, account: ConnectedAccount) -> PostResult | None:
     """Find out what happened; None means: repeat it now, marked, under its living key."""
+    reach("reconcile.before")
     try:
         found = await _find_out(caller, post, await account_for_question(caller, account))
     except Exception as error:
@@ -37,6 +39,7 @@ async def ask(caller: Caller, post: ClaimedPost, account: ConnectedAccount) -> P
             category=ErrorCategory.OUTCOME_UNKNOWN,
             error=f"Could not find out yet whether the post is live ({type(error).__name__}).",
         )
+    reach("reconcile.after")
     post.in_doubt = found is None
     return found
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from engine.batcher import Batcher
+from engine.crash_points import reach
 from engine.errors import ErrorCategory, ServiceError
 from engine.gate import Gate, Key
 from engine.http import Http, HttpPool
@@ -141,9 +142,12 @@ class Caller:
     async def refresh(self, account: ConnectedAccount) -> ConnectedAccount:
         connection, database = account.connection, self.runner.database
         if await database.run(take_refresh_lease, connection.pk, connection.version):
+            reach("refresh.leased")
             try:
                 fresh = await account.adapter.refresh(self.http(account), account.credentials)
+                reach("refresh.fetched")
                 await database.run(store_refreshed, connection, account.credentials, fresh)
+                reach("refresh.stored")
             finally:
                 await database.run(end_refresh_lease, connection.pk)
         await database.run(self.accounts.load, [connection.pk])

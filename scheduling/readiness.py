@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 
+from engine.crash_points import reach
 from engine.errors import ErrorCategory, ServiceError
 from engine.runner import Job
 from platforms.adapters.base import Ready
@@ -121,14 +122,17 @@ async def _prepare(caller: Caller, post: ClaimedPost, account: ConnectedAccount)
         if caller.runner.is_stopping:
             return
         http = caller.http(account)
+        reach("prepare.before")
         try:
             step = await account.adapter.prepare(http, draft, post.progress)
         finally:
             caller.note(post, http)
+        reach("prepare.after")
         post.progress = step.progress
         if isinstance(step, Ready):
             post.progress_expires_at = step.expires_at
             post.needs_preparation = False
             return
         await caller.commit(post)
+        reach("prepare.committed")
     raise ServiceError(ErrorCategory.MEDIA_ERROR, "The network never finished the upload.")

@@ -15,6 +15,7 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 from django.db.models.functions import Now
 
 from engine import sql
+from engine.crash_points import reach
 from engine.ids import uuid7
 from engine.models import Installation
 from platforms.models import ConnectionState, SocialConnection
@@ -168,6 +169,7 @@ def mark_sent(posts: Sequence[ClaimedPost], *, worker: str) -> set[uuid.UUID]:
         insert_transitions(
             [_transition(post, post.state, S.PUBLISHING, worker, "due") for post in ours]
         )
+        reach("mark.uncommitted")
     for post in ours:
         post.state = S.PUBLISHING
         post.attempts += 1
@@ -280,6 +282,7 @@ def record(results: Sequence[PostResult], *, worker: str) -> None:
 def _record(results: Sequence[PostResult], worker: str) -> None:
     with transaction.atomic():
         _write_attempts([r for r in results if r.attempt], worker)
+        reach("record.attempts")
         rows = [_result_row(result) for result in results]
         written = sql.fenced_update(
             ScheduledPost,
@@ -297,6 +300,7 @@ def _record(results: Sequence[PostResult], worker: str) -> None:
             where_sql="t.state = v.v_source",
             returning="id, fencing_token",
         )
+        reach("record.moved")
         kept = {(sql.as_uuid(pk), token) for pk, token in written}
         insert_transitions(
             [
@@ -305,7 +309,9 @@ def _record(results: Sequence[PostResult], worker: str) -> None:
                 if (r.post.id, r.post.token) in kept and r.source != r.target
             ]
         )
+        reach("record.transitions")
         announce([_change(r) for r in results if r.event and (r.post.id, r.post.token) in kept])
+        reach("record.outbox")
     for result in results:
         if (result.post.id, result.post.token) not in kept:
             log.warning("lease.lost", extra={"post_id": str(result.post.id), "step": "record"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
+from engine.crash_points import reach
 from engine.errors import ServiceError
 from engine.retry import POLICIES, Action
 from engine.runner import Job
@@ -42,7 +43,9 @@ async def publish(
         if isinstance(step, Processing):
             return _processing(caller, post, step, started)
         committed_at = time.monotonic()
+        reach("progress.before")
         await caller.commit(post)
+        reach("progress.after")
         job.marked_at = committed_at
         if hold := caller.hold(job):
             return _paused_between(caller, post, hold, started)

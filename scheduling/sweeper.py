@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from engine import sql
+from engine.crash_points import reach
 from engine.errors import ErrorCategory
 from platforms.models import ConnectionState, SocialConnection
 from scheduling.announcements import PostChange, announce
@@ -38,7 +39,9 @@ def sweep() -> None:
     freed = ScheduledPost.steal(silent_after=settings.SLOT_TIME_TO_LIVE)
     if freed:
         log.warning("claims.stolen", extra={"count": freed})
-    doubt_abandoned()
+    reach("sweep.before")
+    if doubt_abandoned():
+        reach("sweep.after")
     unblock()
 
 

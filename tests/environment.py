@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 READERS = (
     ROOT / "config" / "settings.py",
     ROOT / "config" / "paths.py",
+    ROOT / "engine" / "crash_points.py",
     ROOT / "engine" / "management" / "commands" / "qcluster.py",
 )
 FROM_THE_MACHINE = frozenset({"DATABASE_URL", "REDIS_URL"})  # given: tests use those servers
