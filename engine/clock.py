@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 
 from django.db import connection
 
+from engine import wall_clock
+
 
 class DatabaseClock:
     """Seconds since the epoch on the database's clock; `sample` must run on a database thread."""
@@ -44,3 +46,4 @@ class DatabaseClock:
         if round_trip <= self._round_trip or after - self._sampled_at > self.KEEP_SECONDS:
             self._offset = theirs - (before + after) / 2
             self._round_trip, self._sampled_at = round_trip, after
+        wall_clock.correct(self.now() - time.time())
