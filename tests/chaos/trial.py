@@ -26,6 +26,7 @@ from django.db import DatabaseError, InterfaceError, connection, connections
 from engine.models import Installation, WorkerSlot
 from engine.slots import fresh
 from notifications.models import Delivery, DeliveryState
+from platforms import services as platform_services
 from platforms.models import SocialConnection
 from scheduling import outage
 from scheduling.drafts import account_of
@@ -59,6 +60,8 @@ TIMES = {
     "CHAOS_FIND_LAG_SECONDS": str(FIND_LAG),
 }
 START_SECONDS = 60.0
+END_SECONDS = 10.0
+ENDS_A_HOST = {"kill.top", "kill.host", "kill.everything", "stop.term", "crash.cluster"}
 SETTLE_SECONDS = 60.0
 DELIVERY_SECONDS = 60.0  # a marked delivery belongs to its dead slot for half a minute
 AHEAD_SECONDS = 1.0
@@ -213,15 +216,26 @@ class Trial:
 
         asked_to_wait = self.plan.fault == "network.limited"
         passive = self.plan.fault.startswith(("network", "host.clocks"))
-        lost_pair = any(step.startswith("refresh.") for step, _, _ in self.plan.arm)
+        by_person, of_accounts = self._truly_by_person()
         return Promise(
             back=0.0 if passive else self._back,
             lease_and_grace=LEASE + GRACE,
             unsent_seconds=None if asked_to_wait else 5.0 * self.patience,
             doubt_seconds=None if asked_to_wait else 15.0 * self.patience,
-            by_person=frozenset({S.BLOCKED}) if lost_pair else frozenset(),
-            of_accounts=frozenset(a.username for a in self.burst.accounts if a.expires_at),
+            by_person=frozenset(by_person),
+            of_accounts=frozenset(of_accounts),
         )
+
+    def _truly_by_person(self) -> tuple[set[str], set[str]]:
+        """Return the states, and the accounts, in which waiting for a person is the truth."""
+        accounts = self.burst.accounts
+        if any(step.startswith("refresh.") for step, _, _ in self.plan.arm):
+            # The only refresh token may have died with the process that had fetched its successor.
+            return {S.BLOCKED}, {a.username for a in accounts if a.expires_at}
+        if self.plan.fault == "token.revoked":
+            # In doubt when the token was revoked: the network refused to be asked.
+            return {S.OUTCOME_UNKNOWN}, {accounts[self.plan.pick % len(accounts)].username}
+        return set(), set()
 
     # --- what faults ask for ----------------------------------------------------------------
 
@@ -307,7 +321,9 @@ class Trial:
 
     def _keep_and_wait_for_slots(self) -> bool:
         """Return whether hosts had to be restarted; then their slots are up again."""
-        self._sleep(0.1)
+        if self.plan.fault in ENDS_A_HOST:
+            with contextlib.suppress(TimeoutError):
+                self.wait(lambda: self.restarts > 0, END_SECONDS, "the end of a host")
         if not self.restarts:
             return False
         self.wait(self._has_all_slots, START_SECONDS, "slots again")
@@ -318,13 +334,12 @@ class Trial:
         return sum(map(_is_alive, pids)) >= self.plan.slots * len(self.hosts)
 
     def _is_settled(self) -> bool:
-        moving = ScheduledPost.objects.exclude(state__in=[S.PUBLISHED, S.FAILED, S.DEAD_LETTER])
-        waits = moving.exclude(state__in=[S.BLOCKED, S.HELD]).exclude(
-            state=S.OUTCOME_UNKNOWN, due_at=None
-        )
-        if self.plan.fault == "token.revoked":
-            return not moving.exists()
-        return not waits.exists()
+        moving = ScheduledPost.objects.exclude(
+            state__in=[S.PUBLISHED, S.FAILED, S.DEAD_LETTER]
+        ).exclude(state=S.OUTCOME_UNKNOWN, due_at=None)
+        if self.plan.fault != "token.revoked":
+            moving = moving.exclude(state__in=[S.BLOCKED, S.HELD])
+        return not moving.exists()
 
     def _all_delivered(self) -> bool:
         return not self.undelivered()

@@ -179,9 +179,9 @@ def _stuck(story: Story, fresh: frozenset[int]) -> Found:
         yield "stuck", f"{story.state}, but still leased"
     if story.state in STARTS | {S.PROCESSING} and story.due is None:
         yield "stuck", f"{story.state} without a moment"
-    if story.state == S.OUTCOME_UNKNOWN and story.due is None:
-        if "Carillon" not in story.last_error:  # the sentence that asks a person
-            yield "stuck", "in doubt, and neither a machine nor a person is asked"
+    waits_for_nobody = story.state == S.OUTCOME_UNKNOWN and story.due is None
+    if waits_for_nobody and "Carillon" not in story.last_error:  # the sentence that asks a person
+        yield "stuck", "in doubt, and neither a machine nor a person is asked"
 
 
 def _path(story: Story) -> Found:
