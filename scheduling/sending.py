@@ -31,6 +31,7 @@ async def publish(
     draft = await caller.draft(post, account)
     while True:
         http = caller.http(account, post.scheduled_at)
+        http.start_before = caller.runner.latest_start(job)
         try:
             step = await account.adapter.publish(
                 http, draft, post.progress, key=post.key(len(post.published_segments))
