@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from scheduling.states import MACHINE, PostGraph, PostState
@@ -249,22 +250,32 @@ def _silent(story: Story) -> Found:
 
 
 def _slow(story: Story, promise: Promise, verdict: Verdict) -> Found:
-    if story.state != S.PUBLISHED or not story.moves:
-        return
-    ended = story.moves[-1].at
-    doubts = [move.at for move in story.moves if move.target == S.OUTCOME_UNKNOWN]
-    marks = [move.at for move in story.moves if move.target == S.PUBLISHING]
-    if doubts:
-        first = min([*marks, *doubts])
-        took = ended - max(first + promise.lease_and_grace, promise.back)
-        verdict.doubt_seconds.append(took)
+    """Every doubt is resolved, and a post that never was in doubt is sent, soon enough.
+
+    A repeat that has no answer either is a doubt of its own.
+    """
+    doubts = list(_doubts(story, promise))
+    verdict.doubt_seconds += doubts
+    for took in doubts:
         if promise.doubt_seconds is not None and took > promise.doubt_seconds:
             yield "slow", f"in doubt until {took:.1f} s after it could be resolved"
+    marks = [move.at for move in story.moves if move.target == S.PUBLISHING]
+    if doubts or not marks:
         return
-    took = (min(marks) if marks else ended) - max(story.scheduled, promise.back)
+    took = marks[0] - max(story.scheduled, promise.back)
     verdict.unsent_seconds.append(took)
     if promise.unsent_seconds is not None and took > promise.unsent_seconds:
         yield "slow", f"unsent until {took:.1f} s after it could go on"
+
+
+def _doubts(story: Story, promise: Promise) -> Iterable[float]:
+    """Give the seconds of each doubt, from when it could be resolved until it was."""
+    marked = story.scheduled
+    for move, following in pairwise(story.moves):
+        if move.target == S.PUBLISHING:
+            marked = move.at
+        if move.target == S.OUTCOME_UNKNOWN:
+            yield following.at - max(marked + promise.lease_and_grace, promise.back)
 
 
 def summary(verdict: Verdict) -> Mapping[str, Any]:
