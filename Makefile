@@ -1,7 +1,7 @@
 # Everything from a fresh clone, with Python >= 3.11, git and make; nothing else, as any user.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run worker test check fix docs bench lock
+.PHONY: help setup dev run worker test chaos check fix docs bench lock
 
 PYTHON ?=
 VENV := .venv
@@ -36,6 +36,10 @@ worker: $(RUNTIME) ## The publisher alone, as in production
 
 test: $(DEV) ## All tests, on a PostgreSQL and a Valkey of their own (ARGS="tests/engine -x")
 	@$(HERMETIC) $(BIN)/python -m pytest $(ARGS)
+
+chaos: $(DEV) ## Break it TRIALS times (100) and count what is lost (SEED, JOBS, ARGS="--only kill")
+	@$(HERMETIC) $(BIN)/python -m tests.chaos --trials $(or $(TRIALS),100) --seed $(or $(SEED),1) \
+		--jobs $(or $(JOBS),2) $(ARGS)
 
 check: export DEBUG := 1
 check: export DATABASE_URL := sqlite://:memory:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from engine import wall_clock
 from engine.redaction import redact
 
 EXCERPT_CHARS = 500
@@ -61,8 +62,13 @@ class Response:
 
         Counts from the answer's own Date header, so that a wrong clock here does no harm.
         """
-        wait = moment - (_http_date(self.headers.get("date", "")) or datetime.now(UTC))
+        wait = moment - (_http_date(self.headers.get("date", "")) or self.received_at)
         return min(max(wait, timedelta()), LONGEST_WAIT)
+
+    @property
+    def received_at(self) -> datetime:
+        """Return the present instant on our database's clock, for what counts from this answer."""
+        return wall_clock.instant()
 
     @property
     def request_id(self) -> str:

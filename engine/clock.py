@@ -11,6 +11,18 @@ from datetime import UTC, datetime
 
 from django.db import connection
 
+from engine import wall_clock
+
+
+def database_now() -> datetime:
+    """Return the present instant on the database's clock (one query): for decisions on leases."""
+    if connection.vendor != "postgresql":
+        return datetime.now(UTC)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
+
 
 class DatabaseClock:
     """Seconds since the epoch on the database's clock; `sample` must run on a database thread."""
@@ -44,3 +56,4 @@ class DatabaseClock:
         if round_trip <= self._round_trip or after - self._sampled_at > self.KEEP_SECONDS:
             self._offset = theirs - (before + after) / 2
             self._round_trip, self._sampled_at = round_trip, after
+        wall_clock.correct(self.now() - time.time())

@@ -9,8 +9,10 @@ here, and a write is never sent again by aiohttp: a payload that was handed over
 from __future__ import annotations
 
 import json as json_module
+import math
 import re
 import socket
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -71,6 +73,7 @@ class _Payload(Payload):
         super().__init__(content, content_type=kind)
         self._size = size
         self.handed_over = False
+        self.start_before = math.inf
         self.failure: ServiceError | None = None
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
@@ -82,6 +85,11 @@ class _Payload(Payload):
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
     ) -> None:
+        if time.monotonic() > self.start_before:
+            self.failure = ServiceError(
+                ErrorCategory.NETWORK_ERROR, "Not sent: this host was halted or slow for too long."
+            )
+            raise self.failure
         if isinstance(self._value, bytes):
             self._mark(writer)
             await writer.write(self._value)
@@ -151,7 +159,8 @@ class Http:
 
     `hints` collects what `on_response` read from each answer's headers; the caller takes them.
     Relative paths are joined to `base_url`; the connection's own authorization goes to that
-    origin only.
+    origin only. After `start_before` (monotonic seconds) no request with a body begins: looked at
+    when the first byte would leave, so that a host that was halted meanwhile sends nothing late.
     """
 
     def __init__(
@@ -170,6 +179,7 @@ class Http:
         self.base_url = base_url.rstrip("/")
         self.auth = auth
         self.hints: list[Any] = []
+        self.start_before = math.inf
         self._origin = _origin(self.base_url)
         self._session = session
         self._deadline = deadline
@@ -225,6 +235,8 @@ class Http:
         url = self._url(path_or_url, params)
         pairs = list(form.items() if isinstance(form, Mapping) else form) if form else []
         payload = _payload(json, pairs if form is not None else None, body, multipart, writes)
+        if payload is not None:
+            payload.start_before = self.start_before
         sent = {**self._headers, **(headers or {})}
         signer = self._own_auth(url) if auth == OWN else auth
         if signer is not None:

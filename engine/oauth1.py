@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hmac
 import secrets
-import time
 from base64 import b64encode
 from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlsplit
+
+from engine import wall_clock
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -81,7 +82,7 @@ class Signer:
         and `timestamp` (epoch seconds) are made when not given.
         """
         nonce = nonce or secrets.token_hex(12)
-        stamp = str(timestamp or int(time.time()))
+        stamp = str(timestamp or int(wall_clock.now()))
         address, _, query = url.partition("?")
         given = [*parse_qsl(query.partition("#")[0], keep_blank_values=True)] if query else []
         given += form

@@ -30,6 +30,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from django.conf import settings
@@ -564,9 +565,12 @@ class Runner(Generic[ResultT]):
 
     def lease_outlasts_a_call(self, job: Job) -> bool:
         """Say whether a call started now ends, at its deadline, before the job's lease does."""
-        lease_end = job.marked_at + settings.PUBLISH_LEASE.total_seconds()
-        call_end = time.monotonic() + settings.CALL_DEADLINE.total_seconds()
-        return call_end < lease_end
+        return time.monotonic() < self.latest_start(job)
+
+    def latest_start(self, job: Job) -> float:
+        """Return the monotonic second until which a call may start to end within the lease."""
+        longest: timedelta = settings.PUBLISH_LEASE - settings.CALL_DEADLINE
+        return job.marked_at + longest.total_seconds()
 
     def _leave(self, job: Job) -> None:
         self._marked -= 1

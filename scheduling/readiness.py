@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 
+from engine import wall_clock
 from engine.crash_points import reach
 from engine.errors import ErrorCategory, ServiceError
 from engine.gate import Hold
@@ -31,7 +32,7 @@ PREPARE_STEPS_MOST = 200  # a network that never gets ready must not spin
 
 def needs_work_first(post: ClaimedPost, account: ConnectedAccount, due: float) -> bool:
     """Say whether something comes before the mark: a refusal, a token, an upload."""
-    now = datetime.now(UTC)
+    now = wall_clock.instant()
     return (
         post.state not in WAITING
         or account.state != ConnectionState.ACTIVE

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models.functions import Now
 
-from engine import sql
+from engine import sql, wall_clock
 from engine.crash_points import reach
 from engine.ids import uuid7
 from engine.models import Installation
@@ -391,7 +391,7 @@ def _new_attempt(post: ClaimedPost, number: int, worker: str) -> dict[str, Any]:
         "content_version": post.content_version,
         "fencing_token": post.token,
         "worker": worker,
-        "started_at": post.sent_at or datetime.now(UTC),
+        "started_at": post.sent_at or wall_clock.instant(),
     }
 
 

@@ -33,6 +33,7 @@ async def publish(
     draft = await caller.draft(post, account)
     while True:
         with caller.calling(account, "publish", post.scheduled_at) as http:
+            http.start_before = caller.runner.latest_start(job)
             step = await account.adapter.publish(
                 http, draft, post.progress, key=post.key(len(post.published_segments))
             )

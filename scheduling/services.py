@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import AuditEvent, User, Workspace
+from engine.clock import database_now
 from engine.states import IllegalTransition
 from platforms.models import SocialConnection
 from scheduling.announcements import PostChange, announce
@@ -263,7 +264,7 @@ def requeue_post(
             S.SCHEDULED,
             actor,
             reason or "requeued by a person",
-            due_at=max(timezone.now(), post.scheduled_at),
+            due_at=max(database_now(), post.scheduled_at),
         )
         _audit(post, actor, "post.requeued", reason)
     return post
@@ -277,7 +278,7 @@ def publish_now(post_id: uuid.UUID, *, actor: str, reason: str = "") -> Schedule
             raise IllegalTransition(_too_late("published now", post))
         if post.state == S.DRAFT and (errors := content_errors(post, _attachments_of(post))):
             raise Invalid(errors)
-        now = timezone.now()
+        now = database_now()
         post.scheduled_at = min(post.scheduled_at, now)  # an overdue post stays late
         post.late_waived = True
         _move(post, S.SCHEDULED, actor, reason or "published now by a person", due_at=now)
@@ -331,7 +332,7 @@ def _end_doubt(
 ) -> None:
     """Take over a part that a person saw: the end of the post, or the rest goes on below it."""
     remote_id = seen_remote_id(post, part, permalink, remote_id)
-    now = timezone.now()
+    now = database_now()
     known = [*post.progress.get("published", ()), *([remote_id] if remote_id else [])]
     first_address = str(post.progress.get("permalink") or "")
     if part.number == 1:
@@ -357,7 +358,7 @@ def _require_settled(post: ScheduledPost) -> None:
     """Raise IllegalTransition while "it is not live" cannot be known, or is known to be wrong."""
     if post.lease_slot is not None:
         raise IllegalTransition("Carillon is asking the network about this post right now.")
-    if (safe_at := _landed_by(post)) > timezone.now():
+    if (safe_at := _landed_by(post)) > database_now():
         raise IllegalTransition(
             f"The call may still take effect until {safe_at:%H:%M:%S} UTC: look again then."
         )
@@ -371,7 +372,7 @@ def _require_settled(post: ScheduledPost) -> None:
 
 def _send_again(post: ScheduledPost, actor: str, reason: str) -> None:
     _start_new_run(post)
-    _move(post, S.SCHEDULED, actor, reason, due_at=timezone.now())
+    _move(post, S.SCHEDULED, actor, reason, due_at=database_now())
 
 
 def reconcile_now(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
@@ -385,7 +386,7 @@ def reconcile_now(post_id: uuid.UUID, *, actor: str, reason: str = "") -> Schedu
             raise IllegalTransition(_too_late("reconciled", post))
         if post.lease_slot is not None:
             raise IllegalTransition("Carillon is asking the network about this post right now.")
-        now = timezone.now()
+        now = database_now()
         _move(post, S.OUTCOME_UNKNOWN, actor, reason, due_at=max(now, _landed_by(post)))
         _audit(post, actor, "post.reconcile_asked", reason)
     return post
@@ -459,7 +460,7 @@ def _start_new_run(post: ScheduledPost) -> None:
         )
     post.publish_run += 1
     post.max_attempts = post.attempts + settings.PUBLISHER_MAX_ATTEMPTS
-    post.late_waived = post.scheduled_at <= timezone.now()  # else its moment is still to come
+    post.late_waived = post.scheduled_at <= database_now()  # else its moment is still to come
     post.preflight_at = post.warnings = None
     address = {k: v for k, v in post.progress.items() if k == "permalink"}
     post.progress = {**address, "published": live} if live else {}

@@ -56,10 +56,11 @@ class PostgreSQLDatabases:
             self.template = f"{self.prefix}_template"
             self._execute("CREATE DATABASE {}", self.template)
             migrate({**self.env, "DATABASE_URL": with_database(self.url, self.template)})
-        self.made += 1
-        name = f"{self.prefix}_{self.made}"
-        self._execute("CREATE DATABASE {} TEMPLATE {}", name, self.template)
-        return with_database(self.url, name)
+        return self._copy_of(self.template)
+
+    def copy(self, url: str) -> str:
+        """Return the URL of a copy of a database that nobody is connected to."""
+        return self._copy_of(urlsplit(url).path[1:])
 
     def drop(self, url: str) -> None:
         """Drop a database, ending its sessions."""
@@ -69,6 +70,12 @@ class PostgreSQLDatabases:
         """Drop the template."""
         if self.template:
             self._execute("DROP DATABASE {} WITH (FORCE)", self.template)
+
+    def _copy_of(self, template: str) -> str:
+        self.made += 1
+        name = f"{self.prefix}_{self.made}"
+        self._execute("CREATE DATABASE {} TEMPLATE {}", name, template)
+        return with_database(self.url, name)
 
     def _execute(self, statement: str, *names: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:

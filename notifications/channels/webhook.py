@@ -9,10 +9,9 @@ Source: Standard Webhooks 1.0.0 (standard-webhooks/standard-webhooks, spec).
 
 from __future__ import annotations
 
-import time
-
 from django.conf import settings
 
+from engine import wall_clock
 from engine.errors import ErrorCategory, ServiceError
 from engine.http import HttpPool, Response
 from notifications.callbacks import body_of, is_default
@@ -64,7 +63,7 @@ class WebhookSender:
 
 
 def _headers(message_id: str, body: bytes) -> dict[str, str]:
-    now = int(time.time())
+    now = int(wall_clock.now())
     return {
         "Content-Type": "application/json",
         "webhook-id": message_id,

@@ -123,7 +123,7 @@ class Sandbox(Adapter):
         if not all(value.isdecimal() and len(value) < 10 for value in values):
             return ()
         limit, remaining, seconds = map(int, values)
-        resets_at = datetime.now(UTC) + timedelta(seconds=seconds)
+        resets_at = response.received_at + timedelta(seconds=seconds)
         return (RateHint(_operation(response), "connection", limit, remaining, resets_at),)
 
     # --- before publishing --------------------------------------------------------------------
@@ -155,7 +155,7 @@ class Sandbox(Adapter):
         media_id = response.json_object().get("id")
         if not is_id(media_id):
             raise self.unreadable(response)
-        return {"id": media_id, "expires_at": int((datetime.now(UTC) + MEDIA_LIFE).timestamp())}
+        return {"id": media_id, "expires_at": int((response.received_at + MEDIA_LIFE).timestamp())}
 
     # --- publishing ---------------------------------------------------------------------------
     async def publish(

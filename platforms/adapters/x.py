@@ -222,7 +222,7 @@ class X(Adapter):
             raise self.unreadable(response)
         life = data.get("expires_after_secs")
         life = life if isinstance(life, int) and 0 < life < 10**6 else 86_400
-        return {"id": data["id"], "expires_at": int(datetime.now(UTC).timestamp()) + life}
+        return {"id": data["id"], "expires_at": int(response.received_at.timestamp()) + life}
 
     async def _describe(self, http: Http, media_id: str, alt_text: str) -> None:
         body = {"id": media_id, "metadata": {"alt_text": {"text": alt_text}}}

@@ -415,3 +415,23 @@ def test_a_closed_pool_says_so() -> None:
             pool.http()
 
     asyncio.run(main())
+
+
+# --- too late -------------------------------------------------------------------------------
+@pytest.mark.parametrize("warm", [False, True])
+def test_what_would_leave_after_its_last_moment_does_not_leave(warm: bool) -> None:
+    async def story(http: Http, server: Scripted) -> ServiceError:
+        if warm:
+            await http.post("/posts", json={"text": "in time"}, writes=True)
+        server.requests.clear()
+        http.start_before = time.monotonic() - 0.001
+        with pytest.raises(ServiceError) as caught:
+            await http.post("/posts", json={"text": "late"}, writes=True)
+        http.start_before = time.monotonic() + 60
+        await http.post("/posts", json={"text": "in time again"}, writes=True)
+        assert [request.json["text"] for request in server.requests] == ["in time again"]
+        return caught.value
+
+    error = tell(story, answer=Reply(200, {}))
+    assert error.category is C.NETWORK_ERROR
+    assert error.detail.startswith("Not sent")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 import uuid
 from datetime import UTC
@@ -12,10 +13,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from engine import wall_clock
 from engine.batcher import Batcher
 from engine.clock import DatabaseClock
 from engine.drain import is_draining, start_draining, stop_draining
 from engine.ids import uuid7
+from engine.oauth1 import Signer
 from engine.vitals import Vitals
 
 
@@ -158,6 +161,24 @@ def test_the_clock_agrees_with_the_database() -> None:
     clock.sample()
     assert abs(clock.now() - time.time()) < 1.0
     assert clock.instant().tzinfo is UTC
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("minutes_off", [-5, 5])
+def test_what_a_host_with_a_wrong_clock_signs_bears_the_right_time(
+    monkeypatch: pytest.MonkeyPatch, minutes_off: int
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite lives on this host: there is one clock")
+    true_time = time.time
+    monkeypatch.setattr(wall_clock, "_ahead", 0.0)
+    monkeypatch.setattr(time, "time", lambda: true_time() + 60 * minutes_off)
+    DatabaseClock().sample()
+    assert abs(wall_clock.now() - true_time()) < 1.0
+    header = Signer("key", "secret", "token", "secret").authorization("GET", "https://api.example/")
+    found = re.search(r'oauth_timestamp="(\d+)"', header)
+    assert found is not None
+    assert abs(int(found[1]) - true_time()) < 2.0
 
 
 @pytest.mark.django_db

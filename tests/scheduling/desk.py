@@ -58,6 +58,7 @@ class Scripted(Adapter):
         self.calls: list[str] = []
         self.keys: list[str] = []
         self.taken: list[list[str]] = []  # what each `find` was told to pass over
+        self.start_before: list[float] = []  # of each publish: the last moment it may leave
 
     def will(self, **script: Step | list[Step]) -> None:
         """Set the answers: will(publish=[error, Published(("1",))])."""
@@ -88,6 +89,7 @@ class Scripted(Adapter):
 
     async def publish(self, http: Http, draft: Draft, progress: Progress, *, key: str) -> Any:
         self.keys.append(key)
+        self.start_before.append(http.start_before)
         return self._next("publish")
 
     async def check(self, http: Http, draft: Draft, progress: Progress) -> Any:
@@ -164,6 +166,9 @@ class Desk:
 
     def lease_outlasts_a_call(self, job: Job) -> bool:
         return self.lease_lasts()
+
+    def latest_start(self, job: Job) -> float:
+        return 1000.0 + len(self.adapter.start_before)
 
     # --- what tests do -----------------------------------------------------------------------
     def account(self, **fields: Any) -> SocialConnection:

@@ -108,6 +108,14 @@ def test_a_thread_pauses_when_its_lease_would_not_outlast_the_next_call(
     assert desk.work(post).remote_ids == ["1", "2"]
 
 
+def test_each_call_knows_the_last_moment_at_which_it_may_leave(
+    desk: Desk, network: Scripted
+) -> None:
+    network.will(publish=[Continue({"published": ["1"]}), Published(("1", "2"))])
+    desk.work(make_post(desk.account(), segments=[{"text": "a"}, {"text": "b"}]))
+    assert network.start_before == [1000.0, 1001.0]  # asked anew: the lease was renewed between
+
+
 def test_a_thread_pauses_when_the_gate_closes_between_segments(
     desk: Desk, network: Scripted
 ) -> None:
