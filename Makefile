@@ -1,7 +1,7 @@
 # Everything from a fresh clone, with Python >= 3.11, git and make; nothing else, as any user.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run worker test check fix docs bench lock
+.PHONY: help setup dev run worker test exits check fix docs bench lock
 
 PYTHON ?=
 VENV := .venv
@@ -36,6 +36,9 @@ worker: $(RUNTIME) ## The publisher alone, as in production
 
 test: $(DEV) ## All tests, on a PostgreSQL and a Valkey of their own (ARGS="tests/engine -x")
 	@$(HERMETIC) $(BIN)/python -m pytest $(ARGS)
+
+exits: $(DEV) ## End the worker at many moments and judge each end (TRIALS=50 SEED=...)
+	@$(HERMETIC) $(BIN)/python -m tests.supervision --exits $(or $(TRIALS),50) $(if $(SEED),--seed $(SEED))
 
 check: export DEBUG := 1
 check: export DATABASE_URL := sqlite://:memory:

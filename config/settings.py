@@ -160,6 +160,7 @@ FLUSH_INTERVAL = timedelta(
     milliseconds=env.int("FLUSH_INTERVAL_MS", default=100 if USES_SQLITE else 20)
 )
 SHUTDOWN_GRACE = timedelta(seconds=env.float("SHUTDOWN_GRACE_SECONDS", default=30.0))
+WATCHDOG = timedelta(seconds=env.float("WATCHDOG_SECONDS", default=20.0))
 PUBLISHER_MAX_ATTEMPTS = env.int(
     "PUBLISHER_MAX_ATTEMPTS",
     default=env.int("JOB_RETRY_ATTEMPTS", default=env.int("MAX_RETRIES", default=7)),

@@ -51,6 +51,7 @@ CLAIM_SHARES = 8  # one claim fills so much of the buffer: the other slots get t
 CLAIM_SHARE_LEAST = 32  # ... but a claim is worth its while
 TICK_SECONDS = 1.0
 SUCCESSOR_PATIENCE_SECONDS = 30.0
+DRAIN_SHARE = 0.8  # of the shutdown grace; what is left is for ending the processes
 TAKE_BACK_AGAIN_SECONDS = 0.5
 RECORD_AGAIN_SECONDS = 0.2
 UNMARKED_AT_ONCE = 32  # preparations, polls and reconciliations side by side
@@ -189,7 +190,7 @@ class Runner(Generic[ResultT]):
         ]
         try:
             await self._tick_loop(loops)
-            await self._drain()
+            await self._drain(loops[:2])
         finally:
             self._stopping = True
             for loop in loops:
@@ -233,15 +234,19 @@ class Runner(Generic[ResultT]):
         self.workload.db_tick()
         return self._retiring and slots.has_successor(self.workload.kind, self.slot_id)
 
-    async def _drain(self) -> None:
+    async def _drain(self, claim_and_dispatch: Sequence[asyncio.Task[None]]) -> None:
         """Give unsent claims back, finish what is in flight, record everything."""
         self._stopping = True
+        deadline = time.monotonic() + settings.SHUTDOWN_GRACE.total_seconds() * DRAIN_SHARE
+        # A claim or a mark under way would be committed after we looked, and stay behind.
+        self._claim_now.set()
+        self._wake.set()
+        await asyncio.wait(claim_and_dispatch, timeout=max(0.0, deadline - time.monotonic()))
         unsent = [job for _, _, job in self._heap] + list(self._ready.drain())
         self._heap.clear()
         if unsent:
             with contextlib.suppress(DatabaseError, InterfaceError):
                 await self.database.run(self.workload.db_release, unsent)
-        deadline = time.monotonic() + settings.SHUTDOWN_GRACE.total_seconds()
         beat_at = 0.0
         while self._tasks or self._results or self._recording:
             if time.monotonic() > deadline:
@@ -290,7 +295,8 @@ class Runner(Generic[ResultT]):
             await asyncio.sleep(CLAIM_INTERVAL_SECONDS)
             return 0
         if self._stopping and jobs:
-            await self.database.run(self.workload.db_release, jobs)
+            with contextlib.suppress(DatabaseError, InterfaceError):
+                await self.database.run(self.workload.db_release, jobs)
             return 0
         for job in jobs:
             if job.marked:
