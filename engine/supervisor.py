@@ -18,7 +18,6 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
@@ -38,6 +37,7 @@ log = logging.getLogger("carillon.supervisor")
 
 SECOND = 1.0
 KILL_SECONDS = 1.0  # the end of the grace belongs to killing and reaping
+IDLE_SECONDS = 8.0  # a guard ends sooner once its workers are free, unless it hangs
 PULSE_PATIENCE_SECONDS = 0.5
 OVERSLEPT_SECONDS = 5.0
 SILENCE_FACTOR = 2.0  # guard and pusher wait for servers too, which may restart meanwhile
@@ -58,7 +58,7 @@ class Supervisor:
         self._restarts = 0
 
     def run(self) -> bool:
-        """Start, watch, and return when everything has ended; false if some had to be killed."""
+        """Start, watch, and return when everything has ended; false if a task was cut off."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         for slot in slot_kinds():
@@ -109,7 +109,7 @@ class Supervisor:
         elif cause := self._cause_of_freeze():
             log.error("cluster.frozen", extra={"cause": cause})
             start_draining()
-            self._stop_guard(until=lambda: not self._vitals.is_working())
+            self._stop_guard(idle_seconds=0.0)
             self._restart()
 
     def _cause_of_freeze(self) -> str:
@@ -134,28 +134,32 @@ class Supervisor:
         stop_draining()  # a signal that comes right here is made good in _end
         self._start()
 
-    def _stop_guard(self, *, until: Callable[[], bool] = lambda: False) -> bool:
-        """Ask the guard to end; kill it when the grace is over (its children die with it).
+    def _stop_guard(self, *, idle_seconds: float) -> bool:
+        """Ask the guard to end; returns false if a task had to be cut off in the middle.
 
-        Returns whether it ended by itself. `until` tells that waiting is of no use any more.
+        It is killed, and its children die with it, when the grace is over, or when no task has run
+        for `idle_seconds`: then it waits for a server that hangs, or cannot end any more.
         """
         guard = self._guard
         if guard is None or not guard.is_alive():
             return True
-        deadline = time.monotonic() + settings.SHUTDOWN_GRACE.total_seconds() - KILL_SECONDS
         # In a thread: a guard killed inside wait() may have left the event's lock taken.
         threading.Thread(target=self._stop_event.set, daemon=True).start()
         if self._pulse:
             self._pulse.end_soon()
-        while guard.is_alive() and time.monotonic() < deadline and not until():
+        worked_at = now = time.monotonic()
+        deadline = now + settings.SHUTDOWN_GRACE.total_seconds() - KILL_SECONDS
+        while guard.is_alive() and now < deadline and now - worked_at <= idle_seconds:
             guard.join(0.1)
-        if not guard.is_alive():
-            return True
-        if not until():
+            now = time.monotonic()
+            if self._vitals.is_working():
+                worked_at = now
+        is_cut_off = guard.is_alive() and self._vitals.is_working()
+        if is_cut_off:
             log.error("cluster.killed", extra={"after_seconds": settings.SHUTDOWN_GRACE.seconds})
         guard.kill()
         guard.join(KILL_SECONDS)
-        return False
+        return not is_cut_off
 
     def _end_pulse(self) -> None:
         if self._pulse:
@@ -165,7 +169,7 @@ class Supervisor:
     def _end(self) -> bool:
         log.info("cluster.stopping")
         start_draining()
-        orderly = self._stop_guard()
+        orderly = self._stop_guard(idle_seconds=IDLE_SECONDS)
         self._end_pulse()
         log.info("cluster.stopped", extra={"orderly": orderly})
         return orderly

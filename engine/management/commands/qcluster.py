@@ -38,4 +38,4 @@ class Command(BaseCommand):
             os.environ["Q_CLUSTER_NAME"] = name
             os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - ourselves
         if not Supervisor().run():
-            sys.exit(1)  # the grace was over before everything had ended
+            sys.exit(1)  # the grace was over before every task had ended
