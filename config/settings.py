@@ -115,7 +115,14 @@ if USES_SQLITE:
 else:
     _database["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE_SECONDS", default=60)
     _database["CONN_HEALTH_CHECKS"] = True
-    _database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    _options = {  # a server whose host is gone is noticed within half a minute, not after hours
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 25_000,
+    }
+    _database["OPTIONS"] = {**_options, **_database.get("OPTIONS", {})}
 
 # --- cache and queue ------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="")

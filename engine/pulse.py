@@ -37,16 +37,18 @@ class Pulse(threading.Thread):
         self._slot: int | None = None
         self._asked_at: dict[str, float] = {}
         self._canary_at = 0.0
+        self._beat_since = 0.0  # monotonic seconds; 0: it rests
 
     def run(self) -> None:
         """Beat until told to end, then take the cluster from the list."""
         while not self._over.is_set():
-            started = time.monotonic()
+            started = self._beat_since = time.monotonic()
             try:
                 self._beat(started)
             except AWAY as error:
                 connections.close_all()
                 log.warning("supervisor.waits", extra={"error": type(error).__name__})
+            self._beat_since = 0.0
             self._over.wait(max(0.0, SECOND - (time.monotonic() - started)))
         try:
             if self._slot is not None:
@@ -54,6 +56,11 @@ class Pulse(threading.Thread):
         except AWAY as error:
             log.warning("supervisor.unlisted", extra={"error": type(error).__name__})
         connections.close_all()
+
+    def seconds_in_beat(self) -> float:
+        """Return how long it has been talking: many seconds mean that a server hangs."""
+        since = self._beat_since
+        return time.monotonic() - since if since else 0.0
 
     def end_soon(self) -> None:
         """Tell it to end; `join(timeout)` waits for that."""

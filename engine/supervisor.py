@@ -41,6 +41,9 @@ IDLE_SECONDS = 8.0  # a guard ends sooner once its workers are free, unless it h
 PULSE_PATIENCE_SECONDS = 0.5
 OVERSLEPT_SECONDS = 5.0
 SILENCE_FACTOR = 2.0  # guard and pusher wait for servers too, which may restart meanwhile
+HANGS_SHARE = (
+    0.25  # of the watchdog's patience: what our own pulse waits for hangs, not the cluster
+)
 RESTART_PAUSES_SECONDS = (0.0, 1.0, 2.0, 5.0)
 STEADY_SECONDS = 60.0  # a cluster that ran this long is started again without a pause
 
@@ -68,8 +71,9 @@ class Supervisor:
                 self._start()
             looked_at = time.monotonic()
             while not self._stop.wait(SECOND):
-                if time.monotonic() - looked_at > OVERSLEPT_SECONDS:
-                    self._vitals.reset()  # we were stopped (Ctrl-Z), and so were the others
+                # We were stopped (Ctrl-Z), or a server hangs: the others could not go on either.
+                if time.monotonic() - looked_at > OVERSLEPT_SECONDS or self._a_server_hangs():
+                    self._vitals.excuse()
                 self._look_after_guard()
                 looked_at = time.monotonic()
         finally:
@@ -111,6 +115,10 @@ class Supervisor:
             start_draining()
             self._stop_guard(idle_seconds=0.0)
             self._restart()
+
+    def _a_server_hangs(self) -> bool:
+        patience = settings.WATCHDOG.total_seconds() * HANGS_SHARE
+        return self._pulse is not None and self._pulse.seconds_in_beat() > patience
 
     def _cause_of_freeze(self) -> str:
         """Return why the cluster cannot work any more, or nothing while it can."""
@@ -170,6 +178,7 @@ class Supervisor:
         log.info("cluster.stopping")
         start_draining()
         orderly = self._stop_guard(idle_seconds=IDLE_SECONDS)
-        self._end_pulse()
+        if orderly:
+            self._end_pulse()  # else the grace is over
         log.info("cluster.stopped", extra={"orderly": orderly})
         return orderly

@@ -23,12 +23,16 @@ class Vitals:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew: everything was well just now."""
-        now = time.monotonic()
-        self._cells[self._BEAT] = self._cells[self._MOVED] = self._cells[self._PUSHED] = now
+        """Begin anew, with other processes."""
+        self.excuse()
         self._cells[self._QUEUED] = self._cells[self._IDLE] = 0.0
         for seat in range(SEATS):
             self.empty_seat(seat)
+
+    def excuse(self) -> None:
+        """Count all silence from now on: until now nobody could have come round."""
+        now = time.monotonic()
+        self._cells[self._BEAT] = self._cells[self._MOVED] = self._cells[self._PUSHED] = now
 
     def guard_passed(self, *, queued: int, idle: int) -> None:
         """Say that the guard came round: `queued` local tasks wait, `idle` workers are free."""

@@ -103,6 +103,20 @@ def test_a_worker_between_two_long_tasks_is_no_starving() -> None:
     assert not vitals.is_starving(20.0)
 
 
+def test_an_excuse_forgets_the_silence_and_not_who_works() -> None:
+    vitals = Vitals()
+    vitals.guard_passed(queued=1, idle=1)
+    vitals.task_started(0)
+    for cell in (Vitals._BEAT, Vitals._MOVED, Vitals._PUSHED):
+        vitals._cells[cell] -= 100.0
+    assert vitals.seconds_since_guard() > 50
+    vitals.excuse()
+    assert vitals.seconds_since_guard() < 50
+    assert not vitals.is_starving(50.0)
+    assert not vitals.is_pusher_silent(50.0)
+    assert vitals.is_working()
+
+
 @pytest.mark.parametrize(("idle", "hangs"), [(1, True), (0, False)])
 def test_a_silent_pusher_hangs_only_beside_idle_workers(idle: int, hangs: bool) -> None:
     vitals = Vitals()

@@ -38,10 +38,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.supervision", description=__doc__)
     parser.add_argument("--exits", type=int, default=50, help="how many cases")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="which cases")
+    parser.add_argument("--only", action="append", default=[], help="start, load, drain, ...")
     options = parser.parse_args()
     print(f"{options.exits} exits, --seed {options.seed}")
     with _ground() as (stage, lines, processes):
-        ends = list(_play(options.exits, options.seed, stage, lines, processes))
+        ends = list(_play(options, stage, lines, processes))
         rest = _about_the_rest(stage)
     print(_summary(ends))
     for complaint in rest:
@@ -50,12 +51,14 @@ def main() -> int:
 
 
 def _play(
-    count: int, seed: int, stage: Stage, lines: Lines, processes: Processes
+    options: argparse.Namespace, stage: Stage, lines: Lines, processes: Processes
 ) -> Iterator[Exit]:
     from tests.supervision.exits import cases, clean_exit
 
     print(f"{'':>3} {'case':<62} {'seconds':>7} {'orphans':>7} {'code':>4}")
-    for number, case in enumerate(itertools.islice(cases(seed), count), start=1):
+    for number, case in enumerate(
+        itertools.islice(cases(options.seed, *options.only), options.exits), start=1
+    ):
         end = clean_exit(case, stage, lines, processes)
         verdict = "; ".join(end.complaints)
         row = f"{number:>3} {case!s:<62} {end.seconds:>7.2f} {end.orphans:>7} {end.code:>4}"

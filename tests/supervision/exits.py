@@ -49,12 +49,14 @@ class Case:
     whole_group: bool
     away: str = ""  # "", "cut" or "frozen"
     lead: float = 0.0  # seconds between a server's going away and the signal
+    forked: bool = False  # the moment counts from the fork of the guard, not of the command
 
     def __str__(self) -> str:
         names = "+".join(number.name.removeprefix("SIG") for number in self.signals)
         target = "group" if self.whole_group else "top"
         away = f" {self.away} {self.lead:.1f} s before" if self.away else ""
-        return f"{self.kind}{away}, {names} to {target} at {self.moment:.2f} s"
+        kind = f"{self.kind} of the guard" if self.forked else self.kind
+        return f"{kind}{away}, {names} to {target} at {self.moment:.2f} s"
 
 
 @dataclass(slots=True)
@@ -68,24 +70,26 @@ class Exit:
     complaints: list[str] = field(default_factory=list)
 
 
-def cases(seed: int) -> Iterator[Case]:
-    """Yield cases for ever, all kinds in turn; the same seed gives the same cases."""
+def cases(seed: int, *kinds: str) -> Iterator[Case]:
+    """Yield cases for ever, all kinds (or those given) in turn; a seed gives the same again."""
     rng = random.Random(seed)
     while True:
-        for kind in KINDS:
+        for kind in kinds or KINDS:
             both = [signal.SIGTERM, signal.SIGINT]
             signals = [
                 rng.choice(both) for _ in range(2 if kind == "drain" else rng.choice([1, 2]))
             ]
-            is_early = kind == "start" and rng.random() < 0.4
+            starts = kind == "start"
+            earliest = starts and rng.random() < 0.3
             yield Case(
                 kind=kind,
-                moment=rng.uniform(0.0, 0.5 if is_early else 4.0 if kind == "start" else 1.0),
+                moment=rng.uniform(0.0, 0.3 if earliest else 1.5 if starts else 1.0),
                 signals=tuple(signals),
                 gap=rng.uniform(0.3, 1.5) if kind == "drain" else rng.choice([0.0, 0.001, 0.1]),
                 whole_group=rng.random() < 0.5,
                 away=rng.choice(["cut", "frozen"]) if kind in {"database", "broker"} else "",
                 lead=rng.uniform(0.0, 1.5),
+                forked=starts and rng.random() < 0.5,
             )
 
 
@@ -100,6 +104,8 @@ def clean_exit(case: Case, stage: Stage, lines: Lines, processes: Processes) -> 
     if posts:
         of_ours = PublishAttempt.objects.filter(post__in=[post.pk for post in posts])
         wait_until(of_ours.exists, what="the first attempt")
+    if case.forked:
+        cluster.wait_for(STARTED)
     time.sleep(case.moment)  # the moment is what is being tried
     server = lines.database if case.kind == "database" else lines.broker
     if case.away:

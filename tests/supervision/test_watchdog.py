@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from datetime import timedelta
 
 import pytest
@@ -23,6 +24,7 @@ from tests.supervision.family import (
     wait_for_slots,
     workers_of,
 )
+from tests.supervision.relay import Lines
 
 S = PostState
 ALERT = {"WATCHDOG_SECONDS": "2", "PUBLISHER_SLOTS": "1", "WORKER_CONCURRENCY": "2"}
@@ -124,3 +126,22 @@ def test_a_cluster_whose_workers_are_all_busy_is_left_alone(stage: Stage) -> Non
     wait_until(lambda: Installation.objects.get().canary_at > last, what="the next canary")
     assert "cluster.frozen" not in cluster.output
     assert set(WorkerSlot.objects.values_list("pk", flat=True)) == slots
+
+
+def test_a_database_that_hangs_is_waited_for(stage: Stage, lines: Lines) -> None:
+    """A restart would lose the results that wait in memory, and help nobody."""
+    account = stage.account("sandbox")
+    stage.judge.be_cruel("sandbox", account.username, on="create", latency_ms=300)
+    # Without broker the pusher asks the database too: everything waits for it.
+    cluster = stage.cluster(**ALERT, DATABASE_URL=lines.env["DATABASE_URL"], REDIS_URL="")
+    wait_for_slots()
+    posts = [stage.post(account, f"number {n}") for n in range(8)]
+    wait_until(PublishAttempt.objects.exists, what="the first attempt")
+    lines.database.freeze()
+    frozen_at = time.monotonic()
+    wait_until(lambda: time.monotonic() - frozen_at > 6, what="three times the patience")
+    lines.database.mend()
+    stage.wait_for(*posts, state=S.PUBLISHED)
+    assert len(stage.judge.posts("sandbox", account.username)) == len(posts)
+    assert "cluster.frozen" not in cluster.output
+    assert cluster.output.count("cluster.started") == 1
