@@ -1,7 +1,7 @@
 # Everything from a fresh clone, with Python >= 3.11, git and make; nothing else, as any user.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run worker test chaos check fix docs bench lock
+.PHONY: help setup dev run worker test chaos exits check fix docs bench lock
 
 PYTHON ?=
 VENV := .venv
@@ -40,6 +40,9 @@ test: $(DEV) ## All tests, on a PostgreSQL and a Valkey of their own (ARGS="test
 chaos: $(DEV) ## Break it TRIALS times (100) and count what is lost (SEED, JOBS, ARGS="--only kill")
 	@$(HERMETIC) $(BIN)/python -m tests.chaos --trials $(or $(TRIALS),100) --seed $(or $(SEED),1) \
 		--jobs $(or $(JOBS),2) $(ARGS)
+
+exits: $(DEV) ## End the worker at many moments and judge each end (TRIALS=50 SEED=...)
+	@$(HERMETIC) $(BIN)/python -m tests.supervision --exits $(or $(TRIALS),50) $(if $(SEED),--seed $(SEED))
 
 check: export DEBUG := 1
 check: export DATABASE_URL := sqlite://:memory:

@@ -4,9 +4,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
 
 SERVERS = {"qcluster", "runserver"}  # these take their settings from the operator alone
+
+
+def end_at_once(_number: int, _frame: FrameType | None) -> None:
+    """End in order: nothing has been started yet that would have to be finished."""
+    os._exit(0)
 
 
 def main() -> None:
@@ -17,6 +24,10 @@ def main() -> None:
         from config.embedded import prepare_environment
 
         prepare_environment(sandbox="--no-sandbox" not in sys.argv)
+    elif command == "qcluster":
+        # Until its supervisor listens. As process 1 of a container we would else not hear at all.
+        signal.signal(signal.SIGTERM, end_at_once)
+        signal.signal(signal.SIGINT, end_at_once)
     elif command not in SERVERS:
         from config.embedded import join_running_installation
 

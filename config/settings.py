@@ -116,7 +116,14 @@ if USES_SQLITE:
 else:
     _database["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE_SECONDS", default=60)
     _database["CONN_HEALTH_CHECKS"] = True
-    _database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    _options = {  # a server whose host is gone is noticed within half a minute, not after hours
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 25_000,
+    }
+    _database["OPTIONS"] = {**_options, **_database.get("OPTIONS", {})}
 
 # --- cache and queue ------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="")
@@ -162,6 +169,7 @@ FLUSH_INTERVAL = timedelta(
     milliseconds=env.int("FLUSH_INTERVAL_MS", default=100 if USES_SQLITE else 20)
 )
 SHUTDOWN_GRACE = timedelta(seconds=env.float("SHUTDOWN_GRACE_SECONDS", default=30.0))
+WATCHDOG = timedelta(seconds=env.float("WATCHDOG_SECONDS", default=20.0))
 PUBLISHER_MAX_ATTEMPTS = env.int(
     "PUBLISHER_MAX_ATTEMPTS",
     default=env.int("JOB_RETRY_ATTEMPTS", default=env.int("MAX_RETRIES", default=7)),

@@ -61,6 +61,7 @@ OWNER_SHARE = 0.75  # of what is held: one owner's backlog leaves room for the o
 LANE_AT_ONCE = 4  # calls in flight that networks usually allow a lane
 TICK_SECONDS = 1.0
 SUCCESSOR_PATIENCE_SECONDS = 30.0
+DRAIN_SHARE = 0.8  # of the shutdown grace; what is left is for ending the processes
 TAKE_BACK_AGAIN_SECONDS = 0.5
 RECORD_AGAIN_SECONDS = 0.2
 GLANCE_SECONDS = 0.1  # while there is work: what other processes were refused holds for us too
@@ -206,7 +207,7 @@ class Runner(Generic[ResultT]):
         ]
         try:
             await self._tick_loop(loops)
-            await self._drain()
+            await self._drain(loops[:2])
         finally:
             self._stopping = True
             for loop in loops:
@@ -250,9 +251,14 @@ class Runner(Generic[ResultT]):
         self.workload.db_tick()
         return self._retiring and slots.has_successor(self.workload.kind, self.slot_id)
 
-    async def _drain(self) -> None:
+    async def _drain(self, claim_and_dispatch: Sequence[asyncio.Task[None]]) -> None:
         """Give unsent claims back, finish what is in flight, record everything."""
         self._stopping = True
+        deadline = time.monotonic() + settings.SHUTDOWN_GRACE.total_seconds() * DRAIN_SHARE
+        # A claim or a mark under way would be committed after we looked, and stay behind.
+        self._claim_now.set()
+        self._wake.set()
+        await asyncio.wait(claim_and_dispatch, timeout=max(0.0, deadline - time.monotonic()))
         unsent = list(self._held_jobs())
         self._heap.clear()
         self._ready.drain()
@@ -260,7 +266,6 @@ class Runner(Generic[ResultT]):
         if unsent:
             with contextlib.suppress(DatabaseError, InterfaceError):
                 await self.database.run(self.workload.db_release, unsent)
-        deadline = time.monotonic() + settings.SHUTDOWN_GRACE.total_seconds()
         beat_at = 0.0
         while self._tasks or self._results or self._recording:
             if time.monotonic() > deadline:
@@ -356,7 +361,8 @@ class Runner(Generic[ResultT]):
         if jobs:
             reach("claim.after", self.workload.kind)
         if self._stopping and jobs:
-            await self.database.run(self.workload.db_release, jobs)
+            with contextlib.suppress(DatabaseError, InterfaceError):
+                await self.database.run(self.workload.db_release, jobs)
             return 0
         for job in jobs:
             if job.marked:

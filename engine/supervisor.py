@@ -1,11 +1,12 @@
 """The top process of `manage.py qcluster`: one cluster, kept alive, watched, and ended in time.
 
-1. Start the guard (and with it workers, pusher, monitor); ask for publisher slots at once.
-2. Every second: stamp our heartbeat, ask for missing slots, look at the vitals.
-3. The guard died: start anew. Frozen (tasks wait beside idle workers, or the guard hangs): drain,
-   end, start anew.
+1. Start the guard (and with it workers, pusher, monitor) and the pulse, which asks for publisher
+   slots at once and then each second for missing ones.
+2. Every second: look at the vitals.
+3. The guard died: start anew. Frozen (tasks wait beside idle workers, guard or pusher hang): drain
+   until no task is in the middle, end, start anew.
 4. SIGTERM or SIGINT, once or more, to us or to the whole group: set the drain flag, stop the guard,
-   and after SHUTDOWN_GRACE_SECONDS kill what is left; workers die with their parent.
+   and before SHUTDOWN_GRACE_SECONDS are over kill what is left; workers die with their parent.
 """
 
 from __future__ import annotations
@@ -21,27 +22,30 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
 
-import redis
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import connections
 from django_q.cluster import get_mp_context
-from django_q.tasks import async_task
 
-from engine import slots
 from engine.drain import start_draining, stop_draining
-from engine.schedules import slot_kinds, slot_timeout
+from engine.pulse import Pulse
+from engine.schedules import slot_kinds
 from engine.sentinel import SteadySentinel
+from engine.stop_bell import StopBell
 from engine.vitals import Vitals
 
 log = logging.getLogger("carillon.supervisor")
 
 SECOND = 1.0
-ASK_AGAIN_SECONDS = 2.0  # a slot asked for has started by then, or the request was lost
-CANARY_SECONDS = 15.0
-STARVING_SECONDS = 20.0
-HUNG_SECONDS = 120.0  # the guard waits for the database too, which may restart meanwhile
-RESTART_PAUSES_SECONDS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
-AWAY = (DatabaseError, InterfaceError, redis.RedisError, OSError)
+KILL_SECONDS = 1.0  # the end of the grace belongs to killing and reaping
+IDLE_SECONDS = 8.0  # a guard ends sooner once its workers are free, unless it hangs
+PULSE_PATIENCE_SECONDS = 0.5
+OVERSLEPT_SECONDS = 5.0
+SILENCE_FACTOR = 2.0  # guard and pusher wait for servers too, which may restart meanwhile
+HANGS_SHARE = (
+    0.25  # of the watchdog's patience: what our own pulse waits for hangs, not the cluster
+)
+RESTART_PAUSES_SECONDS = (0.0, 1.0, 2.0, 5.0)
+STEADY_SECONDS = 60.0  # a cluster that ran this long is started again without a pause
 
 
 class Supervisor:
@@ -49,35 +53,36 @@ class Supervisor:
 
     def __init__(self) -> None:
         self._vitals = Vitals()
+        self._stop = StopBell()
         self._guard: BaseProcess | None = None
         self._stop_event: Any = None
-        self._stopping = threading.Event()
-        self._slot: int | None = None
-        self._asked_at: dict[str, float] = {}
-        self._canary_at = 0.0
+        self._pulse: Pulse | None = None
+        self._started_at = 0.0
         self._restarts = 0
 
-    def run(self) -> None:
-        """Start, watch, and return when everything has ended."""
+    def run(self) -> bool:
+        """Start, watch, and return when everything has ended; false if a task was cut off."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         for slot in slot_kinds():
             pydoc.locate(slot.function)  # loaded once here, shared by all workers
-        self._start()
-        while not self._stopping.is_set():
-            started = time.monotonic()
-            try:
-                self._second()
-            except AWAY as error:
-                connections.close_all()
-                log.warning("supervisor.waits", extra={"error": type(error).__name__})
-            self._look_after_guard()
-            self._stopping.wait(max(0.0, SECOND - (time.monotonic() - started)))
-        self._end()
+        try:
+            if not self._stop.is_rung():
+                self._start()
+            looked_at = time.monotonic()
+            while not self._stop.wait(SECOND):
+                # We were stopped (Ctrl-Z), or a server hangs: the others could not go on either.
+                if time.monotonic() - looked_at > OVERSLEPT_SECONDS or self._a_server_hangs():
+                    self._vitals.excuse()
+                self._look_after_guard()
+                looked_at = time.monotonic()
+        finally:
+            orderly = self._end()
+        return orderly
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         start_draining()
-        self._stopping.set()
+        self._stop.ring()
 
     def _start(self) -> None:
         """Fork a guard; nothing that may not be shared is open at that moment."""
@@ -92,72 +97,88 @@ class Supervisor:
             args=(self._vitals, self._stop_event, context.Event(), uuid.uuid4()),
         )
         self._guard.start()
+        self._started_at = time.monotonic()
+        self._pulse = Pulse()
+        self._pulse.start()
         log.info("cluster.started", extra={"pid": self._guard.pid})
 
-    def _second(self) -> None:
-        if self._slot is None:
-            self._slot = slots.open_slot(slots.CLUSTER)
-        if self._slot is not None:
-            slots.beat(self._slot)
-        now = time.monotonic()
-        for kind in slot_kinds():
-            if now - self._asked_at.get(kind.kind, -ASK_AGAIN_SECONDS) < ASK_AGAIN_SECONDS:
-                continue
-            for _ in range(slots.missing(kind.kind)):
-                async_task(kind.function, timeout=slot_timeout())
-                self._asked_at[kind.kind] = now
-        if now - self._canary_at > CANARY_SECONDS:
-            self._canary_at = now
-            async_task("engine.tasks.canary", timeout=30)
-
     def _look_after_guard(self) -> None:
-        if self._stopping.is_set() or self._guard is None:
+        if self._guard is None:
             return
         if not self._guard.is_alive():
+            if self._stop.is_rung():
+                return  # it heard the signal to the group before it could ignore it
             log.error("cluster.guard_died", extra={"exit_code": self._guard.exitcode})
             self._restart()
-        elif self._vitals.is_starving(STARVING_SECONDS):
-            log.error("cluster.frozen", extra={"cause": "tasks wait beside idle workers"})
-            self._drain_and_restart()
-        elif self._vitals.seconds_since_guard() > HUNG_SECONDS:
-            log.error("cluster.frozen", extra={"cause": "the guard loop hangs"})
-            self._drain_and_restart()
+        elif cause := self._cause_of_freeze():
+            log.error("cluster.frozen", extra={"cause": cause})
+            start_draining()
+            self._stop_guard(idle_seconds=0.0)
+            self._restart()
 
-    def _drain_and_restart(self) -> None:
-        start_draining()
-        self._stop_guard()
-        self._restart()
+    def _a_server_hangs(self) -> bool:
+        patience = settings.WATCHDOG.total_seconds() * HANGS_SHARE
+        return self._pulse is not None and self._pulse.seconds_in_beat() > patience
+
+    def _cause_of_freeze(self) -> str:
+        """Return why the cluster cannot work any more, or nothing while it can."""
+        patience = settings.WATCHDOG.total_seconds()
+        if self._vitals.is_starving(patience):
+            return "tasks wait beside idle workers"
+        if self._vitals.seconds_since_guard() > patience * SILENCE_FACTOR:
+            return "the guard loop hangs"
+        if self._vitals.is_pusher_silent(patience * SILENCE_FACTOR):
+            return "the pusher hangs"
+        return ""
 
     def _restart(self) -> None:
+        self._end_pulse()
+        if time.monotonic() - self._started_at > STEADY_SECONDS:
+            self._restarts = 0
         pause = RESTART_PAUSES_SECONDS[min(self._restarts, len(RESTART_PAUSES_SECONDS) - 1)]
         self._restarts += 1
-        if self._stopping.wait(pause):
+        if self._stop.wait(pause):
             return
-        stop_draining()
-        self._asked_at.clear()
+        stop_draining()  # a signal that comes right here is made good in _end
         self._start()
 
-    def _stop_guard(self) -> None:
-        """Ask the guard to end; kill it when the grace is over (its children die with it)."""
+    def _stop_guard(self, *, idle_seconds: float) -> bool:
+        """Ask the guard to end; returns false if a task had to be cut off in the middle.
+
+        It is killed, and its children die with it, when the grace is over, or when no task has run
+        for `idle_seconds`: then it waits for a server that hangs, or cannot end any more.
+        """
         guard = self._guard
         if guard is None or not guard.is_alive():
-            return
+            return True
         # In a thread: a guard killed inside wait() may have left the event's lock taken.
         threading.Thread(target=self._stop_event.set, daemon=True).start()
-        deadline = time.monotonic() + settings.SHUTDOWN_GRACE.total_seconds() - 1.0
-        while guard.is_alive() and time.monotonic() < deadline:
+        if self._pulse:
+            self._pulse.end_soon()
+        worked_at = now = time.monotonic()
+        deadline = now + settings.SHUTDOWN_GRACE.total_seconds() - KILL_SECONDS
+        while guard.is_alive() and now < deadline and now - worked_at <= idle_seconds:
             guard.join(0.1)
-        if guard.is_alive():
+            now = time.monotonic()
+            if self._vitals.is_working():
+                worked_at = now
+        is_cut_off = guard.is_alive() and self._vitals.is_working()
+        if is_cut_off:
             log.error("cluster.killed", extra={"after_seconds": settings.SHUTDOWN_GRACE.seconds})
-            guard.kill()
-            guard.join(5)
+        guard.kill()
+        guard.join(KILL_SECONDS)
+        return not is_cut_off
 
-    def _end(self) -> None:
+    def _end_pulse(self) -> None:
+        if self._pulse:
+            self._pulse.end_soon()
+            self._pulse.join(PULSE_PATIENCE_SECONDS)  # it may wait for a server: left behind then
+
+    def _end(self) -> bool:
         log.info("cluster.stopping")
-        self._stop_guard()
-        if self._slot is not None:
-            try:
-                slots.close_slot(self._slot)
-            except AWAY:
-                connections.close_all()
-        log.info("cluster.stopped")
+        start_draining()
+        orderly = self._stop_guard(idle_seconds=IDLE_SECONDS)
+        if orderly:
+            self._end_pulse()  # else the grace is over
+        log.info("cluster.stopped", extra={"orderly": orderly})
+        return orderly

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import time
 import uuid
 from datetime import UTC
@@ -19,6 +20,7 @@ from engine.clock import DatabaseClock
 from engine.drain import is_draining, start_draining, stop_draining
 from engine.ids import uuid7
 from engine.oauth1 import Signer
+from engine.stop_bell import StopBell
 from engine.vitals import Vitals
 
 
@@ -86,10 +88,65 @@ def test_what_children_note_in_the_vitals_their_supervisor_reads() -> None:
     vitals = Vitals()
     assert in_child(lambda: vitals.guard_passed(queued=1, idle=1)) == 0
     assert vitals.is_starving(-1.0)
-    assert in_child(vitals.task_started) == 0
+    assert in_child(lambda: vitals.task_started(3)) == 0
+    assert vitals.is_working()
+    assert in_child(lambda: vitals.empty_seat(3)) == 0
+    assert not vitals.is_working()
     assert not vitals.is_starving(5.0)
     vitals.reset()
     assert not vitals.is_starving(-1.0)
+
+
+def test_a_worker_between_two_long_tasks_is_no_starving() -> None:
+    vitals = Vitals()
+    vitals._cells[Vitals._MOVED] -= 100.0
+    vitals.guard_passed(queued=1, idle=1)
+    assert vitals.is_starving(20.0)
+    vitals.task_ended(0)
+    assert not vitals.is_starving(20.0)
+
+
+def test_an_excuse_forgets_the_silence_and_not_who_works() -> None:
+    vitals = Vitals()
+    vitals.guard_passed(queued=1, idle=1)
+    vitals.task_started(0)
+    for cell in (Vitals._BEAT, Vitals._MOVED, Vitals._PUSHED):
+        vitals._cells[cell] -= 100.0
+    assert vitals.seconds_since_guard() > 50
+    vitals.excuse()
+    assert vitals.seconds_since_guard() < 50
+    assert not vitals.is_starving(50.0)
+    assert not vitals.is_pusher_silent(50.0)
+    assert vitals.is_working()
+
+
+@pytest.mark.parametrize(("idle", "hangs"), [(1, True), (0, False)])
+def test_a_silent_pusher_hangs_only_beside_idle_workers(idle: int, hangs: bool) -> None:
+    vitals = Vitals()
+    vitals.guard_passed(queued=0, idle=idle)
+    assert vitals.is_pusher_silent(-1.0) == hangs
+    assert in_child(vitals.pusher_passed) == 0
+    assert not vitals.is_pusher_silent(60.0)
+
+
+# --- the bell -----------------------------------------------------------------------------------
+def test_a_bell_rung_in_the_middle_of_anything_is_heard_at_once() -> None:
+    bell = StopBell()
+    assert not bell.is_rung()
+
+    def ring_twice(*_: object) -> None:
+        bell.ring()
+        bell.ring()
+
+    before = signal.signal(signal.SIGALRM, ring_twice)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        assert bell.wait(30.0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    for _ in range(100_000):  # more than the pipe holds
+        bell.ring()
+    assert bell.is_rung()
 
 
 # --- the batcher ------------------------------------------------------------------------------

@@ -37,4 +37,5 @@ class Command(BaseCommand):
             # django-q2 reads the name while it is imported, so start again with it set.
             os.environ["Q_CLUSTER_NAME"] = name
             os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - ourselves
-        Supervisor().run()
+        if not Supervisor().run():
+            sys.exit(1)  # the grace was over before every task had ended
