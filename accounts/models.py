@@ -26,6 +26,11 @@ class Workspace(models.Model):
     external_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     time_zone = models.CharField(max_length=64, default="UTC")
     late_limit_minutes = models.PositiveIntegerField(null=True, blank=True)  # null: the setting's
+    late_policy = models.CharField(  # of new posts that say nothing about it
+        max_length=8,
+        choices=[("hold", "hold for a person"), ("publish", "publish however late")],
+        default="hold",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

@@ -15,7 +15,7 @@ from accounts.models import User
 from engine.admin_types import AnyModelForm
 from engine.states import IllegalTransition
 from scheduling import services
-from scheduling.models import ScheduledPost
+from scheduling.models import LatePolicy, ScheduledPost
 from scheduling.rules import Invalid
 
 BETWEEN_SEGMENTS = "\n---\n"
@@ -79,6 +79,10 @@ class PostForm(AnyModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not self.instance.segments and (field := self.fields.get("late_policy")):
+            field.required, field.initial = False, ""
+            field.widget.choices = [("", "as the workspace has it"), *LatePolicy.choices]
+            self.initial["late_policy"] = ""
         if self.instance.segments:
             self.initial.update(
                 text=text_of(self.instance),
@@ -139,7 +143,7 @@ class PostForm(AnyModelForm):
             actor=f"user:{self.user.get_username()}",
             created_by=self.user,
             external_id=data.get("external_id"),
-            **{name: data[name] for name in PLAIN_FIELDS if name in data},
+            **{name: data[name] for name in PLAIN_FIELDS if data.get(name) not in ("", None)},
         )
         return post
 

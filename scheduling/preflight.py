@@ -21,7 +21,6 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -57,11 +56,15 @@ EVENT = "post.preflight_warning"
 ASK_AGAIN = timedelta(hours=6)
 LOOK_AGAIN = timedelta(minutes=15)  # after a look that could not finish
 LEASE = timedelta(minutes=5)  # longer than a round can take
-ACCOUNTS_PER_ROUND = 50
+ACCOUNTS_PER_ROUND = 20
 POSTS_PER_ACCOUNT = 500
 PLANNED_MOST = 20_000  # posts of one account that are weighed against its allowances
-RUN_SECONDS = 60.0
+RUN_SECONDS = 20.0  # then the processors are the publishers' again
+TOLD_ONE_BY_ONE = 5  # posts of one person with the same warnings; more are one mail
 STILL_GOOD = timedelta(minutes=1)  # an access token that lasts this long can be asked with
+
+
+_Told = tuple[ScheduledPost, list[PreflightWarning]]
 
 
 @dataclass(slots=True)
@@ -77,7 +80,7 @@ class Look:
 
 
 def look_a_day_ahead() -> int:
-    """Look at posts due within PREFLIGHT_HOURS until none is left or a minute is over.
+    """Look at posts due within PREFLIGHT_HOURS until none is left or RUN_SECONDS are over.
 
     Returns how many were looked at; none while it is switched off or sending is paused.
     """
@@ -335,26 +338,40 @@ def _finish(look: Look, of_assets: Mapping[object, Answer]) -> None:
 def _tell(
     found: Sequence[tuple[ScheduledPost, list[PreflightWarning]]], look: Look, now: datetime
 ) -> None:
-    """Mail the creators: of the account's warnings once, of a post's own for each version of it."""
-    connection = look.account.connection
-    changes: dict[tuple[Any, ...], PostChange] = {}
+    """Mail the creators: of the account's warnings once, of a post's own for each version of it.
+
+    Many posts of one person that all have the same in their way are one mail too.
+    """
+    changed = f"{look.account.connection.updated_at.timestamp():.3f}"
+    of_account: dict[tuple[int | None, str], _Told] = {}
+    of_posts: dict[tuple[int | None, str], list[_Told]] = {}
     for post, warnings in found:
         lasting = [warning for warning in warnings if warning.code not in PASSING]
-        of_account = [warning for warning in lasting if warning.code in OF_THE_ACCOUNT]
-        of_post = [warning for warning in lasting if warning.code not in OF_THE_ACCOUNT]
-        if of_account:
-            changed = f"{connection.updated_at.timestamp():.3f}"
-            incident = f"{changed}:{now:%Y-%m-%d}:{_digest(of_account)}"
-            key = (post.created_by_id, incident)
-            changes.setdefault(key, _change(post, of_account, incident))
-        if of_post:
-            incident = f"{post.pk}:{post.content_version}:{_digest(of_post)}"
-            changes[(post.pk,)] = _change(post, of_post, incident)
-    announce(list(changes.values()))
+        shared = [warning for warning in lasting if warning.code in OF_THE_ACCOUNT]
+        own = [warning for warning in lasting if warning.code not in OF_THE_ACCOUNT]
+        if shared:
+            of_account.setdefault((post.created_by_id, _digest(shared)), (post, shared))
+        if own:
+            of_posts.setdefault((post.created_by_id, _digest(own)), []).append((post, own))
+    changes = [
+        _change(told, f"{changed}:{now:%Y-%m-%d}:{digest}")
+        for (_, digest), told in of_account.items()
+    ]
+    for (_, digest), many in of_posts.items():
+        if len(many) > TOLD_ONE_BY_ONE:
+            more = f" The same goes for {len(many) - 1} more posts of this account."
+            changes.append(_change(many[0], f"{now:%Y-%m-%d}:{digest}", more))
+        else:
+            changes += [
+                _change((post, own), f"{post.pk}:{post.content_version}:{digest}")
+                for post, own in many
+            ]
+    announce(changes)
 
 
-def _change(post: ScheduledPost, warnings: Sequence[PreflightWarning], incident: str) -> PostChange:
-    reason = " ".join(dict.fromkeys(warning.message for warning in warnings))
+def _change(told: _Told, incident: str, more: str = "") -> PostChange:
+    post, warnings = told
+    reason = " ".join(dict.fromkeys(warning.message for warning in warnings)) + more
     return replace(PostChange.of(post, event=EVENT, reason=reason), incident=incident)
 
 

@@ -104,6 +104,7 @@ def build_post(
 
     Bulk paths call this for each row and insert the results together.
     """
+    details.setdefault("late_policy", workspace.late_policy)
     post = ScheduledPost(
         workspace=workspace,
         connection=connection,

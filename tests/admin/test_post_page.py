@@ -251,6 +251,16 @@ def test_warnings_stand_on_the_page_until_the_post_is_out(
     assert "The access ends" not in page_of(staff, post).content.decode()
 
 
+def test_staff_may_leave_the_late_policy_to_the_workspace(
+    staff: Client, connection: SocialConnection
+) -> None:
+    connection.workspace.late_policy = "publish"
+    connection.workspace.save()
+    assert "as the workspace has it" in staff.get(f"{POSTS}add/").content.decode()
+    staff.post(f"{POSTS}add/", filled(connection, late_policy=""))
+    assert ScheduledPost.objects.get().late_policy == "publish"
+
+
 def test_staff_set_and_see_how_late_a_post_may_be(
     staff: Client, connection: SocialConnection
 ) -> None:

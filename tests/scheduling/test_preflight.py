@@ -593,6 +593,18 @@ def test_a_post_s_own_warning_is_told_once_for_each_version_of_it(
     assert len(told()) == 3
 
 
+def test_many_posts_with_the_same_in_their_way_are_one_mail(
+    account: SocialConnection, author: User
+) -> None:
+    account.limits = {"text_chars": 5}
+    account.save()
+    for _ in range(20):
+        planned(account, created_by=author, text="much too long")
+    preflight.look_a_day_ahead()
+    (mail,) = told()
+    assert "The same goes for 19 more posts of this account." in mail.context["mail"]["reason"]
+
+
 def test_nobody_is_called_back_about_what_may_still_be_mended(
     account: SocialConnection, author: User
 ) -> None:

@@ -442,6 +442,18 @@ def test_a_cancelled_post_whose_external_id_was_given_away_cannot_come_back(
     assert old.state == S.CANCELLED
 
 
+# --- the late policy ------------------------------------------------------------------------------
+@pytest.mark.parametrize(("own", "policy"), [({}, "publish"), ({"late_policy": "hold"}, "hold")])
+def test_a_post_that_says_nothing_gets_its_workspace_s_late_policy(
+    connection: SocialConnection, own: dict[str, str], policy: str
+) -> None:
+    connection.workspace.late_policy = LatePolicy.PUBLISH
+    connection.workspace.save()
+    post, _ = schedule(connection, **own)
+    post.refresh_from_db()
+    assert post.late_policy == policy
+
+
 # --- publish now ----------------------------------------------------------------------------------
 @pytest.mark.parametrize("state", [S.SCHEDULED, S.QUEUED, S.DRAFT, S.HELD])
 def test_publish_now_is_due_at_once(connection: SocialConnection, state: str) -> None:
