@@ -17,8 +17,8 @@ from pathlib import Path
 from benchmarks.ground import open_ground
 from benchmarks.results import DIRECTORY, machine_facts, save
 
-NAMES = ("burst", "spread", "backlog", "memory", "fairness", "soak")
-ALL = (  # not the soak, which alone takes ten minutes
+NAMES = ("burst", "spread", "backlog", "memory", "fairness", "soak", "refusal")
+ALL = (  # not soak and refusal, which take longer than all of these
     ["burst"],
     ["spread"],
     ["spread", "--kind", "sqlite"],
