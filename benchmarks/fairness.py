@@ -65,6 +65,7 @@ def run(ground: Ground, options: Any) -> dict[str, Any]:
     """Measure, print, and return the raw figures."""
     crowd = QUICK_CROWD if options.quick else CROWD
     seconds = QUICK_WATCHED_SECONDS if options.quick else WATCHED_SECONDS
+    slots = 1 if options.kind == "sqlite" else options.slots
     others = make_connections()
     many = make_crowd(CROWD_CONNECTIONS)
     cases: Sequence[tuple[str, list[SocialConnection], list[SocialConnection]]] = (
@@ -73,12 +74,12 @@ def run(ground: Ground, options: Any) -> dict[str, Any]:
         ("same workspace", many[:1], many[1:]),
     )
     runs = [
-        _measured(ground, options.slots, name, crowded, single, crowd=crowd, seconds=seconds)
+        _measured(ground, slots, name, crowded, single, crowd=crowd, seconds=seconds)
         for _ in range(options.runs)
         for name, crowded, single in cases
     ]
-    _print(options.slots, runs)
-    return {"slots": options.slots, "runs": [asdict(one) for one in runs]}
+    _print(slots, runs)
+    return {"slots": slots, "runs": [asdict(one) for one in runs]}
 
 
 def _measured(

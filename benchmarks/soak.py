@@ -10,6 +10,7 @@ accepted, no answer at all until we give up, half an answer. Four publisher slot
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -19,7 +20,6 @@ import urllib.request
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -107,8 +107,9 @@ def run(ground: Ground, options: Any) -> dict[str, Any]:
         before = meter.read()
         with Watch() as watch:
             sleep_until(start + size.seconds)
-            wait_until(lambda: not left(first), seconds=SETTLE_SECONDS, what="the end of all")
-        finished = time.time()
+            with contextlib.suppress(TimeoutError):  # then `unfinished` says how many were left
+                wait_until(lambda: not left(first), seconds=SETTLE_SECONDS, what="the end of all")
+        finished, unfinished = time.time(), left(first)
         usage = meter.since(before)
     sizes["after"] = sizes_now()  # before anything cleans up
     plans += all_plans(accounts, "after")
@@ -118,6 +119,7 @@ def run(ground: Ground, options: Any) -> dict[str, Any]:
         "due": size.due,
         "due_within_seconds": size.seconds,
         "finished_after_seconds": finished - start,
+        "unfinished": unfinished,
         **judged(judge, first, size.due),
         "pss_mb": watch.memory(),
         "sizes": sizes,
@@ -422,7 +424,7 @@ def _some_published() -> ClaimedPost:
     return read_row(ScheduledPost.objects.filter(state=S.PUBLISHED).values_list(*COLUMNS)[0])
 
 
-@contextmanager
+@contextlib.contextmanager
 def explained(plans: list[dict[str, Any]], what: str) -> Iterator[None]:
     """Append the executed plan of every statement in the block that reads one of our big tables."""
     tables = [
@@ -450,11 +452,11 @@ def report(figures: Mapping[str, Any]) -> None:
     print_table(
         f"{figures['rows']:,} posts, {figures['due']:,} due in "
         f"{figures['due_within_seconds']:.0f} s, {SLOTS} slots",
-        ("lost", "doubled", "done after s", "unfaulted", "foreign"),
+        ("lost", "doubled", "unfinished", "done after s", "unfaulted", "foreign"),
         [
             [
-                figures["lost"], figures["doubled"], figures["finished_after_seconds"],
-                figures["unfaulted"],
+                figures["lost"], figures["doubled"], figures["unfinished"],
+                figures["finished_after_seconds"], figures["unfaulted"],
                 f"{figures['foreign_share']:.0%}{' !' * (figures['foreign_share'] > FOREIGN_BAR)}",
             ]
         ],

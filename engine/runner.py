@@ -58,7 +58,9 @@ HELD_LEAST, HELD_MOST = 4 * CLAIM_SHARE_LEAST, 4000  # the most: for the memory 
 HELD_PER_CALL = 10  # claimed jobs worth holding per call that may be in flight ...
 HELD_SECONDS = 30.0  # ... but no more than can be sent in this time, well within a claim's lease
 OWNER_SHARE = 0.75  # of what is held: one owner's backlog leaves room for the others' jobs
-LANE_AT_ONCE = 4  # calls in flight that networks usually allow a lane
+LANE_AT_ONCE = 4  # calls in flight that networks usually allow a lane: it is worth holding ...
+LANE_SECONDS = 5.0  # ... what it can send in this time ...
+LANE_SHARE = 1 / 16  # ... and never more than this of what is held
 TICK_SECONDS = 1.0
 SUCCESSOR_PATIENCE_SECONDS = 30.0
 DRAIN_SHARE = 0.8  # of the shutdown grace; what is left is for ending the processes
@@ -311,9 +313,9 @@ class Runner(Generic[ResultT]):
         return min(max(HELD_LEAST, worth), HELD_MOST)
 
     def _lane_most(self) -> int:
-        """Return how many jobs of a lane to hold: those it can send until the claim after next."""
-        rounds = 2 * CLAIM_INTERVAL_SECONDS / max(self._call_seconds, 0.001)
-        return min(self._held_most() // CLAIM_SHARES, round(LANE_AT_ONCE * max(2.0, rounds)))
+        """Return how many jobs of a lane to hold; the rest of its backlog stays in the table."""
+        rounds = max(2.0, LANE_SECONDS / max(self._call_seconds, 0.001))
+        return round(min(LANE_SHARE * self._held_most(), LANE_AT_ONCE * rounds))
 
     def _full_ones(self) -> frozenset[Hashable]:
         """Return the owners and lanes of which enough is held: the room left is for others."""
@@ -337,7 +339,7 @@ class Runner(Generic[ResultT]):
         full = self._full_ones()
         if not (full or self._full or self._saturated):
             return None
-        return Deal(self._lane_most(), full)
+        return Deal(min(self._lane_most(), CLAIM_SHARE_LEAST), full)
 
     def _is_pressing(self) -> bool:
         """Say whether what we hold is due before the next claim would come."""

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from engine.jobs import Deal
-from engine.runner import HELD_LEAST, HELD_MOST, Job, Runner
+from engine.runner import CLAIM_SHARE_LEAST, HELD_LEAST, HELD_MOST, Job, Runner
 from scheduling.publisher import CLAIM_LEASE, PostWorkload
 
 AT_ONCE = 4  # calls in flight that a lane is allowed
@@ -51,7 +51,7 @@ def test_while_nothing_presses_the_earliest_are_claimed(runner: Runner[object]) 
 
 def test_when_more_is_due_than_a_claim_takes_it_is_dealt_out(runner: Runner[object]) -> None:
     runner._saturated = True
-    assert runner._deal() == Deal(runner._lane_most(), frozenset())
+    assert runner._deal() == Deal(CLAIM_SHARE_LEAST, frozenset())
 
 
 def test_of_a_lane_that_cannot_send_more_no_more_is_claimed(runner: Runner[object]) -> None:
@@ -68,7 +68,7 @@ def test_the_claim_after_a_full_lane_is_dealt_too_though_the_lane_has_room_again
 ) -> None:
     runner._full = frozenset([LANE])
     hold(runner, 3, lane=LANE)
-    assert runner._deal() == Deal(runner._lane_most(), frozenset())
+    assert runner._deal() == Deal(CLAIM_SHARE_LEAST, frozenset())
 
 
 def test_one_owner_never_fills_all_that_a_slot_holds(runner: Runner[object]) -> None:
@@ -95,8 +95,11 @@ def test_what_a_slot_holds_can_be_sent_before_its_claims_run_out(
     runner._call_seconds = seconds
     everything = runner._held_most() / runner.workload.concurrency * seconds
     assert everything <= CLAIM_LEASE.total_seconds() / 2
-    # A dealt claim may find a lane one job short of full and give it as many again.
-    one_lane = (2 * runner._lane_most() - 1) / AT_ONCE * seconds
+    # A dealt claim may find a lane one job short of full and give it its most.
+    runner._saturated = True
+    deal = runner._deal()
+    assert deal is not None
+    one_lane = (runner._lane_most() - 1 + deal.lane_most) / AT_ONCE * seconds
     assert one_lane <= (CLAIM_LEASE - timedelta(seconds=20)).total_seconds()
 
 
