@@ -34,6 +34,7 @@ from engine.vitals import Vitals
 log = logging.getLogger("carillon.supervisor")
 
 BROKER_AGAIN_SECONDS = 1.0
+KILL_SECONDS = 1.0
 HELPER_PATIENCE_SECONDS = 3.0  # for pusher and monitor, which have nothing long to do
 _PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 _PR_SET_NAME = 15
@@ -151,6 +152,7 @@ class SteadySentinel(Sentinel):  # type: ignore[misc]  # django-q2 has no types
         """Replace a dead process, or kill and replace a worker whose task ran out of time."""
         if process in self.pool and process.timer.value == 0 and process.is_alive():
             process.kill()  # children ignore SIGTERM, which is what django-q2 would send
+            process.join(KILL_SECONDS)
         super().reincarnate(process)
 
     def stop(self) -> None:

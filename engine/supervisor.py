@@ -180,5 +180,8 @@ class Supervisor:
         orderly = self._stop_guard(idle_seconds=IDLE_SECONDS)
         if orderly:
             self._end_pulse()  # else the grace is over
+        # While it ends, the interpreter gives signals back to the system, whose way is to kill.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         log.info("cluster.stopped", extra={"orderly": orderly})
         return orderly

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import psutil
 
@@ -69,13 +70,35 @@ def are_gone(processes: Iterable[psutil.Process]) -> bool:
     return not [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
-def queue(stage: Stage, function: str, argument: str, *, times: int = 1) -> None:
-    """Queue a task: a dotted path and the Python text of its argument."""
+def queue(stage: Stage, function: str, argument: str, *, times: int = 1, timeout: int = 60) -> None:
+    """Queue a task: a dotted path and the Python text of its argument; `timeout` is in seconds."""
     script = (
         "from django_q.tasks import async_task\n"
-        f"for _ in range({times}): async_task({function!r}, {argument}, timeout=60)"
+        f"for _ in range({times}): async_task({function!r}, {argument}, timeout={timeout})"
     )
     subprocess.run(
         [sys.executable, "manage.py", "shell", "-v", "0", "-c", script],
         env=stage.env, cwd=ROOT, check=True,
     )  # fmt: skip
+
+
+def long_task(directory: Path, *, hangs: bool = False) -> tuple[Path, Path]:
+    """Return a script that takes a minute and the file in which it notes its process first.
+
+    One that `hangs` stops itself (SIGSTOP): it cannot even hear its own alarm.
+    """
+    script, note = directory / "task.py", directory / "note"
+    script.write_text(
+        "import os, signal, time\n"
+        f"with open({str(note)!r}, 'w') as note: note.write(str(os.getpid()))\n"
+        f"{'os.kill(os.getpid(), signal.SIGSTOP)' if hangs else ''}\n"
+        "time.sleep(60)\n"
+    )
+    return script, note
+
+
+def noted(note: Path) -> psutil.Process:
+    """Wait for a process that notes its id in a file."""
+    return psutil.Process(
+        int(wait_until(lambda: note.exists() and note.read_text(), what="a note"))
+    )

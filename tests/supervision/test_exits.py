@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,3 +26,12 @@ def test_a_signal_ends_the_cluster_cleanly(
     case = next(itertools.islice(cases(SEED), number, None))
     result = clean_exit(case, stage, lines, processes)
     assert not result.complaints, f"{case}: {result.complaints}"
+
+
+def test_a_signal_that_comes_after_the_end_does_not_spoil_the_exit_code(stage: Stage) -> None:
+    cluster = stage.cluster()
+    cluster.wait_for(r"cluster\.started")
+    cluster.process.send_signal(signal.SIGTERM)
+    cluster.wait_for(r"cluster\.stopped")
+    cluster.process.send_signal(signal.SIGINT)
+    assert cluster.wait() == 0

@@ -5,19 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.environment import ROOT
 from tests.journeys.stage import Stage
 from tests.processes import Processes, wait_until
-from tests.supervision.family import are_gone, guard_of, queue, wait_for_slots
+from tests.supervision.family import are_gone, guard_of, long_task, noted, queue, wait_for_slots
 
-LONG_TASK = """
-import os, time
-with open({note!r}, "w") as note: note.write(str(os.getpid()))
-time.sleep(50)
-"""
 FORK = """
 import multiprocessing, os, sys, time
 import django
@@ -43,16 +37,15 @@ child.join()
 def test_a_long_task_ends_with_whoever_started_its_worker(
     stage: Stage, tmp_path: Path, victim: str
 ) -> None:
-    task, note = tmp_path / "task.py", tmp_path / "note"
-    task.write_text(LONG_TASK.format(note=str(note)))
+    task, note = long_task(tmp_path)
     cluster = stage.cluster(PUBLISHER_SLOTS="1", WORKER_CONCURRENCY="2")
     wait_for_slots()
     queue(stage, "runpy.run_path", repr(str(task)))
-    pid = int(wait_until(lambda: note.exists() and note.read_text(), what="the long task"))
+    busy = noted(note)
     guard = guard_of(cluster)
     family = [guard, *guard.children()]
     (cluster.process if victim == "command" else guard).kill()
-    assert pid in {process.pid for process in family}
+    assert busy in family
     wait_until(lambda: are_gone(family), seconds=5, what="the end of all children")
 
 
@@ -72,8 +65,7 @@ def test_a_child_outlives_its_parent_in_no_case(
     parent = processes.start(
         sys.executable, "-c", FORK, str(note), how, env={**env, "CARILLON_ENV_FILES": ""}
     )
-    pid = int(wait_until(lambda: note.exists() and note.read_text(), what="the child's note"))
-    child = psutil.Process(pid)
+    child = noted(note)
     if how == "at once":
         wait_until(lambda: child.name() == "q-child", what="the wish to end with the parent")
     parent.process.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -18,7 +19,9 @@ from tests.supervision.family import (
     are_gone,
     guard_of,
     helper_of,
+    long_task,
     lose_the_queue_lock,
+    noted,
     queue,
     send,
     wait_for_slots,
@@ -106,6 +109,20 @@ def test_a_slot_that_hangs_loses_its_claims_and_its_place_to_another(stage: Stag
     )
     assert len(stage.judge.posts("sandbox", account.username)) == len(posts)
     assert not PublishAttempt.objects.exclude(number=1).exists()
+    assert "cluster.frozen" not in cluster.output
+
+
+def test_a_task_that_hangs_beyond_its_time_is_killed_and_its_worker_replaced(
+    stage: Stage, tmp_path: Path
+) -> None:
+    cluster = stage.cluster(PUBLISHER_SLOTS="1", WORKER_CONCURRENCY="2")
+    wait_for_slots()
+    workers = len(workers_of(cluster))
+    task, note = long_task(tmp_path, hangs=True)
+    queue(stage, "runpy.run_path", repr(str(task)), timeout=3)
+    hung = noted(note)
+    wait_until(lambda: not hung.is_running(), what="its end")
+    wait_until(lambda: len(workers_of(cluster)) == workers, what="a worker in its place")
     assert "cluster.frozen" not in cluster.output
 
 
