@@ -15,7 +15,7 @@ from notifications.models import Delivery, Notification
 from platforms.adapters.base import Continue, Published, RetrySafety, Safety
 from scheduling import services
 from scheduling.models import PublishAttempt, ScheduledPost
-from scheduling.questions import EACH_DAY, MOST_REMINDERS, is_open
+from scheduling.questions import EACH_DAY, MOST_REMINDERS, OPEN, is_open
 from scheduling.rules import Invalid
 from scheduling.states import PostState
 from tests.factories import make_connection, make_post, make_user, make_workspace
@@ -269,6 +269,7 @@ def test_a_person_is_asked_once_and_reminded_when_it_is_due(desk: Desk, network:
     post = asked_about(desk, network)
     assert [mail["reminder"] for mail in mailed(post)] == [0]
     assert is_open(post)
+    assert list(ScheduledPost.objects.filter(OPEN)) == [post]
     assert post.due_at is not None
     assert abs(post.due_at - timezone.now() - settings.OUTCOME_REMINDER) < HOUR
     ask_about(desk, post)  # looked into once more before its time: nobody hears of that
