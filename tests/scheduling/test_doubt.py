@@ -245,7 +245,7 @@ def test_a_person_cannot_claim_another_post_s_copy(desk: Desk, network: Scripted
     post = later(thread(desk, network, "hello", lost=1))
     now = timezone.now()
     make_post(post.connection, state=S.PUBLISHED, sent_at=now, published_at=now, remote_ids=["7"])
-    with pytest.raises(Invalid, match="which has the same account"):
+    with pytest.raises(Invalid, match="belongs to another scheduled post"):
         services.resolve_outcome(post.pk, actor=ADA, live=True, remote_id="7")
 
 
