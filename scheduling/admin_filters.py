@@ -18,6 +18,7 @@ from accounts.models import Workspace
 from engine.errors import ErrorCategory
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS
+from scheduling.questions import OPEN
 from scheduling.states import WAITING, PostState
 
 Posts = QuerySet[Any]
@@ -90,7 +91,10 @@ class LatenessFilter(RuleFilter):
 class StuckFilter(RuleFilter):
     title = "stuck"
     parameter_name = "stuck"
-    rules = (("yes", "stuck or outcome unknown", stuck),)
+    rules = (
+        ("yes", "stuck or outcome unknown", stuck),
+        ("person", "a person must say whether it is live", lambda now: OPEN),
+    )
 
 
 def warned(now: datetime) -> Q:

@@ -19,6 +19,7 @@ from engine.models import Installation, RateLimitState
 from platforms.models import ConnectionState, SocialConnection
 from scheduling.admin_filters import overdue
 from scheduling.models import ScheduledPost
+from scheduling.questions import OPEN
 from scheduling.states import PostState
 
 S = PostState
@@ -57,6 +58,7 @@ def figures() -> list[Figure]:
                 ("blocked", S.BLOCKED, WARN),
             )
         ),
+        ("is it live? Only a person can tell", posts.filter(OPEN), WARN, "stuck=person"),
         (
             "failed, of the past 24 h",
             posts.filter(state=S.FAILED, scheduled_at__gte=day_ago, scheduled_at__lt=now),

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Q
+
 from scheduling.states import PostState
 
 if TYPE_CHECKING:
@@ -62,6 +64,11 @@ def is_open(post: ScheduledPost) -> bool:
     """Say whether the post waits for a person's answer."""
     waits = post.due_at is None and post.lease_slot is None
     return post.state == PostState.OUTCOME_UNKNOWN and (ASKED in post.progress or waits)
+
+
+OPEN = Q(state=PostState.OUTCOME_UNKNOWN) & (
+    Q(progress__has_key=ASKED) | Q(due_at__isnull=True, lease_slot__isnull=True)
+)  # the posts for which `is_open` holds
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,11 +43,11 @@ def seen_remote_id(post: ScheduledPost, part: Part, address: str, remote_id: str
         raise _invalid(
             "permalink", "another_part", f"This is an earlier part, not {part.name}. Look again."
         )
-    if owner := owner_of(seen, besides=post):
+    if owner_of(seen, besides=post):  # which one is not said: it may be another workspace's
         raise _invalid(
             "permalink",
             "another_post",
-            f"This is post {owner}, which has the same account. Look again.",
+            "This belongs to another scheduled post of the same account. Look again.",
         )
     return seen
 

@@ -14,6 +14,7 @@ from engine import slots
 from engine.models import Installation
 from scheduling.diagnosis.findings import Finding, fail, ok, warn
 from scheduling.models import ScheduledPost
+from scheduling.questions import OPEN
 from scheduling.states import WAITING, PostState
 
 START = "Start `python manage.py qcluster`."
@@ -75,9 +76,7 @@ def check_posts() -> Iterator[Finding]:
     ).count()
     if stuck:
         yield fail("posts", f"{stuck} hang in publishing.", "Only a running slot frees them.")
-    doubtful = ScheduledPost.objects.filter(
-        state=PostState.OUTCOME_UNKNOWN, due_at__isnull=True
-    ).count()
+    doubtful = ScheduledPost.objects.filter(OPEN).count()
     if doubtful:
         yield warn(
             "posts",

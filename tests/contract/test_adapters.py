@@ -6,7 +6,7 @@ import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -397,6 +397,17 @@ def test_nothing_listed_means_not_there(slug: str) -> None:
         tell(slug, story, CASES[slug].listed_nothing)
     else:
         assert ADAPTERS[slug].retry_safety.kind is not Safety.FIND
+
+
+def test_an_address_that_is_read_looks_like_the_example(slug: str) -> None:
+    adapter, account = CASES[slug].make("https://network.example"), CASES[slug].account
+    for address in ("", "https://elsewhere.example/ada/1", "https://", "not an address"):
+        assert adapter.remote_id_in(address, account) == ""
+    if adapter.post_address:
+        home = replace(account, instance_url="https://mastodon.social")  # the example's
+        assert adapter.remote_id_in(adapter.post_address, home)
+    page = adapter.account_address(account)
+    assert not page or page.startswith(("https://", "http://"))
 
 
 def test_other_operations_succeed(slug: str) -> None:

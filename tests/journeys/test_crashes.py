@@ -64,6 +64,21 @@ def test_a_server_that_forgets_its_keys_still_has_one_copy(stage: Stage) -> None
     assert post.remote_ids == [live["id"]]
 
 
+def test_two_posts_of_the_same_text_are_two_copies_each_with_its_own(stage: Stage) -> None:
+    account = stage.account("mastodon", instance="forgetful")
+    network = "mastodon/forgetful"
+    stage.judge.be_cruel(network, account.username, on="create", accept_then_drop=2)
+    posts = [stage.post(account, f"twice {stage.tag}") for _ in range(2)]
+    stage.cluster()
+    stage.wait_for(*posts, state=S.PUBLISHED, seconds=60)
+    live = {post["id"] for post in stage.judge.posts(network, account.username)}
+    owned = ScheduledPost.objects.filter(pk__in=[p.pk for p in posts])
+    assert {tuple(ids) for ids in owned.values_list("remote_ids", flat=True)} == {
+        (remote_id,) for remote_id in live
+    }
+    assert len(live) == 2
+
+
 def test_a_call_that_lands_after_its_deadline_is_not_sent_again(stage: Stage) -> None:
     account = stage.account("x")
     stage.judge.be_cruel(

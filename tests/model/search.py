@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from tests.model.machine import Rules, World, is_settled, problem, steps
+from tests.model.machine import STORIES, Rules, World, is_settled, problem, steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +18,16 @@ class Found:
     stuck: int = 0  # worlds from which nothing settled can be reached
 
 
-def search(network: str, rules: Rules | None = None) -> Found:
+def search(network: str, story: str, rules: Rules | None = None) -> Found:
     """Visit all worlds; stop at the first broken promise, which has the shortest way."""
     rules = rules or Rules()
-    start = World(network)
+    start = World(network, parts=STORIES[story].parts, claims=STORIES[story].claims)
     came_from: dict[World, tuple[World, str] | None] = {start: None}
     reached_from: dict[World, list[World]] = {}
     frontier = deque([start])
     while frontier:
         world = frontier.popleft()
-        for name, after in steps(world, rules):
+        for name, after in steps(world, rules, STORIES[story]):
             if broken := problem(world, after):
                 return Found(len(came_from), broken, (*_way_to(world, came_from), name))
             if after not in came_from:

@@ -163,6 +163,10 @@ def test_a_text_is_published_found_and_deleted(name: str) -> None:
         assert found.remote_ids == done.remote_ids
         assert found.permalink == done.permalink
         assert await stage.find(stage.draft("something else")) is None
+        taken = {"taken": list(done.remote_ids)}  # it belongs to another post of the same text
+        asked = {"segment": 0, "since": stage.since}
+        assert await stage.adapter.find(stage.http, draft, taken, **asked) is None
+        assert stage.adapter.remote_id_in(done.permalink, stage.account) == done.remote_ids[0]
         await stage.adapter.delete(stage.http, done.remote_ids[0])
         await stage.adapter.delete(stage.http, done.remote_ids[0])
         assert stage.living() == []

@@ -538,3 +538,31 @@ def test_the_other_spelling_of_fields_is_a_setting() -> None:
     path = tell(story, listing(), post_fields_param="post.fields", **keys)
     assert "post.fields=" in path
     assert "referenced_posts" in path
+
+
+# --- addresses ----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://x.com/ada/status/1234",
+        "https://twitter.com/ada/status/1234?s=20",
+        "https://mobile.twitter.com/ada/statuses/1234",
+        "http://www.x.com/i/web/status/1234/photo/1",
+        " https://x.com/ada/status/1234#m ",
+    ],
+)
+def test_an_address_of_a_post_tells_its_id(address: str) -> None:
+    assert X(XConfig()).remote_id_in(address, X_CASE.account) == "1234"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://x.com/ada",
+        "https://x.com.evil.example/ada/status/1",
+        "https://evil.example/?https://x.com/ada/status/1",
+        "https://x.com/ada/status/1234abc",
+    ],
+)
+def test_other_addresses_tell_none(address: str) -> None:
+    assert X(XConfig()).remote_id_in(address, X_CASE.account) == ""

@@ -15,7 +15,7 @@ from notifications.models import Delivery, Notification
 from platforms.adapters.base import Continue, Published, RetrySafety, Safety
 from scheduling import services
 from scheduling.models import PublishAttempt, ScheduledPost
-from scheduling.questions import EACH_DAY, MOST_REMINDERS, is_open
+from scheduling.questions import EACH_DAY, MOST_REMINDERS, OPEN, is_open
 from scheduling.rules import Invalid
 from scheduling.states import PostState
 from tests.factories import make_connection, make_post, make_user, make_workspace
@@ -245,7 +245,7 @@ def test_a_person_cannot_claim_another_post_s_copy(desk: Desk, network: Scripted
     post = later(thread(desk, network, "hello", lost=1))
     now = timezone.now()
     make_post(post.connection, state=S.PUBLISHED, sent_at=now, published_at=now, remote_ids=["7"])
-    with pytest.raises(Invalid, match="which has the same account"):
+    with pytest.raises(Invalid, match="belongs to another scheduled post"):
         services.resolve_outcome(post.pk, actor=ADA, live=True, remote_id="7")
 
 
@@ -269,6 +269,7 @@ def test_a_person_is_asked_once_and_reminded_when_it_is_due(desk: Desk, network:
     post = asked_about(desk, network)
     assert [mail["reminder"] for mail in mailed(post)] == [0]
     assert is_open(post)
+    assert list(ScheduledPost.objects.filter(OPEN)) == [post]
     assert post.due_at is not None
     assert abs(post.due_at - timezone.now() - settings.OUTCOME_REMINDER) < HOUR
     ask_about(desk, post)  # looked into once more before its time: nobody hears of that
