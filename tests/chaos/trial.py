@@ -139,7 +139,8 @@ class Trial:
         if not copied:
             self._start_hosts()
         if self.plan.early:
-            faults.arm(self, 0)
+            for place in range(len(self.plan.arm)):
+                faults.arm(self, place)
         self.burst.schedule()
         self._be_cruel()
         if copied:
@@ -167,6 +168,8 @@ class Trial:
     def _be_cruel(self) -> None:
         latency = {"min": self.plan.latency_ms / 2, "max": self.plan.latency_ms}
         self.judge.ask("/_control", {"network": None, "on": "create", "latency_ms": latency})
+        if self.plan.forgetful:
+            self.judge.ask("/_control", {"network": "x", "duplicate_forgets_after_ms": 0})
         for network, switches in self.plan.cruelty:
             self.judge.ask("/_control", {"network": network or None, "on": "create", **switches})
 
