@@ -66,10 +66,10 @@ class Burst:
         begun = timezone.now()
         for number in range(self.plan.posts):
             account = self.accounts[number % len(self.accounts)]
-            parts = 3 if rng.random() < 0.15 else 1
+            parts = 3 if number % 7 == 3 else 1  # 7, 9: every account gets some in turn
             texts = tuple(f"{self.stage.tag} {number}/{part}" for part in range(parts))
             details: dict[str, Any] = {}
-            if rng.random() < 0.1:
+            if number % 9 == 4:
                 details["attachments"] = [Attachment(asset, 0, "a dot")]
             if self.plan.callbacks and rng.random() < 0.3:
                 details["callback_url"] = self.callback

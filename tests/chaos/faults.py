@@ -110,9 +110,9 @@ def _stop_term(trial: Trial) -> None:
 
 
 def _crash(trial: Trial) -> None:
-    """Arm the steps one after the other; the next once the one before has ended a process."""
+    """Arm the steps, unless they are armed, and wait until each has ended a process."""
     for place, (step, _, _) in enumerate(trial.plan.arm):
-        if place or not trial.plan.early:
+        if not trial.plan.early:
             arm(trial, place)
         file = trial.crash_points / step
         deadline = time.monotonic() + (LOOK_SECONDS if trial.plan.early else GLANCE_SECONDS)

@@ -78,8 +78,8 @@ MILD = ("network.drop", "network.hang", "network.reset", "network.truncated", "n
 class Plan:
     """One trial. `moment` is seconds after the posts were scheduled; `length` of the fault.
 
-    `arm` lists (step, passes to let go, self or cluster); the first is armed at `moment`, the next
-    ones once it has struck. `shifts` are the hosts' wall clocks' errors in seconds.
+    `arm` lists (step, passes to let go, self or cluster). `shifts` are the hosts' wall clocks'
+    errors in seconds. `forgetful`: X does not notice a text that it has already.
     """
 
     seed: int
@@ -98,6 +98,7 @@ class Plan:
     shifts: tuple[float, ...] = ()
     callbacks: bool = False
     refreshing: bool = False
+    forgetful: bool = False
     pick: int = 0  # which of several candidates the fault takes
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -147,6 +148,7 @@ def of_fault(fault: str, seed: int, number: int, **given: Any) -> Plan:
         "shifts": _shifts(fault, hosts, rng),
         "callbacks": rng.random() < 0.3,
         "refreshing": rng.random() < 0.2,
+        "forgetful": rng.random() < 0.7,
         "pick": rng.randint(0, 1000),
     }
     return Plan(**{**plan, **given})
@@ -168,8 +170,10 @@ def of_step(step: str, whom: str, seed: int, number: int) -> Plan:
         hosts=1,
         slots=2,
         moment=0.2,
-        arm=_arming(step, whom, 0),
+        arm=_arming(step, whom, _passes(step, random.Random(f"{seed}:{number}:passes"))),
         early=True,
+        shifts=(0.0,),
+        forgetful=True,
         cruelty=(("", {"accept_then_drop": 1}),) if in_doubt else (),
         callbacks=step.startswith("notify"),
         refreshing=step.startswith("refresh"),
@@ -180,6 +184,16 @@ def _arming(step: str, whom: str, passes: int) -> tuple[tuple[str, int, str], ..
     if step == "sweep.after":  # somebody must have died with sent posts before
         return (("publish.mark.after", 1, "self"), (step, 0, whom))
     return ((step, passes, whom),)
+
+
+def _passes(step: str, rng: random.Random) -> int:
+    """Return after how many passes to die: late enough to hit any network, soon enough to be met.
+
+    Calls and requests are made by the dozen, claims, marks and records a few times only.
+    """
+    if step.startswith(("http.", "publish.call.")):
+        return rng.randint(0, 15)
+    return rng.randint(0, 1) if step.startswith(("progress.", "prepare.")) else 0
 
 
 def _networks(rng: random.Random) -> Sequence[str]:

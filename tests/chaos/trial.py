@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, connections
 
 from engine.models import Installation, WorkerSlot
@@ -59,6 +60,7 @@ TIMES = {
     "LOG_FORMAT": "text",
     "CHAOS_FIND_LAG_SECONDS": str(FIND_LAG),
 }
+UNSENT_SECONDS, DOUBT_SECONDS = 5.0, 15.0  # promised: after the fault, after lease and grace
 START_SECONDS = 60.0
 END_SECONDS = 10.0
 ENDS_A_HOST = {"kill.top", "kill.host", "kill.everything", "stop.term", "crash.cluster"}
@@ -84,6 +86,7 @@ class Trial:
         self.never_reached: list[str] = []
         self.missed = False  # nobody came to the armed step
         self.restarts = 0
+        self.unasked = 0  # posts that left a copied database before staff resumed it
         self._host_env: list[dict[str, str]] = []
         self._back = 0.0
         self._sandbox_id = ""
@@ -136,7 +139,8 @@ class Trial:
         if not copied:
             self._start_hosts()
         if self.plan.early:
-            faults.arm(self, 0)
+            for place in range(len(self.plan.arm)):
+                faults.arm(self, place)
         self.burst.schedule()
         self._be_cruel()
         if copied:
@@ -164,6 +168,8 @@ class Trial:
     def _be_cruel(self) -> None:
         latency = {"min": self.plan.latency_ms / 2, "max": self.plan.latency_ms}
         self.judge.ask("/_control", {"network": None, "on": "create", "latency_ms": latency})
+        if self.plan.forgetful:
+            self.judge.ask("/_control", {"network": "x", "duplicate_forgets_after_ms": 0})
         for network, switches in self.plan.cruelty:
             self.judge.ask("/_control", {"network": network or None, "on": "create", **switches})
 
@@ -182,11 +188,11 @@ class Trial:
         use_database(copy)
         self.env["DATABASE_URL"] = self.database_url = copy
         self.database_name = urlsplit(copy).path[1:]
-        self._start_hosts(INSTALLATION_ID="the copy" if other else "the original")
+        name = "the copy" if other else "the original"
+        self._start_hosts(INSTALLATION_ID=name)
         self._sleep(2.0)
-        sent = sum(1 for copy_ in self.copies())
-        if sent:
-            self.never_reached.append(f"{sent} posts left a copied database unasked")
+        self.unasked = len(self.copies())
+        settings.INSTALLATION_ID = name  # staff resume it in a process of this installation
         outage.resume(actor="user:test")
 
     def _settle(self) -> None:
@@ -205,24 +211,27 @@ class Trial:
         verdict.violations += [
             Violation("unreached", "", f"{what} was never reached") for what in self.never_reached
         ]
-        if self.plan.callbacks:
-            undelivered = self.undelivered()
-            if undelivered:
-                verdict.violations.append(
-                    Violation("silent", "", f"{undelivered} callbacks did not arrive")
-                )
+        if self.unasked:
+            what = f"{self.unasked} posts left a copied database unasked"
+            verdict.violations.append(Violation("doubled", "", what))
+        if self.plan.callbacks and (waiting := self.undelivered()):
+            what = f"{len(waiting)} callbacks did not arrive: {waiting[0]}"
+            verdict.violations.append(Violation("silent", "", what))
         return verdict
 
     def _promise(self) -> Promise:
 
+        network_at_fault = self.plan.fault.startswith("network.")
         asked_to_wait = self.plan.fault == "network.limited"
-        passive = self.plan.fault.startswith(("network", "host.clocks"))
+        passive = network_at_fault or self.plan.fault == "host.clocks"
+        # Behind calls that hang, others of the account wait for a place: no host can change that.
+        unsent = UNSENT_SECONDS * (2 if self.plan.cruelty else 1) * self.patience
         by_person, of_accounts = self._truly_by_person()
         return Promise(
             back=0.0 if passive else self._back,
             lease_and_grace=LEASE + GRACE,
-            unsent_seconds=None if asked_to_wait else 5.0 * self.patience,
-            doubt_seconds=None if asked_to_wait else 15.0 * self.patience,
+            unsent_seconds=None if network_at_fault else unsent,
+            doubt_seconds=None if asked_to_wait else DOUBT_SECONDS * self.patience,
             by_person=frozenset(by_person),
             of_accounts=frozenset(of_accounts),
         )
@@ -292,10 +301,10 @@ class Trial:
             for p in site.get("posts", ())
         ]
 
-    def undelivered(self) -> int:
-        """Return how many callbacks are not accepted by the receiver."""
-
-        return Delivery.objects.exclude(state=DeliveryState.SENT).count()
+    def undelivered(self) -> list[str]:
+        """Return what is to be said of the callbacks that the receiver has not accepted."""
+        waiting = Delivery.objects.exclude(state=DeliveryState.SENT).order_by("due_at")
+        return [f"{d.state} after {d.attempts} tries: {d.error_text}" for d in waiting]
 
     # --- waiting ----------------------------------------------------------------------------
 
