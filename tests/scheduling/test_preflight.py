@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from accounts.models import User, Workspace
 from engine.models import Installation, RateLimitState
@@ -33,6 +34,7 @@ from scheduling.preflight_checks import (
     quota_warnings,
     token_warnings,
 )
+from scheduling.schedules import SCHEDULES
 from scheduling.states import PostState
 from tests.factories import make_connection, make_post, make_user
 from tests.journeys.stage import Judge
@@ -100,6 +102,14 @@ def test_a_post_in_order_is_looked_at_once_and_not_touched(account: SocialConnec
     assert before.pop("preflight_at") is None
     assert after == before
     assert post.current_warnings == []
+
+
+def test_the_periodic_task_looks(account: SocialConnection) -> None:
+    post = planned(account)
+    (schedule,) = [item for item in SCHEDULES if item.name == "preflight"]
+    import_string(schedule.function)()
+    post.refresh_from_db()
+    assert post.preflight_at is not None
 
 
 @pytest.mark.parametrize(
