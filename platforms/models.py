@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Q
 
 from accounts.models import User, Workspace
 from engine.ids import uuid7
@@ -60,13 +59,6 @@ class SocialConnection(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["workspace", "platform", "external_id"], name="one_connection_per_account"
-            )
-        ]
-        indexes: ClassVar = [
-            models.Index(
-                fields=["expires_at"],
-                condition=Q(state=ConnectionState.ACTIVE, expires_at__isnull=False),
-                name="connection_expiring",
             )
         ]
 

@@ -138,9 +138,12 @@ def _without_token(
 
     A token that cannot be had for longer than the late limit holds the post: never silence.
     """
+    target, due = put_back(post, wait.until.timestamp())
     if wait.failing_since and post.late_policy == LatePolicy.HOLD and not post.late_waived:
-        since = max(wait.failing_since, post.scheduled_at).timestamp()
-        if caller.clock.now() - since > _late_limit(post, account).total_seconds():
+        since = max(wait.failing_since, post.scheduled_at)
+        too_late = (since + _late_limit(post, account)).timestamp()
+        due = min(due, too_late)
+        if caller.clock.now() >= too_late:
             return PostResult(
                 post,
                 S.HELD,
@@ -150,7 +153,6 @@ def _without_token(
                 f"{wait.reason} Publish it now, reschedule it or cancel it.",
                 event=EVENTS[S.HELD],
             )
-    target, due = put_back(post, wait.until.timestamp())
     return PostResult(
         post,
         target,

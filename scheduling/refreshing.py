@@ -10,21 +10,17 @@ import asyncio
 import logging
 import random
 import time
+import traceback
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import (
-    DatabaseError,
-    InterfaceError,
-    OperationalError,
-    transaction,
-)
-from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 
+from engine import sql
 from engine.crash_points import reach
 from engine.errors import ErrorCategory, ServiceError
 from platforms.adapters.base import Capability
@@ -50,7 +46,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("carillon.publisher")
 
-REFRESH_EARLY = timedelta(minutes=10)  # ahead: the token must outlast the post's moment by this
+REFRESH_EARLY = timedelta(minutes=5)  # ahead: the token must outlast the look-ahead window by this
 STILL_GOOD = timedelta(minutes=1)  # a token that lasts this long serves the next call
 LAST_USE = timedelta(seconds=5)  # ... and one that lasts this long, if there is no other
 LOOK_EVERY_SECONDS = 10.0
@@ -110,27 +106,26 @@ async def after_refusal(caller: Caller, account: ConnectedAccount, error: Servic
     `account` is the one the call was made with: if it was renewed meanwhile, there is nothing to
     do. All other posts of the account stop using the refused token, too.
     """
-    connection, database = account.connection, caller.runner.database
-    if not can_refresh(account):
-        await database.run(_needs_reconnect, connection, error.detail)
-        await database.run(caller.accounts.load, [connection.pk])
-        return Renewal(caller.accounts.get(connection.pk))
-    await database.run(expire_token, connection.pk, connection.version)
-    await database.run(caller.accounts.load, [connection.pk])
-    return await fresh_token(caller, caller.accounts.get(connection.pk))
+    known, database = account.connection, caller.runner.database
+    if can_refresh(account):
+        await database.run(expire_token, known.pk, known.version)
+    else:
+        await database.run(_needs_reconnect, known, error.detail)
+    await database.run(caller.accounts.load, [known.pk])
+    return await fresh_token(caller, caller.accounts.get(known.pk))
 
 
 async def renew(caller: Caller, account: ConnectedAccount) -> Renewal:
     """Fetch a fresh token, unless somebody else does or has done so; raises no ServiceError."""
-    connection, database = account.connection, caller.runner.database
+    known, database = account.connection, caller.runner.database
     if hold := await caller.admit(account, "refresh"):
         until = datetime.fromtimestamp(hold.until, UTC)
         return Renewal(account, Wait(until, f"Waiting for the network's limit: {hold.reason}"))
     began = time.monotonic()
-    turn = await database.run(begin_refresh, connection.pk, connection.version)
+    turn = await database.run(begin_refresh, known.pk, known.version)
     wait = await _refresh(caller, account, turn, began) if isinstance(turn, Turn) else turn
-    await database.run(caller.accounts.load, [connection.pk])
-    return Renewal(caller.accounts.get(connection.pk), wait)
+    await database.run(caller.accounts.load, [known.pk])
+    return Renewal(caller.accounts.get(known.pk), wait)
 
 
 async def _refresh(
@@ -150,8 +145,10 @@ async def _refresh(
     except ServiceError as error:
         return await _failed(caller, account, turn, error)
     except Exception as error:  # noqa: BLE001 - one adapter's fault must not end its connection
-        # Without the traceback: its lines may quote credentials.
-        log.error("token.refresh_crashed", extra={"error": type(error).__name__})  # noqa: TRY400
+        # The place without the message, which may quote credentials.
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        details = {"error": type(error).__name__, "at": f"{at.filename}:{at.lineno}"}
+        log.error("token.refresh_crashed", extra=details)  # noqa: TRY400
         internal = f"Carillon itself failed here ({type(error).__name__})."
         return await _failed(caller, account, turn, ServiceError(C.UNKNOWN, internal))
     await _store(caller, turn, fresh)
@@ -221,41 +218,38 @@ def _end(turn: Turn, reason: str) -> None:
             block_waiting(turn.connection.pk)
 
 
-def _needs_reconnect(connection: SocialConnection, reason: str) -> None:
+def _needs_reconnect(known: SocialConnection, reason: str) -> None:
     with transaction.atomic():
-        if mark_needs_reconnect(connection.pk, connection.version, reason):
-            block_waiting(connection.pk)
+        if mark_needs_reconnect(known.pk, known.version, reason):
+            block_waiting(known.pk)
 
 
 def find_expiring(limit: int) -> list[uuid.UUID]:
-    """Return active connections whose token ends too early for a post in the look-ahead window.
+    """Return active connections whose token hardly outlasts the window in which they have posts.
 
     One row each, however many posts wait; those that are being refreshed or put off are left out.
     """
     slugs = [slug for slug, kind in ADAPTERS.items() if Capability.REFRESH in kind.capabilities]
-    now, end = Now(), Now() + settings.LOOK_AHEAD
-    lasts_until = ExpressionWrapper(
-        OuterRef("expires_at") - REFRESH_EARLY, output_field=DateTimeField()
+    states = ", ".join(f"'{state}'" for state in sorted(WAITING))
+    ends_by = sql.now_plus(settings.LOOK_AHEAD + REFRESH_EARLY)
+    near = (
+        f"SELECT DISTINCT connection_id FROM {sql.table_of(ScheduledPost)} "  # noqa: S608
+        f"WHERE lease_slot IS NULL AND state IN ({states}) "
+        f"AND due_at <= {sql.now_plus(settings.LOOK_AHEAD)}"
     )
-    needed = ScheduledPost.objects.filter(
-        connection=OuterRef("pk"),
-        lease_slot=None,
-        state__in=sorted(WAITING),
-        due_at__lte=end,
-        due_at__gt=lasts_until,
+    # An array: the posts first, for they are few, while idle accounts' tokens end all the time.
+    theirs = f"= ANY(ARRAY({near}))" if sql.is_postgresql() else f"IN ({near})"
+    statement = (
+        f"SELECT id FROM {sql.table_of(SocialConnection)} WHERE id {theirs} "  # noqa: S608
+        f"AND state = '{ConnectionState.ACTIVE}' AND expires_at < {ends_by} "
+        f"AND platform IN ({', '.join(['%s'] * len(slugs))}) "
+        f"AND (refresh_lease_until IS NULL OR refresh_lease_until < {sql.now_plus()}) "
+        f"AND (refresh_again_at IS NULL OR refresh_again_at < {sql.now_plus()}) "
+        f"ORDER BY expires_at LIMIT {limit:d}"
     )
-    return list(
-        SocialConnection.objects.filter(
-            Q(refresh_lease_until=None) | Q(refresh_lease_until__lt=now),
-            Q(refresh_again_at=None) | Q(refresh_again_at__lt=now),
-            Exists(needed),
-            platform__in=slugs,
-            state=ConnectionState.ACTIVE,
-            expires_at__lt=end + REFRESH_EARLY,
-        )
-        .order_by(F("expires_at"))
-        .values_list("pk", flat=True)[:limit]
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, slugs)
+        return [sql.as_uuid(pk) for (pk,) in cursor.fetchall()]
 
 
 def _leave_for_now(connection_id: uuid.UUID, version: int) -> None:

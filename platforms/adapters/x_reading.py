@@ -145,6 +145,8 @@ def operation_of(response: Response) -> str:
         return "publish" if method == "POST" else "metrics"
     if method == "DELETE":
         return "delete"
+    if "/oauth2/" in path:
+        return "refresh"
     if "/2/media/" in path:
         return "prepare"
     return "validate" if path.endswith("/2/users/me") else "find"
