@@ -11,6 +11,7 @@ How far processes can overshoot together:
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,7 +26,7 @@ from engine.retry import full_jitter
 
 __all__ = ["Counted", "Gate", "Hold", "Key", "Passage"]
 
-AFTER_BLOCK_JITTER_SECONDS = 5.0  # so that not everything starts in the same instant
+AFTER_BLOCK_JITTER_SECONDS = 5.0  # so that not all accounts start in the same instant
 PROBE_AGAIN_SECONDS = 1.0  # while one call tries whether a network is well again
 
 
@@ -113,7 +114,7 @@ class Gate:
             if known is not None and (free := known.used_up_to(now, 0)) > until:
                 until, key = free, counted.key
         if until > now:
-            return self._hold(until, self._reason(key), jitter=jitter)
+            return _spread(passage, until, self._reason(key), jitter=jitter)
         own = self._known.get(passage.own)
         if passage.is_spaced and own is not None and (free := own.spaced_to(now)) > now:
             return Hold(free, f"calls to this account are kept {own.spacing:.0f} s apart")
@@ -129,7 +130,7 @@ class Gate:
             known = None if key is None else self._known.get(key)
             if known is not None and (free := known.blocked_to(now)) > until:
                 until, reason = free, known.reason
-        return self._hold(until, reason, jitter=jitter) if until > now else None
+        return _spread(passage, until, reason, jitter=jitter) if until > now else None
 
     def _probing(self, passage: Passage, now: float) -> Hold | None:
         for key in (passage.own, passage.shared):
@@ -138,10 +139,6 @@ class Gate:
                 again = now + PROBE_AGAIN_SECONDS * self._rng.uniform(1.0, 2.0)
                 return Hold(again, f"one call tries whether it works again ({known.reason})")
         return None
-
-    def _hold(self, until: float, reason: str, *, jitter: bool) -> Hold:
-        spread = self._rng.uniform(0.0, AFTER_BLOCK_JITTER_SECONDS) if jitter else 0.0
-        return Hold(until + spread, reason)
 
     def _reason(self, key: Key) -> str:
         return self._known[key].reason or f"{key[2]} allowance used up"
@@ -255,3 +252,15 @@ class Gate:
             for passage, start in wishes
         ]
         return self._rows.spend(spendings, self.policy, self._rng)
+
+
+def _spread(passage: Passage, until: float, reason: str, *, jitter: bool) -> Hold:
+    """Return the hold, moved on by a draw of the account's own: the same for all of its calls.
+
+    So accounts do not start together, and the posts of one of them keep their order; how many of
+    them start at once is bounded by its cap in flight.
+    """
+    if not jitter:
+        return Hold(until, reason)
+    drawn = zlib.crc32(f"{passage.own}{until:.0f}".encode()) / 2**32
+    return Hold(until + drawn * AFTER_BLOCK_JITTER_SECONDS, reason)

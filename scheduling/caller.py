@@ -24,6 +24,8 @@ from scheduling.states import WAITING, PostState
 
 S = PostState
 
+TURN_SECONDS, TURN_HALVES_AT_SECONDS = 0.5, 600.0
+
 
 class Caller:
     """Shared by all steps of all posts of one slot; belongs to its event loop once opened."""
@@ -161,9 +163,15 @@ def put_back(post: ClaimedPost, due: float) -> tuple[str, float]:
     return target, max(due, post.due_at.timestamp())
 
 
+def _turn(post: ClaimedPost, until: float) -> float:
+    """Return up to half a second, less for older posts: those that wait keep their order."""
+    age = max(0.0, until - post.scheduled_at.timestamp())
+    return TURN_SECONDS * TURN_HALVES_AT_SECONDS / (age + TURN_HALVES_AT_SECONDS)
+
+
 def held(post: ClaimedPost, hold: Hold) -> PostResult:
     """Return the result that makes a post wait for its gate; it uses up no attempt."""
-    target, due = put_back(post, hold.until)
+    target, due = put_back(post, hold.until + _turn(post, hold.until))
     return PostResult(
         post,
         target,

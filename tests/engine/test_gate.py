@@ -51,13 +51,16 @@ def test_a_block_holds_until_its_end_and_says_why() -> None:
     assert gate.hold(WAY, now + 60) is None
 
 
-def test_those_that_waited_do_not_all_start_in_the_same_instant() -> None:
+def test_accounts_that_waited_do_not_all_start_in_the_same_instant() -> None:
     gate, now = Gate(), 1_000_000.0
-    block(gate, now, 60)
-    ends = {held.until for _ in range(50) if (held := gate.hold(WAY, now))}
-    assert len(ends) > 40
+    block(gate, now, 60, key=OTHER)
+    ways = [Passage("x", own=("connection", str(n), "all"), shared=OTHER) for n in range(50)]
+    ends = [held.until for way in ways if (held := gate.hold(way, now))]
+    assert len(set(ends)) > 40
     assert now + 60 <= min(ends)
     assert max(ends) <= now + 60 + AFTER_BLOCK_JITTER_SECONDS
+    again = [held.until for way in ways if (held := Gate.hold(gate, way, now + 1))]
+    assert again == ends  # each account's own draw: its posts keep their order
 
 
 def test_the_longest_wait_of_several_buckets_counts() -> None:

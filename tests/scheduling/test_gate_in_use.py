@@ -53,6 +53,22 @@ def test_a_marked_post_is_not_sent_when_its_account_was_refused_meanwhile(
     assert network.calls == ["publish"]
 
 
+def test_posts_that_waited_for_one_gate_leave_in_the_order_of_their_moments(
+    desk: Desk, network: Scripted
+) -> None:
+    network.will(publish=refused(C.RATE_LIMIT, retry_after=15 * MINUTE, http_status=429))
+    account, now = desk.account(), timezone.now()
+    refused_one = make_post(account, due_at=now - 3 * MINUTE)
+    posts = [make_post(account, due_at=now - n * 10 * SECOND) for n in range(6)]
+    jobs = {job.id: job for job in desk.claim()}
+    assert desk.mark(jobs[refused_one.pk])
+    desk.record(desk.call(jobs[refused_one.pk]))
+    for post in posts:
+        desk.record(desk.hold(jobs[post.pk]))
+        post.refresh_from_db()
+    assert sorted(posts, key=lambda p: p.scheduled_at) == sorted(posts, key=lambda p: p.due_at)
+
+
 @pytest.mark.parametrize("state", [S.OUTCOME_UNKNOWN, S.PROCESSING])
 def test_a_question_that_is_refused_stops_the_account_s_other_calls(
     desk: Desk, network: Scripted, state: str
