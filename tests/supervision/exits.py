@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -95,6 +96,9 @@ def cases(seed: int, *kinds: str) -> Iterator[Case]:
 
 def clean_exit(case: Case, stage: Stage, lines: Lines, processes: Processes) -> Exit:
     """Play one case and return how it ended."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # We run in a shell's background, and until manage.py listens the cluster would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     posts: list[ScheduledPost] = []
     if case.kind != "start":
         account = stage.account("sandbox", len(processes.started))  # one that no case had
@@ -118,6 +122,9 @@ def clean_exit(case: Case, stage: Stage, lines: Lines, processes: Processes) -> 
         wait_until(lambda: not _family(cluster, processes), seconds=KERNEL_SECONDS)
     except TimeoutError:
         result.orphans = len(_family(cluster, processes))
+        for pid in _family(cluster, processes):  # else it would spoil the next case
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     lines.database.mend()
     lines.broker.mend()
     result.complaints = [*_about_the_end(result, cluster, is_told=listening)]
