@@ -92,6 +92,7 @@ def run(ground: Ground, options: Any) -> dict[str, Any]:
     accounts = make_accounts(judge)
     fill(accounts, size)
     plans = all_plans(accounts, "before")
+    report_plans(plans)
     sizes = {"before": sizes_now()}
     judge.be_cruel()
     env = judge.environment()
@@ -112,7 +113,8 @@ def run(ground: Ground, options: Any) -> dict[str, Any]:
         finished, unfinished = time.time(), left(first)
         usage = meter.since(before)
     sizes["after"] = sizes_now()  # before anything cleans up
-    plans += all_plans(accounts, "after")
+    plans_after = all_plans(accounts, "after")
+    report_plans(plans_after)
     figures = {
         "slots": SLOTS,
         "rows": size.past + size.future + size.due,
@@ -126,7 +128,7 @@ def run(ground: Ground, options: Any) -> dict[str, Any]:
         "cpu_seconds": dict(usage.roles),
         "cpu_cores": {name: used / usage.seconds for name, used in usage.roles.items()},
         "foreign_share": usage.foreign_share,
-        "plans": plans,
+        "plans": [*plans, *plans_after],
     }
     report(figures)
     return figures
@@ -483,6 +485,10 @@ def report(figures: Mapping[str, Any]) -> None:
     print_table(
         "CPU", ("role", "cores"), [[role, used] for role, used in figures["cpu_cores"].items()]
     )
+
+
+def report_plans(plans: Sequence[Mapping[str, Any]]) -> None:
+    """Print what each statement read."""
     print_table(
         "Plans",
         PLAN_COLUMNS,
@@ -491,6 +497,7 @@ def report(figures: Mapping[str, Any]) -> None:
                 one["what"], one["rows_read"], " + ".join(one["reads_by"]), one["pages"],
                 one["milliseconds"],
             ]
-            for one in figures["plans"]
+            for one in plans
         ],
     )  # fmt: skip
+    sys.stdout.flush()
