@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
@@ -32,13 +33,22 @@ class Host:
         self.database, self.marks = DatabaseThread("database"), DatabaseThread("marks")
         self.workload = PostWorkload()
         self.is_stopping = False
+        self.told: list[asyncio.Future[Any]] = []
 
     # --- what the workload asks its runner ---------------------------------------------------
     def in_flight(self, lane: Hashable) -> int:
         return 0
 
+    in_flight_all = 0
+
+    def soon(self, function: Callable[[], None]) -> None:
+        self.told.append(asyncio.ensure_future(self.database.run(function)))
+
     def lease_outlasts_a_call(self, job: Job) -> bool:
         return True
+
+    def latest_start(self, job: Job) -> float:
+        return time.monotonic() + 10.0
 
     # --- what tests do -----------------------------------------------------------------------
     async def open(self) -> None:
@@ -49,6 +59,7 @@ class Host:
     async def close(self) -> None:
         self.is_stopping = True
         await self.workload.close()
+        await asyncio.gather(*self.told)
         await self.database.close()
         await self.marks.close()
 
@@ -68,7 +79,7 @@ class Host:
 
     async def work(self) -> None:
         """Claim what is due, do all it needs now side by side, and record it."""
-        jobs = await self.database.run(self.workload.db_claim, 100, saturated=False)
+        jobs = await self.database.run(self.workload.db_claim, 100)
         results = await asyncio.gather(*(self._work_on(job) for job in jobs))
         await self.database.run(self.workload.db_record, [r for r in results if r is not None])
 

@@ -13,6 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
+from engine.models import RateLimitState
 from notifications.models import Delivery, Notification
 from platforms import registry, services
 from platforms.adapters.base import Account
@@ -67,7 +68,8 @@ def state_of(account: SocialConnection) -> tuple[str, str]:
 
 
 def let_the_wait_end() -> None:
-    """Pretend that the wait after a failed refresh is over, for the account and its posts."""
+    """Pretend that the wait after a failed refresh is over: for account, gate and posts."""
+    RateLimitState.objects.all().delete()
     SocialConnection.objects.update(refresh_again_at=None)
     ScheduledPost.objects.filter(state=S.SCHEDULED).update(due_at=timezone.now() - SECOND)
 
