@@ -83,15 +83,15 @@ class LeasedJob(models.Model):
         `extra_where` narrows the choice (trusted SQL, whose placeholders `parameters` fill).
         """
         table = sql.table_of(cls)
-        due = f"due_at <= {sql.now_plus(horizon)}"
+        until = sql.now_plus(horizon)
         free = "lease_slot IS NULL AND due_at IS NOT NULL"
         if extra_where:
             free += f" AND ({extra_where})"
         if deal is None:
-            chosen = _early_choice(table, f"{due} AND {free}", limit)
+            chosen = _early_choice(table, f"due_at <= {until} AND {free}", limit)
         else:
             by = cls.owner_column, cls.lane_column
-            chosen = _dealt_choice(table, (due, free), by, deal.lane_most, limit)
+            chosen = _dealt_choice(table, (until, free), by, deal.lane_most, limit)
             parameters = [sql.encode({"id": each} for each in deal.full), *parameters]
         statement = (
             f"UPDATE {table} SET lease_slot = %s, lease_expires_at = {sql.now_plus(lease)}, "  # noqa: S608
@@ -164,16 +164,16 @@ def _early_choice(table: str, free: str, limit: int) -> str:
 
 
 def _dealt_choice(
-    table: str, conditions: tuple[str, str], by: tuple[str, str], lane_most: int, limit: int
+    table: str, which: tuple[str, str], by: tuple[str, str], lane_most: int, limit: int
 ) -> str:
     """Return the WHERE of a claim that deals the limit out over owners and their lanes.
 
-    `conditions` say which rows are due and which are free; `by` names the columns of owner and
+    `which` says until when a row is due and when it is free; `by` names the columns of owner and
     lane; the first placeholder takes those that are full. The lanes are walked with one index probe
     each (a "loose index scan"), so however long the backlog of one is, only `lane_most` of its rows
     are read; of these the first go by priority, then age.
     """
-    due, free = conditions
+    until, free = which
     owner, lane = by
     full = f"full_ones AS (SELECT v_id FROM {sql.recordset('f', {'id': sql.UUID})})"  # noqa: S608
     has_room = " AND ".join(f"{key} NOT IN (SELECT v_id FROM full_ones)" for key in ("o", "l"))  # noqa: S608
@@ -186,7 +186,7 @@ def _dealt_choice(
     if not sql.is_postgresql():
         return (
             f"id IN (WITH {full}, waiting AS (SELECT id, priority, due_at, {owner} AS o, "  # noqa: S608
-            f"{lane} AS l FROM {table} WHERE {free} AND {due}), "
+            f"{lane} AS l FROM {table} WHERE {free} AND due_at <= {until}), "
             f"ranked AS (SELECT *, {turn} FROM waiting WHERE {has_room}), "
             f"candidate AS (SELECT * FROM ranked WHERE turn <= {lane_most:d}), {dealt} "
             f"SELECT id FROM dealt {in_order} LIMIT {limit:d})"
@@ -199,17 +199,18 @@ def _dealt_choice(
             f"ORDER BY {owner}, {lane}, due_at LIMIT 1"
         )
 
-    # `due` stands outside the look into a lane: there it would lead a planner that believes nothing
-    # to be due to read all that is due, once for each lane.
+    # "due_at <= ..." alone would lead a planner with statistics from before these rows were due to
+    # read, for each lane, all that is due; compared as a row it fits the lanes' own index only.
     return (
         f"id = ANY(ARRAY(WITH RECURSIVE {full}, lane AS (({first_lane()}) "  # noqa: S608
         "UNION ALL SELECT n.o, n.l, n.due_at FROM lane, LATERAL "
         f"({first_lane(f'AND ({owner}, {lane}) > (lane.o, lane.l)')}) n), "
-        f"busy AS MATERIALIZED (SELECT o, l FROM lane WHERE {due} AND {has_room}), "
+        "busy AS MATERIALIZED (SELECT o, l FROM lane "
+        f"WHERE due_at <= {until} AND {has_room}), "
         f"candidate AS (SELECT o, id, priority, due_at, {turn} "
-        f"FROM busy, LATERAL (SELECT id, priority, due_at FROM {table} "
-        f"WHERE {free} AND {owner} = o AND {lane} = l ORDER BY due_at LIMIT {lane_most:d}) first "
-        f"WHERE {due}), {dealt}, "
+        f"FROM busy, LATERAL (SELECT id, priority, due_at FROM {table} WHERE {free} "
+        f"AND {owner} = o AND {lane} = l AND ({owner}, {lane}, due_at) <= (o, l, {until}) "
+        f"ORDER BY due_at LIMIT {lane_most:d}) earliest), {dealt}, "
         f"chosen AS (SELECT * FROM dealt {in_order} LIMIT {SPARE * limit:d}) "
         f"SELECT p.id FROM {table} p JOIN chosen AS dealt ON dealt.id = p.id "
         f"WHERE p.lease_slot IS NULL {in_order} LIMIT {limit:d} FOR UPDATE OF p SKIP LOCKED))"
