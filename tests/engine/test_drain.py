@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from engine.drain import start_draining, stop_draining
+from engine.jobs import Deal
 from engine.runner import Job, Runner
 from tests.processes import wait_until
 
@@ -40,11 +41,12 @@ class Paper:
 
     def db_start(self, slot_id: int, worker: str) -> None: ...
     def db_tick(self) -> None: ...
+    def db_glance(self) -> None: ...
     def db_take_back(self, jobs: Sequence[Job]) -> None: ...
     async def open(self, runner: Runner[str]) -> None: ...
     async def close(self) -> None: ...
 
-    def db_claim(self, limit: int, *, saturated: bool) -> list[Job]:
+    def db_claim(self, limit: int, *, ahead: int = 0, deal: Deal | None = None) -> list[Job]:
         self.claims += 1
         if self.claims > 1:
             return []
@@ -62,6 +64,9 @@ class Paper:
         self.recorded += results
 
     def hold(self, job: Job) -> str | None:
+        return None
+
+    def hold_back(self, job: Job) -> str | None:
         return None
 
     def unsent(self, job: Job, reason: str) -> str:

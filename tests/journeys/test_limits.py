@@ -57,17 +57,18 @@ def test_a_refusal_stops_every_process_and_the_posts_tell_until_when(stage: Stag
 
 @pytest.mark.parametrize("status", [500])
 def test_an_outage_opens_the_breaker_once_and_one_call_closes_it(stage: Stage, status: int) -> None:
+    stage.cluster(PUBLISHER_SLOTS="2", CIRCUIT_BREAKER_OPEN_DURATION_MS="3000")
+    wait_until(lambda: WorkerSlot.objects.filter(kind="publish").count() >= 2, what="two slots")
     accounts = [stage.account("sandbox", number) for number in range(6)]
     for account in accounts:
         stage.judge.be_cruel(
-            "sandbox", account.username, on="create", fail={"status": status, "for_s": 4}
+            "sandbox", account.username, on="create", fail={"status": status, "times": 2}
         )
     posts = [
         stage.post(account, f"number {n} of {account.username}", in_seconds=0.5 + n * 0.1)
         for n in range(20)
         for account in accounts
     ]
-    stage.cluster(PUBLISHER_SLOTS="2", CIRCUIT_BREAKER_OPEN_DURATION_MS="3000")
 
     def opened() -> RateLimitState | None:
         return RateLimitState.objects.filter(scope="app", key="sandbox", breaker="open").first()

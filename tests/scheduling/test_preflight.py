@@ -271,6 +271,7 @@ def test_a_closed_gate_is_respected(account: SocialConnection, judge: Judge) -> 
     assert questions(judge, account) == 0
 
 
+@pytest.mark.django_db(transaction=True)  # it is written on a thread of its own
 def test_what_the_answer_teaches_reaches_the_gate(account: SocialConnection, judge: Judge) -> None:
     refusal = {"status": 429, "retry_after": 90}
     judge.be_cruel("sandbox", account.username, on="account", fail=refusal)
