@@ -44,10 +44,11 @@ class Running:
         """Return what a trial left, once it has ended."""
 
         def left() -> dict[str, Any] | None:
+            ended = self.process.poll() is not None  # looked at first: its last line counts
             files = list(self.results.glob("*.jsonl"))
             lines = [json.loads(text) for file in files for text in whole_lines(file)]
             found = next((line for line in lines if line["trial"] == number), None)
-            assert found or self.process.poll() is None, "the trials ended without this one"
+            assert found or not ended, "the trials ended without this one"
             return found
 
         line = wait_until(left, seconds=TRIAL_SECONDS, what=f"trial {number}")
