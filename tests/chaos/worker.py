@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -14,8 +15,8 @@ from tests.chaos.plan import Plan, draw, every_step, short_form
 
 
 def main() -> None:
-    """Serve until the input ends."""
-    with open_ground() as ground:
+    """Serve until the input ends, or nobody reads the answers any more."""
+    with contextlib.suppress(BrokenPipeError), open_ground() as ground:
         from tests.chaos.trial import run_trial
 
         print(json.dumps({"ready": True}), flush=True)
