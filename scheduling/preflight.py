@@ -20,14 +20,14 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Min, Q, QuerySet
 from django.db.models.functions import Now
 
-from engine import sql
+from engine import sql, wall_clock
 from engine.models import Installation
 from media.models import Asset
 from platforms.models import ConnectionState
@@ -305,7 +305,7 @@ def _plan(account: ConnectedAccount) -> list[PlannedPost]:
 def _finish(look: Look, of_assets: Mapping[object, Answer]) -> None:
     """Write the verdicts, tell, and end the lease."""
     verdicts = _judge(look, of_assets)
-    now = datetime.now(UTC)
+    now = wall_clock.instant()
     rows = [
         {
             "id": post.pk,

@@ -198,7 +198,7 @@ class Mastodon(Adapter):
         media_id = response.json_object().get("id")
         if not is_id(media_id):
             raise self.unreadable(response)
-        ends = datetime.now(UTC) + MEDIA_LIFE
+        ends = response.received_at + MEDIA_LIFE
         ready = response.status != 202  # 202: accepted, still being processed
         return {"id": media_id, "ready": ready, "expires_at": int(ends.timestamp())}
 

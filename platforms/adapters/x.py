@@ -360,7 +360,7 @@ class X(Adapter):
             raise self.unreadable(response, wrote=True)
         life = answer.get("expires_in")
         life = life if isinstance(life, int) and 0 < life < 10**8 else 7200
-        ends = datetime.now(UTC) + timedelta(seconds=life)
+        ends = response.received_at + timedelta(seconds=life)
         return {
             **credentials,
             "access_token": answer["access_token"],
