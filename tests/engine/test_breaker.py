@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import timedelta
 
 import pytest
-from django.db import connections
 
 from engine.allowances import GatePolicy
 from engine.gate import Counted, Gate, Hold, Key, Passage
@@ -298,27 +296,6 @@ def test_a_call_is_taken_from_all_its_buckets_or_from_none() -> None:
     both = way(counted=(hourly, DAILY))
     assert Gate().db_spend([(both, NOW)] * 4) == [True, True, False, False]
     assert RateLimitState.objects.get(bucket="publish.24h").remaining == 3
-
-
-@pytest.mark.django_db(transaction=True)
-def test_processes_that_spend_at_the_same_time_never_overshoot() -> None:
-    granted: list[bool] = []
-    start = threading.Barrier(4)
-
-    def process() -> None:
-        gate = Gate()
-        start.wait()
-        for _ in range(4):
-            granted.extend(gate.db_spend([(COUNTED, NOW)]))
-        connections.close_all()
-
-    threads = [threading.Thread(target=process) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(granted) == 16
-    assert sum(granted) == 5
 
 
 @pytest.mark.django_db
