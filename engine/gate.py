@@ -232,9 +232,9 @@ class Gate:
         """Write what others should hear of, one statement for all of it."""
         self._rows.write()
 
-    def db_glance(self) -> None:
+    def db_glance(self, at_most_every: float = 0.0) -> None:
         """Look for others' refusals only; cheap enough for ten times a second."""
-        self._rows.glance()
+        self._rows.glance(at_most_every)
         self._rows.take_probes()
 
     def db_spend(self, wishes: Iterable[tuple[Passage, float]]) -> list[bool]:

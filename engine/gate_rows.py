@@ -12,14 +12,15 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import or_
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
+from engine import sql
 from engine.allowances import CLOSED, Allowance, GatePolicy
 from engine.models import RateLimitState
 
@@ -28,18 +29,22 @@ READ_OVERLAP = timedelta(seconds=3)  # rows written while we read must not be mi
 PLENTY_SECONDS = 30.0  # how old others' knowledge of a bucket with plenty left may be
 SPACING_JITTER = 0.2  # of the spacing, so that accounts do not keep step
 SAME_MOMENT_SECONDS = 0.001
-WRITTEN = (
-    "limit",
-    "remaining",
-    "resets_at",
-    "blocked_until",
-    "reason",
-    "consecutive_429",
-    "spacing_ms",
-    "breaker",
-    "open_until",
-    "updated_at",
-)  # not next_call_at: it moves under the row's lock only
+UNIQUE = ("scope", "key", "bucket")
+WRITTEN = {  # not next_call_at: it moves under the row's lock only
+    "scope": sql.TEXT,
+    "key": sql.TEXT,
+    "bucket": sql.TEXT,
+    "platform": sql.TEXT,
+    "limit": sql.INT,
+    "remaining": sql.INT,
+    "resets_at": sql.INSTANT,
+    "blocked_until": sql.INSTANT,
+    "reason": sql.TEXT,
+    "consecutive_429": sql.INT,
+    "spacing_ms": sql.INT,
+    "breaker": sql.TEXT,
+    "open_until": sql.INSTANT,
+}
 
 
 class Spending(NamedTuple):
@@ -78,17 +83,20 @@ class GateRows:
         self._read_at = self._glanced_at = started
         self._forget(time.time())
 
-    def glance(self) -> None:
-        """Take over just the refusals that others wrote since the last look."""
+    def glance(self, at_most_every: float = 0.0) -> None:
+        """Take over just the refusals that others wrote since the last look, if that is old enough.
+
+        Usually none: one small statement finds that out. `at_most_every` is seconds.
+        """
         started = time.monotonic()
-        if self._glanced_at == float("-inf"):
-            return self.read()
-        refusals = Q(blocked_until__isnull=False) | ~Q(breaker=CLOSED)
-        recent = Q(updated_at__gte=_since(started, self._glanced_at))
-        for row in RateLimitState.objects.filter(refusals, recent):
-            self._take_over(row)
-        self._glanced_at = started
-        return None
+        since = started - self._glanced_at
+        if since == float("inf"):
+            self.read()
+        elif since >= at_most_every:
+            if changed := _refusals_since(timedelta(seconds=since) + READ_OVERLAP):
+                for row in RateLimitState.objects.filter(pk__in=changed):
+                    self._take_over(row)
+            self._glanced_at = started
 
     def _take_over(self, row: RateLimitState) -> None:
         known = self.known.setdefault((row.scope, row.key, row.bucket), Allowance())
@@ -136,11 +144,12 @@ class GateRows:
             self.known[key].dirty = False  # before it is read: a change meanwhile is written next
             self.known[key].written_at = now
         try:
-            RateLimitState.objects.bulk_create(
+            sql.insert_rows(
+                RateLimitState,
                 [_row(key, self.known[key]) for key in changed],
-                update_conflicts=True,
-                unique_fields=["scope", "key", "bucket"],
-                update_fields=WRITTEN,
+                WRITTEN,
+                fixed={"updated_at": sql.now_plus()},
+                unique=UNIQUE,
             )
         except (DatabaseError, InterfaceError):
             for key in changed:
@@ -250,24 +259,32 @@ def _set_spacing(known: Allowance, spacing: float, next_call_at: float) -> None:
     known.spacing, known.next_call_at = spacing, next_call_at
 
 
-def _row(key: Key, allowance: Allowance) -> RateLimitState:
-    scope, name, bucket = key
-    return RateLimitState(
-        scope=scope,
-        key=name,
-        bucket=bucket,
-        platform=allowance.platform,
-        limit=allowance.limit,
-        remaining=allowance.remaining,
-        resets_at=_instant(allowance.resets_at),
-        blocked_until=_instant(allowance.blocked_until),
-        reason=allowance.reason,
-        consecutive_429=allowance.consecutive_429,
-        spacing_ms=int(allowance.spacing * 1000),
-        breaker=allowance.breaker,
-        open_until=_instant(allowance.open_until),
-        updated_at=Now(),
+def _row(key: Key, allowance: Allowance) -> dict[str, Any]:
+    return {
+        **dict(zip(UNIQUE, key, strict=True)),
+        "platform": allowance.platform,
+        "limit": allowance.limit,
+        "remaining": allowance.remaining,
+        "resets_at": _instant(allowance.resets_at),
+        "blocked_until": _instant(allowance.blocked_until),
+        "reason": allowance.reason,
+        "consecutive_429": allowance.consecutive_429,
+        "spacing_ms": int(allowance.spacing * 1000),
+        "breaker": allowance.breaker,
+        "open_until": _instant(allowance.open_until),
+    }
+
+
+def _refusals_since(age: timedelta) -> list[int]:
+    """Return the keys of rows with a block or a breaker that were written in the last `age`."""
+    statement = (
+        f"SELECT id FROM {sql.table_of(RateLimitState)} "  # noqa: S608 - names are ours
+        f"WHERE updated_at >= {sql.now_plus(-age)} "
+        f"AND (blocked_until IS NOT NULL OR NOT breaker = '{CLOSED}')"
     )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [])
+        return [pk for (pk,) in cursor.fetchall()]
 
 
 def _any(conditions: Iterable[Q]) -> Q:

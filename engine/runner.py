@@ -53,6 +53,7 @@ MARK_AHEAD_PER_JOB_SECONDS = 0.0002  # ... earlier when many wait, for their mar
 MARK_AHEAD_MOST_SECONDS = 0.125  # ... but a cancel still wins until an eighth of a second before
 CLAIM_INTERVAL_SECONDS = 0.25
 CLAIM_SHARES = 8  # one claim fills so much of the buffer: the other slots get theirs ...
+CLAIM_SHARES_DRY = 2  # ... but where more is due than a claim takes, each costs more than it saves
 CLAIM_SHARE_LEAST = 32  # ... but a claim is worth its while
 HELD_LEAST, HELD_MOST = 4 * CLAIM_SHARE_LEAST, 4000  # the most: for the memory it takes
 HELD_PER_CALL = 10  # claimed jobs worth holding per call that may be in flight ...
@@ -295,7 +296,8 @@ class Runner(Generic[ResultT]):
         """Claim a share four times a second, so that slots divide what is due; more when dry."""
         while not self._stopping:
             most = self._held_most()
-            share = min(most - self._held(), max(CLAIM_SHARE_LEAST, most // CLAIM_SHARES))
+            shares = CLAIM_SHARES_DRY if self._saturated else CLAIM_SHARES
+            share = min(most - self._held(), max(CLAIM_SHARE_LEAST, most // shares))
             got = await self._claim(share) if share > 0 else 0
             more, is_pressing = got >= share > 0, self._is_pressing()
             self._saturated = more and is_pressing

@@ -156,16 +156,25 @@ def insert_rows(
     columns: Mapping[str, str],
     *,
     fixed: Mapping[str, str] | None = None,
+    unique: Sequence[str] = (),
 ) -> None:
-    """Insert many rows from one JSON parameter; `fixed` maps further columns to SQL expressions."""
+    """Insert many rows from one JSON parameter; `fixed` maps further columns to SQL expressions.
+
+    A row whose `unique` columns are there already is overwritten.
+    """
     if not rows:
         return
     extra = fixed or {}
-    names = ", ".join([*columns, *extra])
+    quoted = {name: connection.ops.quote_name(name) for name in (*columns, *extra)}
     values = ", ".join([*(f"v.v_{name}" for name in columns), *extra.values()])
     statement = (
-        f"INSERT INTO {table_of(model)} ({names}) "  # noqa: S608
+        f"INSERT INTO {table_of(model)} ({', '.join(quoted.values())}) "  # noqa: S608
         f"SELECT {values} FROM {recordset('v', columns)}"
     )
+    if unique:
+        changed = (f"{quoted[n]} = excluded.{quoted[n]}" for n in quoted if n not in unique)
+        conflict = ", ".join(quoted[name] for name in unique)
+        # WHERE: without it SQLite takes ON for the beginning of a join's condition
+        statement += f" WHERE TRUE ON CONFLICT ({conflict}) DO UPDATE SET {', '.join(changed)}"
     with connection.cursor() as cursor:
         cursor.execute(statement, [encode(rows)])

@@ -19,7 +19,7 @@ from django.db import DatabaseError, InterfaceError
 from engine import sql
 from engine.errors import ErrorCategory, ServiceError
 from engine.jobs import Deal, LostLease
-from engine.runner import Job, Runner
+from engine.runner import GLANCE_SECONDS, Job, Runner
 from platforms.adapters.base import Adapter
 from scheduling import outage, sweeper
 from scheduling.asking import ask
@@ -98,7 +98,7 @@ class PostWorkload:
         if not rows:
             return []
         posts = [read_row(row) for row in rows]
-        self.caller.gate.db_glance()
+        self.caller.gate.db_glance(at_most_every=GLANCE_SECONDS)
         self.caller.accounts.load({post.connection_id for post in posts})
         return [self._job(post) for post in posts]
 

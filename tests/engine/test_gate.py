@@ -9,6 +9,7 @@ import pytest
 from django.db import DatabaseError
 from django.db.models.functions import Now
 
+from engine import sql
 from engine.allowances import GatePolicy
 from engine.gate import AFTER_BLOCK_JITTER_SECONDS, Gate, Key, Passage
 from engine.models import RateLimitState
@@ -186,7 +187,7 @@ def test_a_block_that_could_not_be_written_is_written_next_time(
         raise DatabaseError("the server closed the connection")
 
     with monkeypatch.context() as broken:
-        broken.setattr(RateLimitState.objects, "bulk_create", away)
+        broken.setattr(sql, "insert_rows", away)
         with pytest.raises(DatabaseError):
             gate.db_write()
     gate.db_write()
