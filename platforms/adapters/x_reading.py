@@ -130,8 +130,10 @@ def reset_of(response: Response, name: str) -> datetime | None:
 def hint_of(response: Response, name: str, bucket: str, scope: str) -> RateHint | None:
     """Return what one family of headers (x-<name>-limit, -remaining, -reset) says of a bucket."""
     remaining = response.headers.get(f"x-{name}-remaining", "")
+    if not remaining.isdecimal():
+        return None
     reset = reset_of(response, name)
-    if reset is None or not remaining.isdecimal():
+    if reset is None:
         return None
     limit = response.headers.get(f"x-{name}-limit", "")
     known = int(limit) if limit.isdecimal() else None
