@@ -18,6 +18,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from django.db import DatabaseError, InterfaceError
+
 from engine.errors import ErrorCategory, ServiceError
 from engine.http import Http
 from engine.retry import PASSING, POLICIES, Action, full_jitter
@@ -38,6 +40,7 @@ ASK_AGAIN_BASE = timedelta(seconds=5)
 ASK_AGAIN_CAP = timedelta(minutes=15)
 ASK_AGAIN_FOR = timedelta(hours=24)
 POLL_AGAIN = timedelta(seconds=30)
+DATABASE_AGAIN = timedelta(seconds=2)  # once this wait could be written it is back
 SAME_TEXT_AGAIN = timedelta(seconds=10)
 
 Calling = Callable[[], AbstractContextManager[Http]]
@@ -351,7 +354,9 @@ def could_not_look(
     why = f"Could not find out yet whether the post is live ({type(error).__name__})."
     if now - (post.sent_at or now) > ASK_AGAIN_FOR:
         return _ask_person(post, why, now=now, remind_after=terms.remind_after)
-    return _wait(post, now + POLL_AGAIN, "could not ask", why)
+    is_passing = isinstance(error, DatabaseError | InterfaceError)
+    wait = DATABASE_AGAIN if is_passing else POLL_AGAIN
+    return _wait(post, now + wait, "could not ask", why)
 
 
 def _ask_person(

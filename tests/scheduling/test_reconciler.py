@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from engine.errors import ErrorCategory, ServiceError
@@ -32,6 +33,7 @@ from scheduling.reconciler import (
     SAME_TEXT_AGAIN,
     Evidence,
     Terms,
+    could_not_look,
     gather,
     reconcile,
     still_in_doubt,
@@ -438,3 +440,15 @@ def test_without_attempts_the_row_s_own_mark_is_the_evidence(connection: SocialC
     assert found.first_sent_at == found.last_sent_at == held.sent_at
     assert found.remote_ids == ()
     assert ScheduledPost.objects.get().sent_at == held.sent_at
+
+
+@pytest.mark.parametrize(
+    ("fault", "seconds"), [(OperationalError("terminated"), 2), (KeyError("ours"), 30)]
+)
+def test_a_database_that_was_away_delays_the_question_only_briefly(
+    fault: Exception, seconds: int
+) -> None:
+    terms = Terms(TRIES, MAY_LAND_FOR, REMIND_AFTER)
+    result = could_not_look(doubtful(), fault, now=NOW, terms=terms)
+    assert result.target == S.OUTCOME_UNKNOWN
+    assert due_in(result) == seconds
