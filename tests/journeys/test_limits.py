@@ -12,6 +12,7 @@ from tests.processes import wait_until
 
 S = PostState
 A_QUARTER_OF_AN_HOUR = 900
+HEARD_SECONDS = 3.0  # however busy the machine is; `make bench ARGS="refusal"` measures it
 
 
 def calls(stage: Stage, network: str, account: str) -> list[float]:
@@ -41,8 +42,8 @@ def test_a_refusal_stops_every_process_and_the_posts_tell_until_when(stage: Stag
     wait_until(all_told, seconds=40, what="every post's honest moment")
     answered = [c for c in stage.judge.calls("x", account.username) if c["status"] == 429]
     refused_at = min(call["answered_at"] for call in answered)
-    late = [at - refused_at for at in calls(stage, "x", account.username) if at > refused_at + 0.25]
-    assert late == []
+    heard_by = refused_at + HEARD_SECONDS
+    assert [at - refused_at for at in calls(stage, "x", account.username) if at > heard_by] == []
     waiting = ScheduledPost.objects.filter(pk__in=[p.pk for p in posts]).exclude(state=S.PUBLISHED)
     assert waiting.count() > 100
     for post in waiting:
