@@ -496,7 +496,8 @@ class Runner(Generic[ResultT]):
     async def _glance_loop(self) -> None:
         while True:
             await asyncio.sleep(GLANCE_SECONDS)
-            if self._held() or self._marked:
+            calls_soon = self._heap and self._heap[0][0] - self.clock.now() < TICK_SECONDS
+            if calls_soon or self._ready or self._marked or self._unmarked_calls:
                 with contextlib.suppress(DatabaseError, InterfaceError):
                     await self.marks.run(self.workload.db_glance)
 
