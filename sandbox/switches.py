@@ -5,8 +5,10 @@ rule speaks first. A rule holds *settings*, which last until taken back, and *fa
 used up.
 
 Settings: `latency_ms` (number or {"min", "max"}), `rate` ({"limit", "window_s", "reset_skew_s"}),
-and, for all operations at once, `find_lag_ms`, `idempotency` ("kept", "ignored" or {"expire_ms"})
-and `duplicate_forgets_after_ms`.
+and, for all operations at once, `find_lag_ms`, `idempotency` ("kept", "ignored" or {"expire_ms"}),
+`duplicate_forgets_after_ms`, `processing_ms` (how long the network works on a file, container or
+video), `processing_fails` (the network's own reason with which that work fails) and
+`handle_life_ms` (how long containers, upload sessions and upload addresses live).
 
 Faults, consumed in this order, one per call: `fail`, `drop_before`, `reset`, `hang`,
 `accept_then_drop`, `garbage`, `truncated`, `slow_drip`. Each is a number (how many calls), `true`
@@ -25,7 +27,14 @@ from typing import Any
 OPERATIONS = ("create", "media", "find", "delete", "account", "token")
 ALL = "all"
 OPERATION_SETTINGS = ("latency_ms", "rate")
-SITE_SETTINGS = ("find_lag_ms", "idempotency", "duplicate_forgets_after_ms")
+SITE_SETTINGS = (
+    "find_lag_ms",
+    "idempotency",
+    "duplicate_forgets_after_ms",
+    "processing_ms",
+    "processing_fails",
+    "handle_life_ms",
+)
 FAULTS: Mapping[str, frozenset[str]] = {  # fault -> its own keys
     "fail": frozenset({"status", "body", "headers", "retry_after", "lands"}),
     "drop_before": frozenset(),
@@ -255,6 +264,8 @@ def _is_valid_setting(name: str, value: Any) -> bool:
         if isinstance(value, dict):
             return value.keys() == {"expire_ms"} and _is_amount(value["expire_ms"])
         return value in ("kept", "ignored")
+    if name == "processing_fails":
+        return isinstance(value, str) and bool(value)
     if name == "rate":
         if not isinstance(value, dict) or not value.keys() <= {"limit", "window_s", "reset_skew_s"}:
             return False
