@@ -27,7 +27,10 @@ class Account:
 
 @dataclass(slots=True, eq=False)
 class Media:
-    """One uploaded file. `ready_at`: when processing ends; `chunks`: of an unfinished upload."""
+    """One file. `ready_at`: when processing ends; `chunks`: of an unfinished upload.
+
+    `source_url`: where the network was told to fetch it, when it has no bytes of its own.
+    """
 
     id: str
     account: Account
@@ -41,12 +44,18 @@ class Media:
     complete: bool = True
     attached: bool = False
     chunks: dict[int, bytes] = field(default_factory=dict)
+    source_url: str = ""
 
     def seal(self, data: bytes) -> None:
         """Give the file its bytes; equal bytes have equal digests, whatever the media's id."""
         self.data, self.complete = data, True
         self.digest = hashlib.blake2b(data, digest_size=16).digest()
         self.chunks = {}
+
+    def refer(self, url: str) -> None:
+        """Take the file as the one at this address, without fetching it."""
+        self.source_url, self.complete = url, True
+        self.digest = hashlib.blake2b(url.encode(), digest_size=16).digest()
 
     @property
     def is_image(self) -> bool:
@@ -71,7 +80,7 @@ class Post:
     published_at: float
     due_at: float | None
     fingerprint: bytes
-    extra: dict[str, Any]
+    extra: dict[str, Any]  # README.md lists the keys that the feed page shows
     is_copy: bool = False  # a living post with this fingerprint was there before
     deleted_at: float | None = None
 
