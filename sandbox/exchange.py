@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+from sandbox.fetching import Fetch
 from sandbox.records import Account, parse_instant
 from sandbox.world import Site, World
 
@@ -55,7 +56,10 @@ class Part:
 
 @dataclass(slots=True)
 class Call:
-    """One request, read completely at `received_at` (epoch seconds). `path` has no query."""
+    """One request, read completely at `received_at` (epoch seconds). `path` has no query.
+
+    `fetched` is what the endpoint's `prepare` fetched, by address.
+    """
 
     world: World
     site: Site
@@ -68,6 +72,7 @@ class Call:
     body: bytes
     received_at: float
     signed_in: Account | None = None
+    fetched: dict[str, Fetch] = field(default_factory=dict)
 
     @property
     def account(self) -> Account:
