@@ -160,6 +160,18 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """One account that a consent lets us publish to, with the credentials kept for it.
+
+    `problem` says why it cannot be chosen, with the remedy; "" when it can.
+    """
+
+    account: Account
+    credentials: Mapping[str, Any] = field(repr=False)
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """What is to be published, for one account. `limits` are this account's own, if it has any."""
 
@@ -335,11 +347,20 @@ class Adapter:
 
     # --- the account's credentials --------------------------------------------------------
     async def sign_in(self, http: Http, entered: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Turn what a person entered (`credential_keys`) into the credentials that are kept.
+        """Turn what a person entered, or a consent brought, into the credentials that are kept.
 
-        Networks with app passwords make a session here; `http` carries no authorization.
+        Networks with app passwords make a session here, others swap a token of an hour for one of
+        months; `http` carries no authorization.
         """
         return entered
+
+    async def targets(self, http: Http, credentials: Mapping[str, Any]) -> list[Target]:
+        """Return the accounts these credentials may publish to; most networks have one.
+
+        Networks where people sign in but pages, channels or organizations publish list them here,
+        each with its own credentials. An empty list: there is nothing to publish to.
+        """
+        return [Target(await self.validate(http), credentials)]
 
     # --- the life of a post ---------------------------------------------------------------
     def excess(self, text: str, limit: int) -> int:
