@@ -110,7 +110,9 @@ def _read(source: str) -> dict[str, Any]:
     return credentials
 
 
-def _unverified_account(slug: str, credentials: Mapping[str, Any], options: dict[str, Any]) -> Account:
+def _unverified_account(
+    slug: str, credentials: Mapping[str, Any], options: dict[str, Any]
+) -> Account:
     missing = [name for name in ("external_id", "username") if not options[name]]
     if missing:
         names = " and ".join(f"--{name.replace('_', '-')}" for name in missing)
