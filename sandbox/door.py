@@ -23,11 +23,15 @@ POLL_SECONDS = 0.1
 CLOSING = web.AppKey("closing", asyncio.Event)
 
 Handler = Callable[[Call], Answer]
+Prepare = Callable[[Call], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One route below a network's prefix; `operation` is what switches call it."""
+    """One route below a network's prefix; `operation` is what switches call it.
+
+    `prepare` is what the network waits for before it acts: a file it fetches.
+    """
 
     method: str
     path: str
@@ -36,6 +40,7 @@ class Endpoint:
     allowance: Allowance
     bucket: str = ""
     signed_in: bool = True
+    prepare: Prepare | None = None
     scopes: tuple[str, ...] = ()  # all of them are needed; a token without them is refused
 
 
@@ -115,6 +120,8 @@ class _Visit:
         latency = switches.latency_s(self.site.name, self.account_name, operation)
         if latency:
             await asyncio.sleep(latency)
+        if self.endpoint.prepare is not None and self.refusal is None:
+            await self.endpoint.prepare(call)
         if fault is None:
             return self._respond(self._perform(call))
         self.record.fault = fault.kind

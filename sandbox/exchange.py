@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
+from sandbox.fetching import Fetch
 from sandbox.records import Account, parse_instant
 from sandbox.tokens import Grant
 from sandbox.world import Site, World
@@ -66,7 +67,10 @@ class Part:
 
 @dataclass(slots=True)
 class Call:
-    """One request, read completely at `received_at` (epoch seconds). `path` has no query."""
+    """One request, read completely at `received_at` (epoch seconds). `path` has no query.
+
+    `fetched` is what the endpoint's `prepare` fetched, by address.
+    """
 
     world: World
     site: Site
@@ -80,6 +84,7 @@ class Call:
     received_at: float
     signed_in: Account | None = None
     grant: Grant | None = None  # what the token may do; set by `authenticate`, None = everything
+    fetched: dict[str, Fetch] = field(default_factory=dict)
 
     @property
     def account(self) -> Account:

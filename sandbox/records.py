@@ -27,10 +27,7 @@ class Account:
 
 @dataclass(slots=True, eq=False)
 class Media:
-    """One file. `ready_at`: when processing ends; `chunks`: of an unfinished upload.
-
-    `source_url`: where the network was told to fetch it, when it has no bytes of its own.
-    """
+    """One uploaded file. `ready_at`: when processing ends; `chunks`: of an unfinished upload."""
 
     id: str
     account: Account
@@ -44,18 +41,12 @@ class Media:
     complete: bool = True
     attached: bool = False
     chunks: dict[int, bytes] = field(default_factory=dict)
-    source_url: str = ""
 
     def seal(self, data: bytes) -> None:
         """Give the file its bytes; equal bytes have equal digests, whatever the media's id."""
         self.data, self.complete = data, True
         self.digest = hashlib.blake2b(data, digest_size=16).digest()
         self.chunks = {}
-
-    def refer(self, url: str) -> None:
-        """Take the file as the one at this address, without fetching it."""
-        self.source_url, self.complete = url, True
-        self.digest = hashlib.blake2b(url.encode(), digest_size=16).digest()
 
     @property
     def is_image(self) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.codes import Codes
+from sandbox.fetching import Fetcher
 from sandbox.oauth1 import Consumers, Nonces
 from sandbox.rates import Rates
 from sandbox.records import Account, Media, Post, fingerprint
@@ -186,6 +187,7 @@ class World:
         self.switches = Switchboard(clock)
         self.consumers = Consumers()
         self.clients = Clients()
+        self.fetcher = Fetcher(clock)
         self.run_id = secrets.token_hex(4)
         self._request_numbers = itertools.count(1)
         self.revision = 0
