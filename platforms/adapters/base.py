@@ -354,6 +354,10 @@ class Adapter:
         """
         return entered
 
+    def renewable(self, credentials: Mapping[str, Any]) -> bool:
+        """Say whether a fresh access token can be had without the account's owner."""
+        return Capability.REFRESH in self.capabilities and bool(credentials.get("refresh_token"))
+
     async def targets(self, http: Http, credentials: Mapping[str, Any]) -> list[Target]:
         """Return the accounts these credentials may publish to; most networks have one.
 
