@@ -234,6 +234,12 @@ PLATFORMS = {
         "post_fields_param": env.str("X_POST_FIELDS_PARAM", default="tweet.fields"),
     },
     "mastodon": {},
+    "bluesky": {
+        "service_url": env.str("BLUESKY_SERVICE_URL", default="https://bsky.social"),
+        "appview_url": env.str("BLUESKY_APPVIEW_URL", default="https://public.api.bsky.app"),
+        "video_url": env.str("BLUESKY_VIDEO_URL", default="https://video.bsky.app"),
+        "plc_url": env.str("BLUESKY_PLC_URL", default="https://plc.directory"),
+    },
     "sandbox": {"api_base": SANDBOX_URL},
 }
 # Tell the network each post's due moment in a header: for the sandbox, which shows lateness.
