@@ -101,6 +101,16 @@ def test_a_large_video_goes_in_parts_and_goes_on_where_it_stopped() -> None:
     tell(story, TICKET, PLAN, TICKET, PART, TICKET, PART, TICKET, FINISHED, DONE)
 
 
+def test_a_service_that_takes_no_parts_gets_a_large_video_whole() -> None:
+    async def story(scene: Scene) -> None:
+        await scene.prepared(film(9 * MIB))
+        sent = scene.server.requests[3]
+        assert urlsplit(sent.path).path == "/video/xrpc/app.bsky.video.uploadVideo"
+        assert len(sent.body) == 9 * MIB
+
+    tell(story, TICKET, refusal(501, "MethodNotImplemented"), TICKET, job(), DONE)
+
+
 def advance(entry: dict[str, Any], *answers: Reply) -> dict[str, Any]:
     """Return what is known of a large video after the next step."""
 
