@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,6 +25,7 @@ from scheduling.states import WAITING, PostState
 
 S = PostState
 
+UPLOADS_AT_ONCE = 8  # of one slot: each holds a few MiB in memory
 TURN_SECONDS, TURN_HALVES_AT_SECONDS = 0.5, 600.0
 
 
@@ -34,6 +36,7 @@ class Caller:
         self.gate = Gate()
         self.accounts = AccountCache()
         self.rng = random.Random()  # noqa: S311 - jitter
+        self.uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     async def open(self, runner: Runner[PostResult]) -> None:
         """Begin on the loop: one HTTP session, one batcher for progress commits."""

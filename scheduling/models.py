@@ -133,7 +133,9 @@ class ScheduledPost(LeasedJob):
             ),
             models.Index(
                 fields=["due_at"],
-                condition=Q(lease_slot__isnull=True, needs_preparation=True, state="queued"),
+                condition=Q(
+                    lease_slot__isnull=True, needs_preparation=True, state__in=sorted(WAITING)
+                ),
                 name="post_to_prepare",
             ),
             models.Index(

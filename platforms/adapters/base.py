@@ -317,6 +317,9 @@ class Adapter:
     # How long before its end a token is renewed although nothing is due (it must be this old, too,
     # where the network says so); None: tokens are renewed for posts only.
     keep_alive: ClassVar[timedelta | None] = None
+    # How long before the moment files are prepared; None: with the look-ahead, some minutes. Long
+    # where the network takes its time with a file, short where it forgets what nobody uses.
+    prepare_ahead: ClassVar[timedelta | None] = None
     options_schema: ClassVar[Mapping[str, Any]] = {}  # JSON Schema of `Draft.options`
     in_flight_per_connection: ClassVar[int] = 4
     in_flight_per_app: ClassVar[int | None] = None  # None: the slot's own concurrency bounds it
@@ -391,11 +394,13 @@ class Adapter:
         """Say whether something can be uploaded ahead of the moment (no network call)."""
         return any(segment.media for segment in draft.segments)
 
-    async def prepare(self, http: Http, draft: Draft, progress: Progress) -> Continue | Ready:
-        """Do one invisible step ahead of time (upload one file); free to repeat.
+    async def prepare(
+        self, http: Http, draft: Draft, progress: Progress
+    ) -> Continue | Processing | Ready:
+        """Do one invisible step ahead of time (upload one file, or one chunk); free to repeat.
 
-        While the network still works on a file, a step raises SERVER_ERROR with `retry_after`;
-        the progress returned before it holds, so the same step is asked again later.
+        Processing: the network still works on a file; the same step is asked again later. How long
+        that may take is the adapter's to judge: it raises MEDIA_ERROR when it has lost patience.
         """
         return Ready(progress)
 

@@ -36,20 +36,6 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 SOON = timedelta(seconds=5)
 
 
-def test_a_failed_preparation_never_brings_the_moment_forward(
-    desk: Desk, network: Scripted
-) -> None:
-    moment = timezone.now() + timedelta(minutes=4)
-    post = make_post(desk.account(), state=S.QUEUED, due_at=moment, needs_preparation=True)
-    network.will(prepare=refused(C.SERVER_ERROR))
-    (job,) = desk.claim()
-    desk.record(desk.call(job))
-    post.refresh_from_db()
-    assert post.due_at == moment
-    assert post.state == S.SCHEDULED  # the look-ahead prepares it again within a minute
-    assert post.attempts == 1
-
-
 def test_an_unknown_outcome_is_not_looked_into_before_its_moment(desk: Desk) -> None:
     soon = timezone.now() + timedelta(seconds=4)
     for state in (S.OUTCOME_UNKNOWN, S.PROCESSING):
