@@ -198,7 +198,9 @@ class Draft:
         ]
 
 
-Progress = Mapping[str, Any]  # JSON; see the adapter's docstring for its keys
+# JSON; see the adapter's docstring for its keys. What gives access by itself, such as the address
+# of an upload session, goes below the key "secret" (an object): the engine encrypts it in the row.
+Progress = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
