@@ -436,6 +436,13 @@ class Adapter:
         """
         raise NotImplementedError
 
+    async def discard(self, http: Http, progress: Progress) -> None:
+        """Remove from the network what was prepared and will not be published; free to repeat.
+
+        For networks that show it somewhere (a private video, a draft); what expires by itself
+        needs none. What is gone already is no error.
+        """
+
     async def validate(self, http: Http) -> Account:
         """Return whose credentials these are; raises AUTH_ERROR when nobody's."""
         raise NotImplementedError
