@@ -52,6 +52,7 @@ from scheduling.explanations import explain, lateness_of
 from scheduling.flight_recorder import flight_recorder
 from scheduling.models import ScheduledPost
 from scheduling.questions import next_part
+from scheduling.sealing import shown
 from scheduling.states import EDITABLE, PostState
 
 S = PostState
@@ -101,7 +102,7 @@ INNER_FIELDS = (
     "workspace",
     "platform",
     "options",
-    "progress",
+    "kept_progress",
     "content_version",
     "publish_run",
     "fencing_token",
@@ -250,6 +251,10 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
             post.permalink,
             post.permalink,
         )
+
+    @admin.display(description="progress")
+    def kept_progress(self, post: ScheduledPost) -> str:
+        return json.dumps(shown(post.progress))
 
     @admin.display(description="text")
     def text(self, post: ScheduledPost) -> str:

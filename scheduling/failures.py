@@ -69,6 +69,9 @@ async def failed(
     due = caller.not_before(account, now, due)
     if due is not None and renewal is not None and renewal.wait:
         due = max(due, renewal.wait.until.timestamp())
+    if error.starts_over:
+        post.progress = {"published": post.published_segments}
+        post.progress_expires_at, post.needs_preparation = None, True
     target: str = decision.target
     if due is not None and post.state in WAITING:
         target, due = put_back(post, due + settings.CLAIM_AHEAD.total_seconds())

@@ -9,15 +9,14 @@ from django.conf import settings
 from engine import wall_clock
 from engine.crash_points import reach
 from engine.errors import ErrorCategory, ServiceError
-from engine.gate import Hold
 from engine.runner import Job
-from platforms.adapters.base import Ready
+from platforms.adapters.base import Progress, Ready, is_still_working
 from platforms.models import ConnectionState
 from platforms.tokens import Wait
 from scheduling.accounts import ConnectedAccount
 from scheduling.announcements import EVENTS
 from scheduling.blocking import why_blocked
-from scheduling.caller import Caller, held, put_back
+from scheduling.caller import Caller, held, put_back, without_hints
 from scheduling.claims import ClaimedPost
 from scheduling.models import LatePolicy
 from scheduling.records import PostResult
@@ -27,7 +26,7 @@ from scheduling.states import WAITING, PostState
 S = PostState
 
 PROBLEM_AGAIN = timedelta(minutes=1)
-PREPARE_STEPS_MOST = 200  # a network that never gets ready must not spin
+PREPARE_STEPS_MOST = 5000  # parts of a file; a network that never gets ready must not spin
 
 
 def needs_work_first(post: ClaimedPost, account: ConnectedAccount, due: float) -> bool:
@@ -110,9 +109,9 @@ async def get_ready(
         post.progress_expires_at = None
         post.needs_preparation = True
     if post.needs_preparation:
-        hold = await _prepare(caller, post, account)
-        if hold is not None:
-            return held(post, hold)
+        waits = await _prepare(caller, post, account)
+        if waits is not None:
+            return waits
     if post.needs_preparation:
         return PostResult(post, post.state, "goes on after the restart", due=job.due)
     if job.due - caller.clock.now() <= settings.CLAIM_AHEAD.total_seconds():
@@ -163,22 +162,31 @@ def _without_token(
     )
 
 
-async def _prepare(caller: Caller, post: ClaimedPost, account: ConnectedAccount) -> Hold | None:
-    """Upload ahead, step by step, as far as the gate lets us; returns why it does not.
+async def _prepare(
+    caller: Caller, post: ClaimedPost, account: ConnectedAccount
+) -> PostResult | None:
+    """Upload ahead, step by step, as far as gate and network let us; returns why they do not.
 
     A draining slot stops between two steps: nothing is lost.
     """
     draft = await caller.draft(post, account, fetch=True)
+    progress: Progress = {**post.progress, "resumed": True} if post.progress else {}
     for _ in range(PREPARE_STEPS_MOST):
         if caller.runner.is_stopping:
             return None
-        if hold := await caller.admit(account, "prepare"):
-            return hold
+        kind = account.adapter.call_kind("prepare", draft, progress)
+        if hold := await caller.admit(account, kind):
+            return held(post, hold)
         reach("prepare.before")
-        with caller.calling(account, "prepare") as http:
-            step = await account.adapter.prepare(http, draft, post.progress)
+        try:
+            with caller.calling(account, "prepare") as http:
+                step = await account.adapter.prepare(http, draft, progress)
+        except ServiceError as error:
+            if is_still_working(error):
+                return _waits_for_network(caller, post, error)
+            raise
         reach("prepare.after")
-        post.progress = step.progress
+        progress = post.progress = without_hints(step.progress)
         if isinstance(step, Ready):
             post.progress_expires_at = step.expires_at
             post.needs_preparation = False
@@ -186,3 +194,10 @@ async def _prepare(caller: Caller, post: ClaimedPost, account: ConnectedAccount)
         await caller.commit(post)
         reach("prepare.committed")
     raise ServiceError(ErrorCategory.MEDIA_ERROR, "The network never finished the upload.")
+
+
+def _waits_for_network(caller: Caller, post: ClaimedPost, error: ServiceError) -> PostResult:
+    """Return when to ask again for a file that the network works on; this uses up no attempt."""
+    wait = error.retry_after or PROBLEM_AGAIN
+    target, due = put_back(post, caller.clock.now() + wait.total_seconds())
+    return PostResult(post, target, "the network works on a file", due=due, error=error.detail)

@@ -68,7 +68,11 @@ class Bucket:
 
     `name` is the operation it is for (publish, prepare, find, ...; "other" for those without one
     of their own), followed by a dot and more where an operation has several: "publish.24h".
-    `counted`: the network's answers do not tell what is left, so we count.
+    An operation may also be a kind of call that `Adapter.call_kind` names.
+    `counted`: the network's answers do not tell what is left, so we count. Such a bucket may have
+    a `pool` that several operations draw from, `cost` units a call (then `calls` are units), and
+    may be refilled at midnight in the time zone `refilled_in` instead of a `window` after its
+    first call.
     """
 
     name: str
@@ -76,6 +80,9 @@ class Bucket:
     calls: int
     window: timedelta
     counted: bool = False
+    cost: int = 1
+    pool: str = ""
+    refilled_in: str = ""
 
     @property
     def operation(self) -> str:
@@ -198,7 +205,9 @@ class Draft:
         ]
 
 
-Progress = Mapping[str, Any]  # JSON; see the adapter's docstring for its keys
+# JSON; see the adapter's docstring for its keys. "sealed" holds an object with what gives power to
+# whoever has it, such as the addresses of uploads: it is encrypted at rest and shown nowhere.
+Progress = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +392,21 @@ class Adapter:
         """Return why the network would refuse this draft; no network call."""
         raise NotImplementedError
 
+    def call_kind(self, operation: str, draft: Draft, progress: Progress) -> str:
+        """Return which kind of call the next step of `operation` ("prepare" or "publish") is.
+
+        For networks that count calls of several kinds in one operation: `buckets` have its name.
+        The first step of "publish" is always one of the kind "publish".
+        """
+        return operation
+
+    def safety(self, draft: Draft, progress: Progress) -> RetrySafety:
+        """Return how safe a repeat of the next request of `publish` is.
+
+        `retry_safety`, unless posts of several kinds, or parts of one, differ.
+        """
+        return self.retry_safety
+
     def needs_preparation(self, draft: Draft) -> bool:
         """Say whether something can be uploaded ahead of the moment (no network call)."""
         return any(segment.media for segment in draft.segments)
@@ -390,8 +414,10 @@ class Adapter:
     async def prepare(self, http: Http, draft: Draft, progress: Progress) -> Continue | Ready:
         """Do one invisible step ahead of time (upload one file); free to repeat.
 
-        While the network still works on a file, a step raises SERVER_ERROR with `retry_after`;
-        the progress returned before it holds, so the same step is asked again later.
+        While the network still works on a file, a step raises `still_working`; that is no failure,
+        and the same step is asked again later. Progress key "resumed" is true, put there by the
+        engine for this call only, when it goes on where another run left off: that one's last
+        request may have arrived although its progress was not kept.
         """
         return Ready(progress)
 
@@ -411,7 +437,10 @@ class Adapter:
     async def check(
         self, http: Http, draft: Draft, progress: Progress
     ) -> Processing | Ready | Published:
-        """Ask, read-only, how far the network is."""
+        """Ask, read-only, how far the network is.
+
+        When its work has failed, so that nothing is live, the error says `starts_over`.
+        """
         raise NotImplementedError
 
     async def find(
@@ -526,6 +555,27 @@ def spoken_for(progress: Progress) -> frozenset[str]:
     other posts, put there by the engine for the question only.
     """
     return frozenset([*progress.get("published", ()), *progress.get("taken", ())])
+
+
+def still_working(detail: str, response: Response, *, ask_again: timedelta) -> ServiceError:
+    """Return what `prepare` raises while the network works on what it was given."""
+    return ServiceError(
+        ErrorCategory.SERVER_ERROR,
+        detail,
+        retry_after=ask_again,
+        http_status=response.status,
+        request_id=response.request_id,
+    )
+
+
+def is_still_working(error: ServiceError) -> bool:
+    """Say whether a network that answers well asks for patience: no failure of anybody."""
+    answered_well = 200 <= error.http_status < 300 and not error.starts_over
+    return (
+        answered_well
+        and error.category is ErrorCategory.SERVER_ERROR
+        and error.retry_after is not None
+    )
 
 
 def sentence(text: str) -> str:
