@@ -135,7 +135,7 @@ def test_what_gives_power_is_not_even_shown_encrypted(
 ) -> None:
     progress = dict(seal({"sealed": {"session": "https://upload.example"}, "offset": 8}))
     text = page_of(staff, make_post(connection, progress=progress)).content.decode()
-    assert '{"sealed": "(encrypted)", "offset": 8}' in html.unescape(text)
+    assert '"sealed": "(encrypted)"' in html.unescape(text)
     assert progress["sealed"] not in text
 
 
