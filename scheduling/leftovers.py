@@ -24,7 +24,7 @@ from platforms.registry import adapter_for
 from scheduling.accounts import AccountCache, ConnectedAccount
 from scheduling.models import Leftover, ScheduledPost
 from scheduling.preflight_calls import Calls
-from scheduling.sealing import opened
+from scheduling.sealing import unseal
 
 log = logging.getLogger("carillon.leftovers")
 
@@ -85,7 +85,7 @@ async def _all(
             if not account.problem and calls.may(account, "delete"):
                 try:
                     with calls.calling(account, "delete", pool) as http:
-                        await account.adapter.discard(http, opened(progress))
+                        await account.adapter.discard(http, unseal(progress))
                 except ServiceError as error:
                     extra = {"platform": account.adapter.slug, "category": error.category}
                     log.info("leftovers.refused", extra=extra)

@@ -20,7 +20,7 @@ from tests.scheduling.desk import Desk, Scripted
 pytestmark = pytest.mark.django_db
 
 S = PostState
-UPLOADED = {"video": "v1", "secret": {"session": "s3cr3t"}}
+UPLOADED = {"video": "v1", "sealed": {"session": "s3cr3t"}}
 removed: list[Any] = []
 
 
