@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from sandbox.codes import Codes
 from sandbox.fetching import Fetcher
 from sandbox.oauth1 import Consumers, Nonces
 from sandbox.rates import Rates
@@ -52,6 +53,7 @@ class Site:
         self.copies: dict[bytes, list[Post]] = {}  # living posts per fingerprint
         self.keys: dict[tuple[str, str], tuple[Post, float]] = {}  # (account id, key) -> post, at
         self.tokens = Tokens(world.now)
+        self.codes = Codes(world.now)
         self.nonces = Nonces(world.now)
         self.rates = Rates(world.now)
         self.calls = 0
