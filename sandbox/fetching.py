@@ -102,9 +102,7 @@ class Fetcher:
         if self._session is not None:
             await self._session.close()
 
-    async def _run(
-        self, fetch: Fetch, limit_bytes: int, agent: str, *, asks_robots: bool
-    ) -> None:
+    async def _run(self, fetch: Fetch, limit_bytes: int, agent: str, *, asks_robots: bool) -> None:
         try:
             if asks_robots:
                 await self._ask_robots(fetch.url, agent)

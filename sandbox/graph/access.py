@@ -34,7 +34,7 @@ def sign_in(call: Call, site: Site) -> Grant:
         raise refused("An access token is required to request this resource.", 104)
     call.grant = check_token(token, site)
     proof = Params.of(call).text("appsecret_proof")
-    if proof and not _is_proof(proof, token, call.world):
+    if proof and not _is_proof(proof, token, call.grant, call.world):
         raise bad_parameter("Invalid appsecret_proof provided in the API argument")
     return call.grant
 
@@ -67,12 +67,11 @@ def read_token(token: str, site: Site) -> Grant:
     return site.tokens.grant(token)
 
 
-def _is_proof(proof: str, token: str, world: World) -> bool:
-    """HMAC-SHA256 of the token under the secret of one of the applications, in hexadecimal."""
-    return any(
-        hmac.compare_digest(
-            hmac.new(secret.encode(), token.encode(), hashlib.sha256).hexdigest().encode(),
-            proof.lower().encode(),
-        )
-        for secret in world.clients.secrets()
+def _is_proof(proof: str, token: str, grant: Grant, world: World) -> bool:
+    """HMAC-SHA256 of the token under the secret of the application that it was issued to."""
+    own = world.clients.secret(grant.family.client_id)
+    digests = (
+        hmac.new(secret.encode(), token.encode(), hashlib.sha256).hexdigest()
+        for secret in (world.clients.secrets() if own is None else [own])
     )
+    return any(hmac.compare_digest(digest.encode(), proof.lower().encode()) for digest in digests)

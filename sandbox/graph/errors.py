@@ -72,9 +72,9 @@ def no_object(method: str, object_id: str) -> Refusal:
     """100/33: there is none, or the caller may not see it; the Graph does not say which."""
     verb = {"GET": "get", "DELETE": "delete"}.get(method, "post")
     message = (
-        f"Unsupported {verb} request. Object with ID '{object_id}' does not exist, cannot be loaded "
-        "due to missing permissions, or does not support this operation. Please read the Graph API "
-        "documentation at https://developers.facebook.com/docs/graph-api"
+        f"Unsupported {verb} request. Object with ID '{object_id}' does not exist, cannot be "
+        "loaded due to missing permissions, or does not support this operation. Please read the "
+        "Graph API documentation at https://developers.facebook.com/docs/graph-api"
     )
     return refused(message, 100, subcode=33, kind=_METHOD)
 

@@ -72,8 +72,8 @@ def show(node: Node, fields: Sequence[Field]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for wanted in fields or [Field(name) for name in node.default]:
         if wanted.name not in node.values:
-            message = f"Tried accessing nonexisting field ({wanted.name}) on node type ({node.type})"
-            raise bad_parameter(message)
+            what = f"field ({wanted.name}) on node type ({node.type})"
+            raise bad_parameter(f"Tried accessing nonexisting {what}")
         value = node.values[wanted.name]
         if value is not None:
             shown[wanted.name] = _show_value(value, wanted)
@@ -100,5 +100,5 @@ def _show_value(value: Any, wanted: Field) -> Any:
 
 
 def _syntax_error(text: str) -> Exception:
-    message = f"Syntax error \"Expected end of string instead of ...\" at fields: {text[:80]}"
+    message = f'Syntax error "Expected end of string instead of ..." at fields: {text[:80]}'
     return refused(message, 2500)
