@@ -18,7 +18,6 @@ from sandbox.world import Site, World
 
 USER = "user"
 _SCHEME = re.compile(r"(?:bearer|oauth)\s+(\S+)", re.IGNORECASE)
-_STANDING = {"refresh-": "", "user-": USER}  # -> kind
 
 
 def token_of(call: Call) -> str:
@@ -59,12 +58,19 @@ def check_token(token: str, site: Site) -> Grant:
 
 def read_token(token: str, site: Site) -> Grant:
     """Raises TokenRefused."""
-    for prefix, kind in _STANDING.items():
+    site.tokens.check_alive(token)
+    grant = site.tokens.grant(underlying(token))
+    if token.startswith("user-"):
+        return Grant(grant.name, grant.family, None, grant.issued_at, None, USER)
+    return grant
+
+
+def underlying(token: str) -> str:
+    """The token that the network itself knows: `demo-<name>` behind its other spellings."""
+    for prefix in ("refresh-", "user-"):
         if token.startswith(prefix):
-            site.tokens.check_alive(token)
-            grant = site.tokens.grant("demo-" + token.removeprefix(prefix))
-            return Grant(grant.name, grant.family, None, grant.issued_at, None, kind)
-    return site.tokens.grant(token)
+            return "demo-" + token.removeprefix(prefix)
+    return token
 
 
 def _is_proof(proof: str, token: str, grant: Grant, world: World) -> bool:

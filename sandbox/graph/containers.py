@@ -5,6 +5,7 @@ A container is its own proof: after PUBLISHED it never publishes again, whatever
 
 from __future__ import annotations
 
+import base64
 import itertools
 from collections import deque
 from collections.abc import Callable
@@ -92,6 +93,11 @@ class Containers:
         while made_at and made_at[0] <= now - LIFE_SECONDS:
             made_at.popleft()
         return len(made_at)
+
+
+def shortcode(post_id: str) -> str:
+    """The id as permalinks spell it."""
+    return base64.urlsafe_b64encode(int(post_id).to_bytes(8)).decode().rstrip("=")
 
 
 def new_id(site: Site) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -51,6 +52,11 @@ def list_nodes(call: Call, nodes: Iterable[Node]) -> Answer:
             query.pop("access_token", None)
             body["paging"]["next"] = f"{call.base_url}{call.path}?{urlencode(query)}"
     return Answer(200, body)
+
+
+def graph_time(at: float) -> str:
+    """Whole seconds with `+0000`, as every Graph API tells times."""
+    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
 
 
 def _behind(nodes: Iterable[Node], after: str) -> Iterable[Node]:

@@ -8,9 +8,10 @@ from sandbox.exchange import Answer, Call
 from sandbox.graph.comments import Comments
 from sandbox.graph.errors import bad_parameter, missing_permission
 from sandbox.graph.growth import counted
+from sandbox.graph.paging import graph_time
 from sandbox.graph.params import Params
 from sandbox.instagram.accounts import check_owner
-from sandbox.instagram.reading import STORY_LIFE_SECONDS, graph_time, own_post
+from sandbox.instagram.reading import STORY_LIFE_SECONDS, own_post
 from sandbox.records import Account, Post
 
 _COMMON = ("views", "reach", "likes", "comments", "saved", "shares", "total_interactions")

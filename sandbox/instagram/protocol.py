@@ -14,6 +14,7 @@ from sandbox.instagram import (
     creating,
     errors,
     insights,
+    oauth,
     publishing,
     reading,
     uploading,
@@ -78,6 +79,10 @@ def _endpoints(*, via_facebook: bool) -> tuple[Endpoint, ...]:
     )
 
 
+def _token_endpoint(method: str, path: str, handler: Handler) -> Endpoint:
+    return Endpoint(method, path, "token", handler, CALLS, "token", signed_in=False)
+
+
 def _insights(call: Call) -> Answer:
     """The same path asks for an account's and a media's."""
     if call.params["id"] in ("me", accounts.professional_id(call.account)):
@@ -94,6 +99,10 @@ PROTOCOL = Protocol(
     request_id_header="x-fb-trace-id",
     scope_missing=_scope_missing,
     endpoints=(
+        *oauth.CONSENT.endpoints("/oauth/authorize"),
+        _token_endpoint("POST", "/oauth/access_token", oauth.token),
+        _token_endpoint("GET", "/access_token", oauth.lengthen),
+        _token_endpoint("GET", "/refresh_access_token", oauth.renew),
         Endpoint(
             "GET",
             f"{_VERSION}/me",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from sandbox.exchange import Answer, Call, Malformed
-from sandbox.graph.containers import Container, Containers, new_id, state_of
+from sandbox.graph.containers import Container, Containers, new_id, shortcode, state_of
 from sandbox.graph.errors import bad_parameter
 from sandbox.graph.fields import Node, parse_fields, show
 from sandbox.graph.params import Params
@@ -69,10 +68,6 @@ def _extra(container: Container, post_id: str) -> dict[str, Any]:
         "shortcode": shortcode(post_id),
         "is_shared_to_feed": container.options.get("share_to_feed") if product == "REELS" else None,
     }
-
-
-def shortcode(post_id: str) -> str:
-    return base64.urlsafe_b64encode(int(post_id).to_bytes(8)).decode().rstrip("=")
 
 
 def limit(call: Call) -> Answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from sandbox.exchange import Answer, Call
 from sandbox.graph.comments import Comments
@@ -11,7 +10,7 @@ from sandbox.graph.containers import Container, Containers, state_of
 from sandbox.graph.errors import no_object
 from sandbox.graph.fields import Edge, Node, parse_fields, show
 from sandbox.graph.growth import counted
-from sandbox.graph.paging import list_nodes, list_posts
+from sandbox.graph.paging import graph_time, list_nodes, list_posts
 from sandbox.graph.params import Params
 from sandbox.instagram import accounts
 from sandbox.instagram.rules import JUDGE
@@ -164,11 +163,6 @@ def permalink(post: Post) -> str:
             return f"{base}/stories/{post.account.name}/{post.id}"
         case _:
             return f"{base}/p/{code}/"
-
-
-def graph_time(at: float) -> str:
-    """Whole seconds with `+0000`, as every Graph API tells times."""
-    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
 
 
 def _media_url(call: Call, item: Media) -> str:

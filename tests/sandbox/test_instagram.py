@@ -9,6 +9,7 @@ import pytest
 
 from tests.sandbox.assets import hosted, jpeg, mp4
 from tests.sandbox.conftest import PNG, Client, Play, Reply
+from tests.sandbox.graph_login import APPLICATION, BACK, code_for, code_form, decide
 
 IG = "/instagram/v26.0"
 FB = "/facebook/v26.0"
@@ -496,5 +497,61 @@ def test_usage_is_told_in_per_cent_and_throttling_is_80002(play: Play) -> None:
         entry = next(iter(json.loads(last.headers["X-Business-Use-Case-Usage"]).values()))[0]
         assert 0 < entry["estimated_time_to_regain_access"] <= 60
         assert "Retry-After" not in last.headers
+
+    play(story)
+
+
+def test_a_login_brings_a_token_for_an_hour_then_for_sixty_days(play: Play) -> None:
+    async def story(c: Client) -> None:
+        scopes = "instagram_business_basic,instagram_business_content_publish"
+        code = await code_for(c, "/instagram/oauth/authorize", scopes)
+        path = "/instagram/oauth/access_token"
+        wrong = code_form(code, redirect_uri="https://carillon.example/")
+        refused = await c.call("POST", path, token=None, data=wrong)
+        assert refused.json["error_type"] == "OAuthException"
+        assert "redirect_uri" in refused.json["error_message"]
+        short = (await c.call("POST", path, token=None, data=code_form(code))).json
+        assert set(short["permissions"].split(",")) == set(scopes.split(","))
+        used = await c.call("POST", path, token=None, data=code_form(code))
+        assert used.json["error_message"] == "This authorization code has been used"
+        assert codes(await c.call("GET", f"{IG}/me", token=short["access_token"])) == (190, 458)
+
+    play(story)
+
+
+def test_a_long_token_is_renewed_from_its_second_day_on(play: Play) -> None:
+    async def story(c: Client) -> None:
+        code = await code_for(c, "/instagram/oauth/authorize", "instagram_business_basic")
+        form = code_form(code)
+        short = await c.call("POST", "/instagram/oauth/access_token", token=None, data=form)
+        me = await c.call("GET", f"{IG}/me?fields=id", token=short.json["access_token"])
+        assert me.json["id"] == str(short.json["user_id"])
+        query = f"grant_type=ig_exchange_token&client_secret={APPLICATION['client_secret']}"
+        token = short.json["access_token"]
+        long = await c.call(
+            "GET", f"/instagram/access_token?{query}&access_token={token}", token=None
+        )
+        assert (long.json["token_type"], long.json["expires_in"]) == ("bearer", 5_184_000)
+        renewing = "/instagram/refresh_access_token?grant_type=ig_refresh_token&access_token="
+        token = long.json["access_token"]
+        assert codes(await c.call("GET", renewing + token, token=None)) == (100, None)
+        c.clock.advance(2 * 86_400)
+        renewed = (await c.call("GET", renewing + token, token=None)).json
+        assert renewed["permissions"] == "instagram_business_basic"
+        assert (await c.call("GET", renewing + "refresh-ada", token=None)).status == 200
+        c.clock.advance(59 * 86_400)
+        assert codes(await c.call("GET", renewing + token, token=None)) == (190, 463)
+        assert (await c.call("GET", f"{IG}/me", token=renewed["access_token"])).status == 200
+
+    play(story)
+
+
+def test_cancelling_the_login_says_so(play: Play) -> None:
+    async def story(c: Client) -> None:
+        path, scope = "/instagram/oauth/authorize", "instagram_business_basic"
+        reply = await decide(c, path, scope, decision="cancel")
+        assert reply.headers["Location"].startswith(f"{BACK}?error=access_denied")
+        allowed = await decide(c, path, scope, decision="allow", account="ada")
+        assert allowed.headers["Location"].endswith("#_")
 
     play(story)
