@@ -120,8 +120,7 @@ class _Visit:
         latency = switches.latency_s(self.site.name, self.account_name, operation)
         if latency:
             await asyncio.sleep(latency)
-        if self.endpoint.prepare is not None and self.refusal is None:
-            await self.endpoint.prepare(call)
+        await self._prepare(call)
         if fault is None:
             return self._respond(self._perform(call))
         self.record.fault = fault.kind
@@ -164,6 +163,14 @@ class _Visit:
         if granted is None:
             return []
         return [s for s in self.endpoint.scopes if not self.protocol.covers(granted, s)]
+
+    async def _prepare(self, call: Call) -> None:
+        if self.endpoint.prepare is None or self.refusal is not None:
+            return
+        try:
+            await self.endpoint.prepare(call)
+        except Refusal as refusal:
+            self.refusal = refusal.answer
 
     def _perform(self, call: Call) -> Answer:
         """Do what was asked, if the caller may and has calls left."""
@@ -231,6 +238,7 @@ class _Visit:
         if retry_after is not None:
             answer.headers["Retry-After"] = str(retry_after)
         if "body" in options:
+            answer.status = status  # which some networks' own words would change
             body = options["body"]
             is_text = isinstance(body, str)
             answer.payload = body.encode() if is_text else body

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sandbox.codes import Codes
 from sandbox.fetching import Fetcher
@@ -22,6 +22,7 @@ from sandbox.tokens import Clients, Tokens
 CALLS_KEPT = 100_000
 FEED_POSTS_KEPT = 400
 MEDIA_LIFE_SECONDS = 86_400
+_Part = TypeVar("_Part")
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class Site:
         self.rates = Rates(world.now)
         self.calls = 0
         self._last_id = 0
+        self._parts: dict[type, Any] = {}
 
     def account(self, name: str) -> Account:
         """Return the account, making it on first sight. Its id depends on its name alone."""
@@ -66,6 +68,13 @@ class Site:
             found = Account(id=str(10**17 + int.from_bytes(digest) % 10**17), name=name)
             self.accounts[name] = self.accounts_by_id[found.id] = found
         return found
+
+    def part(self, kind: type[_Part]) -> _Part:
+        """What this network keeps beyond posts and media: its `kind`, made on first sight."""
+        if kind not in self._parts:
+            self._parts[kind] = kind()
+        part: _Part = self._parts[kind]
+        return part
 
     def new_id(self, *, epoch_ms: int = 0, shift: int = 16) -> str:
         """Return a time-ordered id, larger than all before."""
