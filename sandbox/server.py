@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox import control, feed, linkedin, mastodon, own, x
+from sandbox import control, feed, linkedin, mastodon, own, x, youtube
 from sandbox.door import CLOSING, Door
 from sandbox.world import World
 
@@ -26,8 +26,8 @@ def create_app(clock: Callable[[], float] = time.time) -> web.Application:
     app[WORLD] = world
     app[CLOSING] = asyncio.Event()
     door = Door(app, world)
-    for protocol in (x.PROTOCOL, mastodon.PROTOCOL, own.PROTOCOL, linkedin.PROTOCOL):
-        door.open(protocol)
+    for network in (x, mastodon, own, linkedin, youtube):
+        door.open(network.PROTOCOL)
     control.add_routes(app, world)
     feed.add_routes(app, world)
     app.on_shutdown.append(_release_hung_calls)
