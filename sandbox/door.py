@@ -30,7 +30,8 @@ Prepare = Callable[[Call], Awaitable[None]]
 class Endpoint:
     """One route below a network's prefix; `operation` is what switches call it.
 
-    `prepare` is what the network waits for before it acts: a file it fetches.
+    `prepare` is what the network waits for before it acts: a file it fetches. `operation_of` tells
+    from the call where one address serves several: the last part of an upload publishes.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Endpoint:
     signed_in: bool = True
     prepare: Prepare | None = None
     scopes: tuple[str, ...] = ()  # all of them are needed; a token without them is refused
+    operation_of: Callable[[Call], str] | None = None
 
 
 def _holds(granted: frozenset[str], scope: str) -> bool:
@@ -102,6 +104,7 @@ class _Visit:
         self.record = CallRecord(
             self.site.name, None, endpoint.operation, request.method, request.path, world.now()
         )
+        self.operation = endpoint.operation
         self.account_name: str | None = None
         self.refusal: Answer | None = None
         self.window: Window | None = None
@@ -114,8 +117,10 @@ class _Visit:
             call = await self._read()
         except ConnectionError:
             return self._cut()  # the client left in the middle of its request: nothing was asked
+        if self.endpoint.operation_of is not None:
+            self.operation = self.record.operation = self.endpoint.operation_of(call)
         self._sign_in(call)
-        switches, operation = self.world.switches, self.endpoint.operation
+        switches, operation = self.world.switches, self.operation
         fault = switches.take(self.site.name, self.account_name, operation)
         latency = switches.latency_s(self.site.name, self.account_name, operation)
         if latency:
@@ -188,11 +193,13 @@ class _Visit:
         endpoint, allowance = self.endpoint, self.endpoint.allowance
         who = call.signed_in.id if call.signed_in is not None else self.request.remote or ""
         rule = self.world.switches.setting(
-            "rate", self.site.name, self.account_name, endpoint.operation
+            "rate", self.site.name, self.account_name, self.operation
         )
         if rule is not None:
             allowance = Allowance(
-                rule.get("limit", allowance.limit), rule.get("window_s", allowance.window_s)
+                rule.get("limit", allowance.limit),
+                rule.get("window_s", allowance.window_s),
+                None if "window_s" in rule else allowance.ends_at,
             )
         bucket = endpoint.bucket or f"{endpoint.method} {endpoint.path}"
         window = self.site.rates.spend(who, bucket, allowance)

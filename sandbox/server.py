@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox import control, feed, instagram, mastodon, own, threads, x
+from sandbox import control, feed, instagram, linkedin, mastodon, own, threads, x, youtube
 from sandbox.door import CLOSING, Door
 from sandbox.world import World
 
@@ -23,6 +23,8 @@ _PROTOCOLS = (
     instagram.PROTOCOL,
     instagram.VIA_FACEBOOK,  # before Facebook: its ids are the narrower pattern
     threads.PROTOCOL,
+    linkedin.PROTOCOL,
+    youtube.PROTOCOL,
     own.PROTOCOL,
 )
 

@@ -22,7 +22,7 @@ from sandbox.tokens import Clients, Tokens
 CALLS_KEPT = 100_000
 FEED_POSTS_KEPT = 400
 MEDIA_LIFE_SECONDS = 86_400
-_Part = TypeVar("_Part")
+Books = TypeVar("Books")
 
 
 @dataclass(slots=True)
@@ -57,8 +57,8 @@ class Site:
         self.nonces = Nonces(world.now)
         self.rates = Rates(world.now)
         self.calls = 0
+        self._books: dict[type, Any] = {}
         self._last_id = 0
-        self._parts: dict[type, Any] = {}
 
     def account(self, name: str) -> Account:
         """Return the account, making it on first sight. Its id depends on its name alone."""
@@ -69,12 +69,12 @@ class Site:
             self.accounts[name] = self.accounts_by_id[found.id] = found
         return found
 
-    def part(self, kind: type[_Part]) -> _Part:
-        """What this network keeps beyond posts and media: its `kind`, made on first sight."""
-        if kind not in self._parts:
-            self._parts[kind] = kind()
-        part: _Part = self._parts[kind]
-        return part
+    def books(self, kind: type[Books]) -> Books:
+        """What this network alone keeps (sessions, containers, ...), made empty on first sight."""
+        found: Books | None = self._books.get(kind)
+        if found is None:
+            found = self._books[kind] = kind()
+        return found
 
     def new_id(self, *, epoch_ms: int = 0, shift: int = 16) -> str:
         """Return a time-ordered id, larger than all before."""
