@@ -67,6 +67,7 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     received_at: float
+    client: str = ""  # the address it came from
     signed_in: Account | None = None
 
     @property
@@ -94,6 +95,11 @@ class Call:
     def query(self) -> dict[str, str]:
         """The query parameters; of a repeated one the last."""
         return dict(parse_qsl(self.raw_query, keep_blank_values=True))
+
+    def queries(self, name: str) -> list[str]:
+        """All values of a repeated query parameter."""
+        pairs = parse_qsl(self.raw_query, keep_blank_values=True)
+        return [value for key, value in pairs if key == name]
 
     def json_object(self) -> dict[str, Any]:
         """The body as a JSON object; raises Malformed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -14,6 +14,16 @@ class Allowance:
     window_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a call costs: `points` of the allowance that `who` has in `bucket`."""
+
+    who: str
+    bucket: str
+    allowance: Allowance
+    points: int = 1
+
+
 @dataclass(slots=True)
 class Window:
     """One running window, as the headers tell it; `used_up` means this call is one too many."""
@@ -22,6 +32,7 @@ class Window:
     used: int
     resets_at: float
     used_up: bool = False
+    length_s: float = 0.0
 
     @property
     def remaining(self) -> int:
@@ -35,15 +46,20 @@ class Rates:
         self._now = clock
         self._windows: dict[tuple[str, str], Window] = {}
 
-    def spend(self, account_id: str, bucket: str, allowance: Allowance) -> Window:
+    def spend(self, charge: Charge) -> Window:
         """Count one call and return its window; a call beyond the limit is not counted."""
-        now = self._now()
-        window = self._windows.get((account_id, bucket))
+        now, allowance, key = self._now(), charge.allowance, (charge.who, charge.bucket)
+        window = self._windows.get(key)
         if window is None or now >= window.resets_at:
             window = Window(allowance.limit, 0, now + allowance.window_s)
-            self._windows[account_id, bucket] = window
-        window.limit = allowance.limit
-        window.used_up = window.used >= window.limit
+            self._windows[key] = window
+        window.limit, window.length_s = allowance.limit, allowance.window_s
+        window.used_up = window.used + charge.points > window.limit
         if not window.used_up:
-            window.used += 1
+            window.used += charge.points
         return window
+
+    def spend_all(self, charges: Sequence[Charge]) -> Window:
+        """Count one call in several windows; return the one that refuses it, else the tightest."""
+        windows = [self.spend(charge) for charge in charges]
+        return min(windows, key=lambda window: (not window.used_up, window.remaining))
