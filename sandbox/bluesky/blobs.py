@@ -1,0 +1,44 @@
+"""Uploading files to the PDS: raw bytes; the first bytes decide the type, not the header."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sandbox.bluesky import errors
+from sandbox.bluesky.books import books
+from sandbox.exchange import Answer, Call
+from sandbox.rates import Allowance, Charge
+
+_BLOB_BYTES = 50 * 1024 * 1024
+PER_ADDRESS = Allowance(1000, 86_400)
+
+
+def charges(call: Call) -> Sequence[Charge]:
+    """1000 a day and address, whoever signed in."""
+    return [Charge(call.client, "uploadBlob", PER_ADDRESS)]
+
+
+def upload(call: Call) -> Answer:
+    """`POST com.atproto.repo.uploadBlob`: invisible, and forgotten unless a record refers to it."""
+    kind = call.content_type.partition(";")[0].strip().lower()
+    if "/" not in kind:
+        raise errors.invalid("Request encoding (Content-Type) required but not provided")
+    if not call.body:
+        raise errors.invalid("A request body was expected but none was provided")
+    if len(call.body) > _BLOB_BYTES:
+        raise errors.refused(413)
+    mime_type = _recognised(call.body) or kind
+    blob = books(call.site).add_blob(call.site, call.account, mime_type, call.body)
+    return Answer(200, {"blob": blob.reference()})
+
+
+def _recognised(data: bytes) -> str:
+    if data.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if data.startswith(b"\x89PNG\r\n"):
+        return "image/png"
+    if data.startswith(b"GIF8"):
+        return "image/gif"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    return "video/mp4" if data[4:8] == b"ftyp" else ""
