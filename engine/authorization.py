@@ -18,21 +18,22 @@ class Auth(Protocol):
         """Return the strings that must never be shown."""
 
     def authorization(self, method: str, url: str, form: Iterable[tuple[str, str]]) -> str:
-        """Return the header's value for one request; `form` are the pairs of a form body."""
+        """Return the header's value ("": no header); `form` are the pairs of a form body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """A bearer token (RFC 6750)."""
+    """A bearer token (RFC 6750); some upload hosts want another word than Bearer before it."""
 
     token: str = field(repr=False)
+    scheme: str = "Bearer"
 
     @property
     def secrets(self) -> tuple[str, ...]:
         return (self.token,)
 
     def authorization(self, method: str, url: str, form: Iterable[tuple[str, str]]) -> str:
-        return f"Bearer {self.token}"
+        return f"{self.scheme} {self.token}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,20 @@ class Basic:
 
     def authorization(self, method: str, url: str, form: Iterable[tuple[str, str]]) -> str:
         return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class InAddress:
+    """A token that is part of the address: no header is written, but it is kept out of sight."""
+
+    token: str = field(repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (self.token,)
+
+    def authorization(self, method: str, url: str, form: Iterable[tuple[str, str]]) -> str:
+        return ""
 
 
 class OAuth1:

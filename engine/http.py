@@ -29,10 +29,10 @@ from yarl import URL
 
 from engine.addresses import AllowedHosts, parse_address, refusal
 from engine.answers import Response
-from engine.authorization import Auth, Basic, Bearer, OAuth1
+from engine.authorization import Auth, Basic, Bearer, InAddress, OAuth1
 from engine.crash_points import reach
 from engine.errors import ErrorCategory, ServiceError
-from engine.multipart import Part, encode_multipart
+from engine.multipart import Part, encode_multipart, readable
 
 __all__ = [
     "OWN",
@@ -42,9 +42,11 @@ __all__ = [
     "Download",
     "Http",
     "HttpPool",
+    "InAddress",
     "OAuth1",
     "Part",
     "Response",
+    "Stream",
 ]
 
 CONNECT_TIMEOUT = timedelta(seconds=5)
@@ -120,6 +122,15 @@ class _Payload(Payload):
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """A body that is read in chunks while it is sent: `size_bytes` of it, exactly."""
+
+    read: Callable[[], AsyncIterator[bytes]] = field(repr=False)
+    size_bytes: int
+    content_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
 class Download:
     """A file being fetched; `size_bytes` is what the server announced, None when nothing."""
 
@@ -190,7 +201,7 @@ class Http:
         self._headers = {"User-Agent": user_agent, **headers}
 
     def __repr__(self) -> str:
-        return f"<Http {self.base_url.rpartition('@')[2]}>"
+        return f"<Http {self._origin}>"  # a path may hold a token
 
     async def get(self, path: str, **options: Any) -> Response:
         """See `request`."""
@@ -217,6 +228,7 @@ class Http:
         form: Pairs | None = None,
         body: bytes | None = None,
         multipart: Sequence[Part] | None = None,
+        stream: Stream | None = None,
         params: Pairs | None = None,
         headers: Mapping[str, str] | None = None,
         auth: Auth | Literal["own"] | None = OWN,
@@ -225,22 +237,23 @@ class Http:
     ) -> Response:
         """Make one request and return its answer, whatever its status; redirects are answers too.
 
-        At most one of `json`, `form`, `body` and `multipart` is given. `writes` marks a request
-        that may make something visible. `timeout` (default: the deadline) covers connecting,
-        sending and reading. Raises ServiceError: VALIDATION_ERROR when the address is refused,
+        At most one of `json`, `form`, `body`, `multipart` and `stream` is given. `writes` marks a
+        request that may make something visible. `timeout` (default: the deadline) covers all from
+        connecting to reading. Raises ServiceError: VALIDATION_ERROR when the address is refused,
         NETWORK_ERROR when it was not sent or only read, OUTCOME_UNKNOWN when a write's answer is
         lost or a 2xx broke off, MEDIA_ERROR when a multipart file could not be read. An error
         status whose body broke off is judged by the status, with what came of the body.
         """
         url = self._url(path_or_url, params)
         pairs = list(form.items() if isinstance(form, Mapping) else form) if form else []
-        payload = _payload(json, pairs if form is not None else None, body, multipart, writes)
+        files = multipart if stream is None else stream
+        payload = _payload(json, pairs if form is not None else None, body, files, writes)
         if payload is not None:
             payload.start_before = self.start_before
         sent = {**self._headers, **(headers or {})}
         signer = self._own_auth(url) if auth == OWN else auth
-        if signer is not None:
-            sent["Authorization"] = signer.authorization(method, str(url), pairs)
+        if signer is not None and (header := signer.authorization(method, str(url), pairs)):
+            sent["Authorization"] = header
         response: Response | None = None
         failure: ServiceError | None = None
         whole = True
@@ -517,7 +530,7 @@ def _payload(
     json: Any,
     form: list[tuple[str, str]] | None,
     body: bytes | None,
-    multipart: Sequence[Part] | None,
+    files: Sequence[Part] | Stream | None,
     writes: bool,
 ) -> _Payload | None:
     """Return the body to send; a write always has one, if only an empty one, to know the line."""
@@ -527,8 +540,10 @@ def _payload(
     if form is not None:
         content = urlencode(form, quote_via=quote).encode()
         return _Payload(content, len(content), "application/x-www-form-urlencoded")
-    if multipart is not None:
-        return _Payload(*encode_multipart(multipart))
+    if isinstance(files, Stream):
+        return _Payload(readable(files.read), files.size_bytes, files.content_type)
+    if files is not None:
+        return _Payload(*encode_multipart(files))
     if body is not None or writes:
         return _Payload(body or b"", len(body or b""), "application/octet-stream")
     return None

@@ -47,15 +47,27 @@ def encode_multipart(
             if isinstance(piece, bytes):
                 yield piece
                 continue
-            try:
-                async for chunk in piece():
-                    yield chunk
-            except OSError:
-                raise ServiceError(
-                    ErrorCategory.MEDIA_ERROR, "A file of the post could not be read."
-                ) from None
+            async for chunk in readable(piece)():
+                yield chunk
 
     return read, size + len(end), f"multipart/form-data; boundary={boundary}"
+
+
+def readable(
+    source: Callable[[], AsyncIterator[bytes]],
+) -> Callable[[], AsyncGenerator[bytes, None]]:
+    """Return `source` such that a file that cannot be read is a MEDIA_ERROR."""
+
+    async def read() -> AsyncGenerator[bytes, None]:
+        try:
+            async for chunk in source():
+                yield chunk
+        except OSError:
+            raise ServiceError(
+                ErrorCategory.MEDIA_ERROR, "A file of the post could not be read."
+            ) from None
+
+    return read
 
 
 def _head(part: Part, boundary: str) -> bytes:

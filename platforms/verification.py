@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -19,16 +20,20 @@ DEADLINE = timedelta(seconds=15)
 OURS = frozenset({"expires_at", "refresh_expires_at"})  # understood for every network
 
 
-def verify_credentials(platform: str, credentials: Mapping[str, Any]) -> Account:
-    """Return the account that `credentials` belong to; asks the network, at most 15 seconds.
+def verify_credentials(
+    platform: str, entered: Mapping[str, Any]
+) -> tuple[Account, Mapping[str, Any]]:
+    """Return whose credentials were entered, and those to keep; at most 15 seconds.
+
+    They differ where the network makes a session from an app password (`Adapter.sign_in`).
 
     Not for use inside a running event loop. Raises ServiceError: VALIDATION_ERROR for keys that
     are missing, unknown or malformed, AUTH_ERROR and its kin when the network refuses them,
     NETWORK_ERROR, RATE_LIMIT or SERVER_ERROR when it cannot tell now.
     """
     adapter = adapter_for(platform)
-    check_keys(adapter, credentials)
-    return asyncio.run(_validate(adapter, credentials))
+    check_keys(adapter, entered)
+    return asyncio.run(_ask(adapter, entered))
 
 
 def check_keys(adapter: Adapter, credentials: Mapping[str, Any]) -> None:
@@ -58,18 +63,22 @@ def check_keys(adapter: Adapter, credentials: Mapping[str, Any]) -> None:
         )
 
 
-async def _validate(adapter: Adapter, credentials: Mapping[str, Any]) -> Account:
+async def _ask(adapter: Adapter, entered: Mapping[str, Any]) -> tuple[Account, Mapping[str, Any]]:
     pool = HttpPool(max_connections=2)
+    open_door = partial(
+        pool.http,
+        deadline=DEADLINE,
+        guard_private=adapter.user_given_host(),
+        allow_private=settings.PRIVATE_HOSTS_ALLOWED,
+    )
     try:
-        http = pool.http(
-            base_url=adapter.base_url(credentials),
-            auth=adapter.authorize(credentials),
-            deadline=DEADLINE,
-            guard_private=adapter.user_given_host(),
-            allow_private=settings.PRIVATE_HOSTS_ALLOWED,
-        )
         async with asyncio.timeout(DEADLINE.total_seconds()):
-            return await adapter.validate(http)
+            outside = open_door(base_url=adapter.base_url(entered))
+            credentials = await adapter.sign_in(outside, entered)
+            inside = open_door(
+                base_url=adapter.base_url(credentials), auth=adapter.authorize(credentials)
+            )
+            return await adapter.validate(inside), credentials
     except TimeoutError:
         raise ServiceError(
             ErrorCategory.NETWORK_ERROR,

@@ -10,10 +10,11 @@ from aiohttp import web
 
 from sandbox.records import Account, Post, iso
 from sandbox.switches import BadSwitch
+from sandbox.tokens import Terms
 from sandbox.world import CallRecord, Site, World
 
 _CALLS_SHOWN = 1000
-_TOKEN_ACTIONS = ("revoke", "expire", "restore")
+_TOKEN_ACTIONS = ("revoke", "expire", "restore", "issue")
 _Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
@@ -58,8 +59,13 @@ class _Control:
         return await self.show(request)
 
     async def tokens(self, request: web.Request) -> web.Response:
-        """`{"network", "token", "action": "revoke" | "expire" | "restore"}`, for any token."""
+        """`{"network", "token", "action": "revoke" | "expire" | "restore"}`, for any token;
+
+        `{"network", "account", "action": "issue", "scopes": [...], "life_s"}` makes one.
+        """
         body = await _json_object(request)
+        if body.get("action") == "issue":
+            return self._issue(body)
         network, token, action = (body.get(name) for name in ("network", "token", "action"))
         if not isinstance(network, str) or not isinstance(token, str):
             return _refused("network, token: give both as strings")
@@ -74,6 +80,22 @@ class _Control:
             case _:
                 return _refused(f"action: choose one of {', '.join(_TOKEN_ACTIONS)}")
         return web.json_response({"network": network, "action": action})
+
+    def _issue(self, body: dict[str, Any]) -> web.Response:
+        network, account = body.get("network"), body.get("account")
+        scopes, life_s = body.get("scopes"), body.get("life_s")
+        if not isinstance(network, str) or not isinstance(account, str):
+            return _refused("network, account: give both as strings")
+        if scopes is not None and not isinstance(scopes, list):
+            return _refused("scopes: give a list of names, or null for everything")
+        if not isinstance(life_s, int | float | None):
+            return _refused("life_s: give seconds, or null for no end")
+        tokens = self._world.site(network).tokens
+        family = tokens.consent(account, "", scopes)
+        pair = tokens.issue(family, Terms(access_life_s=life_s))
+        return web.json_response(
+            {"access_token": pair.access_token, "refresh_token": pair.refresh_token}
+        )
 
     async def consumers(self, request: web.Request) -> web.Response:
         """`{"key", "secret"}`: make an OAuth 1.0a application known."""

@@ -23,6 +23,7 @@ POLL_SECONDS = 0.1
 CLOSING = web.AppKey("closing", asyncio.Event)
 
 Handler = Callable[[Call], Answer]
+Prepare = Callable[[Call], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Endpoint:
     """One route below a network's prefix; `operation` is what switches call it.
 
     A call costs one of the account's `allowance` in the `bucket`, unless `charges` says otherwise.
+    `prepare` is what the network waits for before it acts: a file it fetches.
     """
 
     method: str
@@ -39,12 +41,23 @@ class Endpoint:
     allowance: Allowance
     bucket: str = ""
     signed_in: bool = True
+    prepare: Prepare | None = None
+    scopes: tuple[str, ...] = ()  # all of them are needed; a token without them is refused
     charges: Callable[[Call], Sequence[Charge]] | None = None
+
+
+def _holds(granted: frozenset[str], scope: str) -> bool:
+    return scope in granted
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """What is particular to one kind of network."""
+    """What is particular to one kind of network.
+
+    `authenticate` sets `call.grant` when the caller's token has scopes, so that the door can refuse
+    with `scope_missing` (None: `failure(403)`) what `Endpoint.scopes` asks for and the token lacks;
+    `covers(granted, scope)` says whether a wider scope, such as Mastodon's `write`, includes it.
+    """
 
     prefix: str
     site_name: Callable[[Mapping[str, str]], str]
@@ -53,6 +66,8 @@ class Protocol:
     failure: Callable[[int], Answer]  # the network's own way to say this status
     request_id_header: str
     endpoints: Sequence[Endpoint]
+    scope_missing: Callable[[Call, Sequence[str]], Answer] | None = None
+    covers: Callable[[frozenset[str], str], bool] = _holds
 
 
 class Door:
@@ -107,6 +122,8 @@ class _Visit:
         latency = switches.latency_s(self.site.name, self.account_name, operation)
         if latency:
             await asyncio.sleep(latency)
+        if self.endpoint.prepare is not None and self.refusal is None:
+            await self.endpoint.prepare(call)
         if fault is None:
             return self._respond(self._perform(call))
         self.record.fault = fault.kind
@@ -139,6 +156,17 @@ class _Visit:
             return
         call.signed_in.calls += 1
         self.account_name = self.record.account = call.signed_in.name
+        missing = self._missing_scopes(call)
+        if missing and self.protocol.scope_missing is not None:
+            self.refusal = self.protocol.scope_missing(call, missing)
+        elif missing:
+            self.refusal = self.protocol.failure(403)
+
+    def _missing_scopes(self, call: Call) -> list[str]:
+        granted = call.grant.scopes if call.grant is not None else None
+        if granted is None:
+            return []
+        return [s for s in self.endpoint.scopes if not self.protocol.covers(granted, s)]
 
     def _perform(self, call: Call) -> Answer:
         """Do what was asked, if the caller may and has calls left."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
+from sandbox.fetching import Fetch
 from sandbox.records import Account, parse_instant
+from sandbox.tokens import Grant
 from sandbox.world import Site, World
 
 _BOUNDARY = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
@@ -37,6 +41,14 @@ class Answer:
         return b"" if self.payload is None else json.dumps(self.payload).encode()
 
 
+def html_page(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+    return Answer(status, text.encode(), headers or {}, content_type="text/html")
+
+
+def redirect(location: str) -> Answer:
+    return Answer(302, b"", {"Location": location, "Cache-Control": "no-store"}, "text/plain")
+
+
 class Refusal(Exception):
     """A handler's way to end a call early with an answer."""
 
@@ -55,7 +67,10 @@ class Part:
 
 @dataclass(slots=True)
 class Call:
-    """One request, read completely at `received_at` (epoch seconds). `path` has no query."""
+    """One request, read completely at `received_at` (epoch seconds). `path` has no query.
+
+    `fetched` is what the endpoint's `prepare` fetched, by address.
+    """
 
     world: World
     site: Site
@@ -69,6 +84,8 @@ class Call:
     received_at: float
     client: str = ""  # the address it came from
     signed_in: Account | None = None
+    grant: Grant | None = None  # what the token may do; set by `authenticate`, None = everything
+    fetched: dict[str, Fetch] = field(default_factory=dict)
 
     @property
     def account(self) -> Account:
@@ -81,6 +98,19 @@ class Call:
         """The token of the Authorization header, empty without one."""
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         return token.strip() if scheme.lower() == "bearer" else ""
+
+    @property
+    def basic_credentials(self) -> tuple[str, str] | None:
+        """The (client) name and secret of HTTP Basic, percent-decoded; None without a header."""
+        scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return None
+        try:
+            text = base64.b64decode(encoded, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            return "", ""
+        name, _, secret = text.partition(":")
+        return unquote_plus(name), unquote_plus(secret)
 
     @property
     def content_type(self) -> str:

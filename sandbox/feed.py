@@ -24,9 +24,11 @@ _HEADERS = {
 }
 _STATIC = {
     "feed.css": "text/css",
+    "consent.css": "text/css",
     "feed.js": "text/javascript",
     "avatar.svg": "image/svg+xml",
     "icon.svg": "image/svg+xml",
+    "marks.svg": "image/svg+xml",
 }
 
 
@@ -36,7 +38,7 @@ def add_routes(app: web.Application, world: World) -> None:
     app.router.add_get("/", feed.page)
     app.router.add_get("/_static/{name}", feed.static)
     app.router.add_get("/_feed.json", feed.data)
-    app.router.add_get(r"/_media/{site:[a-z0-9/-]+}/{id:\d+}", feed.media)
+    app.router.add_get(r"/_media/{site:[a-z0-9/-]+}/{id:[^/]+}", feed.media)
 
 
 class _Feed:

@@ -71,7 +71,7 @@ class Post:
     published_at: float
     due_at: float | None
     fingerprint: bytes
-    extra: dict[str, Any]
+    extra: dict[str, Any]  # README.md lists the keys that the feed page shows
     is_copy: bool = False  # a living post with this fingerprint was there before
     deleted_at: float | None = None
 

@@ -31,11 +31,16 @@ def create_app(clock: Callable[[], float] = time.time) -> web.Application:
     control.add_routes(app, world)
     feed.add_routes(app, world)
     app.on_shutdown.append(_release_hung_calls)
+    app.on_cleanup.append(_stop_fetching)
     return app
 
 
 async def _release_hung_calls(app: web.Application) -> None:
     app[CLOSING].set()
+
+
+async def _stop_fetching(app: web.Application) -> None:
+    await app[WORLD].fetcher.aclose()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-OPERATIONS = ("create", "media", "find", "delete", "account", "token")
+OPERATIONS = ("create", "media", "find", "delete", "account", "token", "consent")
 ALL = "all"
 OPERATION_SETTINGS = ("latency_ms", "rate")
 SITE_SETTINGS = (

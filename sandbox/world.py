@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.codes import Codes
+from sandbox.fetching import Fetcher
 from sandbox.oauth1 import Consumers, Nonces
 from sandbox.rates import Rates
 from sandbox.records import Account, Media, Post, fingerprint
@@ -50,6 +52,7 @@ class Site:
         self.copies: dict[bytes, list[Post]] = {}  # living posts per fingerprint
         self.keys: dict[tuple[str, str], tuple[Post, float]] = {}  # (account id, key) -> post, at
         self.tokens = Tokens(world.now)
+        self.codes = Codes(world.now)
         self.nonces = Nonces(world.now)
         self.rates = Rates(world.now)
         self.calls = 0
@@ -197,6 +200,7 @@ class World:
         self.switches = Switchboard(clock)
         self.consumers = Consumers()
         self.clients = Clients()
+        self.fetcher = Fetcher(clock)
         self.run_id = secrets.token_hex(4)
         self._request_numbers = itertools.count(1)
         self.revision = 0

@@ -51,6 +51,7 @@ from scheduling.drafts import account_of
 from scheduling.explanations import explain, lateness_of
 from scheduling.flight_recorder import flight_recorder
 from scheduling.models import ScheduledPost
+from scheduling.notices import notices_of
 from scheduling.questions import next_part
 from scheduling.states import EDITABLE, PostState
 
@@ -326,6 +327,7 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
                 "badge": self.state_badge(post),
                 "explanation": explain(post, paused=paused),
                 "warnings": post.current_warnings,
+                "notices": notices_of(post).found,
                 "recorder": flight_recorder(post),
                 "title": f"{self.network(post)} post of {post.connection.username}",
                 "subtitle": None,

@@ -87,12 +87,10 @@ def make_demo() -> int:
     workspace = Workspace.objects.filter(slug=SLUG).first() or create_workspace(
         slug=SLUG, name="Demo", owner=owner, actor=ACTOR
     )
-    accounts = {
-        platform: connect(
-            workspace, platform, given, verify_credentials(platform, given), owner, actor=ACTOR
-        )
-        for platform, given in _credentials().items()
-    }
+    accounts = {}
+    for platform, given in _credentials().items():
+        account, kept = verify_credentials(platform, given)
+        accounts[platform] = connect(workspace, platform, kept, account, owner, actor=ACTOR)
     with transaction.atomic():
         return _schedule(workspace, accounts, owner)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from asgiref.sync import sync_to_async
 
 from media.models import Asset
-from platforms.adapters.base import Account, Draft, Media, Segment
+from media.public import public_address
+from platforms.adapters.base import Account, Draft, Media, Reader, Segment
 from platforms.models import SocialConnection
 
 CHUNK_BYTES = 1024 * 1024
@@ -70,14 +71,23 @@ def media_of(asset: Asset, alt_text: str = "") -> Media:
         alt_text=alt_text or asset.alt_text,
         file_name=(asset.file.name or "").rsplit("/", 1)[-1],
         read=_reader(asset),
+        width=asset.width or 0,
+        height=asset.height or 0,
+        seconds=(asset.duration_ms or 0) / 1000,
+        url=public_address(asset),
     )
 
 
-def _reader(asset: Asset) -> Callable[[], AsyncIterator[bytes]]:
-    async def read() -> AsyncIterator[bytes]:
+def _reader(asset: Asset) -> Reader:
+    async def read(start: int = 0, size: int | None = None) -> AsyncIterator[bytes]:
         handle = await sync_to_async(asset.file.open, thread_sensitive=False)("rb")
+        left = asset.size_bytes - start if size is None else size
         try:
-            while chunk := await sync_to_async(handle.read, thread_sensitive=False)(CHUNK_BYTES):
+            if start:
+                await sync_to_async(handle.seek, thread_sensitive=False)(start)
+            take = sync_to_async(handle.read, thread_sensitive=False)
+            while left > 0 and (chunk := await take(min(left, CHUNK_BYTES))):
+                left -= len(chunk)
                 yield chunk
         finally:
             await sync_to_async(handle.close, thread_sensitive=False)()

@@ -22,7 +22,7 @@ from engine.http import HttpPool
 from media.models import Asset
 from scheduling.accounts import ConnectedAccount
 from scheduling.calling import Calling
-from scheduling.preflight_checks import PreflightWarning, can_refresh
+from scheduling.preflight_checks import PreflightWarning
 
 log = logging.getLogger("carillon.preflight")
 
@@ -131,7 +131,7 @@ class Calls:
 def _failure(account: ConnectedAccount, error: ServiceError) -> Answer:
     """Return what a failed question means: a refusal is a finding, the rest may pass."""
     connection = account.connection
-    outlives = error.category is C.TOKEN_EXPIRED and can_refresh(account)
+    outlives = error.category is C.TOKEN_EXPIRED and account.is_renewable
     if error.category in REFUSALS and not outlives:
         return Answer(
             PreflightWarning(

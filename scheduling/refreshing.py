@@ -73,16 +73,9 @@ class Renewal:
         return self.account.state == ConnectionState.NEEDS_RECONNECT
 
 
-def can_refresh(account: ConnectedAccount) -> bool:
-    """Say whether a fresh token can be had without the account's owner."""
-    return Capability.REFRESH in account.adapter.capabilities and bool(
-        account.credentials.get("refresh_token")
-    )
-
-
 def expires_before(account: ConnectedAccount, moment: datetime) -> bool:
     """Say whether the token ends before `moment` and can be replaced."""
-    return account.expires_at is not None and account.expires_at < moment and can_refresh(account)
+    return account.expires_at is not None and account.expires_at < moment and account.is_renewable
 
 
 async def fresh_token(caller: Caller, account: ConnectedAccount) -> Renewal:
@@ -107,7 +100,7 @@ async def after_refusal(caller: Caller, account: ConnectedAccount, error: Servic
     do. All other posts of the account stop using the refused token, too.
     """
     known, database = account.connection, caller.runner.database
-    if can_refresh(account):
+    if account.is_renewable:
         await database.run(expire_token, known.pk, known.version)
     else:
         await database.run(_needs_reconnect, known, error.detail)
@@ -293,7 +286,7 @@ class RefreshAhead:
         self._caller.accounts.load(found)
         for pk in found:
             account = self._caller.accounts.get(pk)
-            if can_refresh(account):
+            if account.is_renewable:
                 loop.call_soon_threadsafe(self._start, account)
             else:
                 _leave_for_now(pk, account.connection.version)

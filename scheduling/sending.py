@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from typing import Any
 
 from engine.crash_points import reach
 from engine.errors import ErrorCategory, ServiceError
 from engine.retry import POLICIES, Action
 from engine.runner import Job
-from platforms.adapters.base import Processing, Published, Ready
+from platforms.adapters.base import Processing, Progress, Published, Ready
 from scheduling.accounts import ConnectedAccount
 from scheduling.announcements import EVENTS
 from scheduling.blocking import why_blocked
 from scheduling.caller import Caller, held
 from scheduling.claims import ClaimedPost
+from scheduling.ownership import others_of
 from scheduling.records import AttemptResult, PostResult
 from scheduling.refreshing import Renewal, after_refusal, fresh_token
 from scheduling.states import PostState
@@ -32,14 +34,15 @@ async def publish(
     """Send the post, segment by segment; progress is committed before the next request."""
     draft = await caller.draft(post, account)
     while True:
+        progress = await _as_repeat(caller, post) if post.in_doubt else post.progress
         with caller.calling(account, "publish", post.scheduled_at) as http:
             http.start_before = caller.runner.latest_start(job)
             step = await account.adapter.publish(
-                http, draft, post.progress, key=post.key(len(post.published_segments))
+                http, draft, progress, key=post.key(len(post.published_segments))
             )
         if isinstance(step, Published):
             return _published(caller, post, step, started)
-        post.progress, post.in_doubt = step.progress, False
+        post.progress, post.in_doubt = _without_ours(step.progress), False
         if isinstance(step, Processing):
             return _processing(caller, post, step, started)
         committed_at = time.monotonic()
@@ -52,6 +55,17 @@ async def publish(
         if not caller.runner.lease_outlasts_a_call(job):
             late = PostResult(post, post.state, "the commit took too long", due=started)
             return _paused_between(caller, post, late, started)
+
+
+async def _as_repeat(caller: Caller, post: ClaimedPost) -> Progress:
+    """Return the progress for a call that may have been made before, with what others own."""
+    others = await caller.runner.database.run(others_of, post, post.scheduled_at)
+    return {**post.progress, "repeated": True, "taken": sorted(others.taken)}
+
+
+def _without_ours(progress: Progress) -> dict[str, Any]:
+    """Return what an adapter left of the progress, without what `_as_repeat` added."""
+    return {name: value for name, value in progress.items() if name not in ("repeated", "taken")}
 
 
 def _published(caller: Caller, post: ClaimedPost, step: Published, started: float) -> PostResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, TypeGuard
 
@@ -21,6 +21,8 @@ class Capability(StrEnum):
 
     THREADS = "threads"
     IMAGES = "images"
+    VIDEOS = "videos"
+    GIFS = "gifs"
     ALT_TEXT = "alt_text"
     FIRST_COMMENT = "first_comment"
     IDEMPOTENCY_KEY = "idempotency_key"
@@ -33,7 +35,12 @@ class Capability(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the network accepts; `checked` is the date it was read and `source` where."""
+    """What the network accepts; `checked` is the date it was read and `source` where.
+
+    Numbers of files are per segment, sizes in bytes, lengths in the unit that the network counts
+    in (`Adapter.excess`); 0 files of a kind: it takes none. `files` bounds all kinds together.
+    A connection's own limits carry the same names.
+    """
 
     text_chars: int
     images: int
@@ -43,6 +50,16 @@ class Limits:
     checked: str
     source: str
     image_types: frozenset[str] = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+    videos: int = 0
+    video_bytes: int = 0
+    video_seconds: int = 0  # 0: no limit known
+    video_types: frozenset[str] = frozenset({"video/mp4", "video/quicktime"})
+    gifs: int = 0
+    gif_bytes: int = 0
+    files: int = 0  # 0: as many as the largest kind
+    mixes: bool = False  # whether one segment may hold files of several kinds
+    needs_file: bool = False  # whether a segment without a file is refused
+    comment_chars: int = 0  # of a first comment; 0: as `text_chars`
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +107,35 @@ class RetrySafety:
     per_server: bool = False
 
 
+class Reader(Protocol):
+    """Yields the bytes of a file, in chunks of at most 1 MiB, each time it is called."""
+
+    def __call__(self, start: int = 0, size: int | None = None) -> AsyncIterator[bytes]:
+        """Read `size` bytes (default: to the end) from byte `start` on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One file of a post; `read` yields its bytes in chunks each time it is called."""
+    """One file of a post. `width`, `height` and `seconds` are 0 while they are not known.
+
+    `url` is a public address from which the network can fetch the file for at least 25 hours;
+    "" where this installation has none (PUBLIC_URL is not set).
+    """
 
     kind: str  # "image", "gif" or "video"
     mime_type: str
     size_bytes: int
     alt_text: str
     file_name: str
-    read: Callable[[], AsyncIterator[bytes]] = field(repr=False, compare=False)
+    read: Reader = field(repr=False, compare=False)
+    width: int = 0
+    height: int = 0
+    seconds: float = 0.0
+    url: str = field(default="", repr=False)
+
+    def part(self, start: int, size: int) -> Callable[[], AsyncIterator[bytes]]:
+        """Return how to read a part of the file, for `engine.http.Stream` and `Part`."""
+        return lambda: self.read(start, size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +157,18 @@ class Account:
     instance_url: str = ""
     scopes: tuple[str, ...] = ()
     limits: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One account that a consent lets us publish to, with the credentials kept for it.
+
+    `problem` says why it cannot be chosen, with the remedy; "" when it can.
+    """
+
+    account: Account
+    credentials: Mapping[str, Any] = field(repr=False)
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +208,30 @@ class Violation:
     field: str  # e.g. "segments[0].text"
     code: str  # e.g. "text_too_long"
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What people should know of a draft that is in order: a cost, a policy of the network.
+
+    `cost_usd` is what publishing it costs at the network, None for what costs nothing.
+    """
+
+    code: str  # e.g. "costs_money"
+    message: str
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiVersion:
+    """A version of a network's interface that a setting pins, and the day it stops working.
+
+    `ends` is None for a version whose end we do not know.
+    """
+
+    variable: str
+    value: str
+    ends: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +312,11 @@ class Adapter:
     retry_safety: ClassVar[RetrySafety]
     credential_keys: ClassVar[Mapping[str, str]] = {}
     required_scopes: ClassVar[frozenset[str]] = frozenset()  # without which no post goes out
+    text_unit: ClassVar[str] = "characters"  # what `excess` counts, in words for people
+    review_gates: ClassVar[Sequence[str]] = ()  # what the network asks of an application first
+    # How long before its end a token is renewed although nothing is due (it must be this old, too,
+    # where the network says so); None: tokens are renewed for posts only.
+    keep_alive: ClassVar[timedelta | None] = None
     options_schema: ClassVar[Mapping[str, Any]] = {}  # JSON Schema of `Draft.options`
     in_flight_per_connection: ClassVar[int] = 4
     in_flight_per_app: ClassVar[int | None] = None  # None: the slot's own concurrency bounds it
@@ -268,7 +345,44 @@ class Adapter:
         """Read an answer's rate-limit headers; called for every answer, good or bad."""
         return ()
 
+    # --- the account's credentials --------------------------------------------------------
+    async def sign_in(self, http: Http, entered: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Turn what a person entered, or a consent brought, into the credentials that are kept.
+
+        Networks with app passwords make a session here, others swap a token of an hour for one of
+        months; `http` carries no authorization.
+        """
+        return entered
+
+    def renewable(self, credentials: Mapping[str, Any]) -> bool:
+        """Say whether a fresh access token can be had without the account's owner."""
+        return Capability.REFRESH in self.capabilities and bool(credentials.get("refresh_token"))
+
+    async def targets(self, http: Http, credentials: Mapping[str, Any]) -> list[Target]:
+        """Return the accounts these credentials may publish to; most networks have one.
+
+        Networks where people sign in but pages, channels or organizations publish list them here,
+        each with its own credentials. An empty list: there is nothing to publish to.
+        """
+        return [Target(await self.validate(http), credentials)]
+
     # --- the life of a post ---------------------------------------------------------------
+    def excess(self, text: str, limit: int) -> int:
+        """Return by how much `text` is over `limit` as the network counts, or 0."""
+        return max(0, len(text) - limit)
+
+    def length(self, text: str) -> int:
+        """Return how long `text` is as the network counts."""
+        return self.excess(text, 0)
+
+    def notices(self, draft: Draft) -> list[Notice]:
+        """Return what people should know before they publish this draft; no network call."""
+        return []
+
+    def api_versions(self) -> Sequence[ApiVersion]:
+        """Return the versions of the network's interface that are in use."""
+        return ()
+
     def violations(self, draft: Draft) -> list[Violation]:
         """Return why the network would refuse this draft; no network call."""
         raise NotImplementedError
@@ -291,7 +405,10 @@ class Adapter:
         """Make the next protected request. `key` is this segment's idempotency key.
 
         Progress key "published": remote ids of the finished segments (the first comment is the
-        last one). When none is left to do, Published comes back without a request.
+        last one). When none is left to do, Published comes back without a request. Progress key
+        "repeated" is true, put there by the engine for this call only, when this segment may have
+        been sent before and the answer was lost: networks that name the original in a refusal
+        ("duplicate of ...") adopt it then, unless it is one of `spoken_for(progress)`.
         """
         raise NotImplementedError
 

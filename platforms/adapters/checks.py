@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -9,7 +10,9 @@ from platforms.adapters.base import Draft, Limits, Media, Violation
 
 Excess = Callable[[str, int], int]  # (text, limit) -> by how many characters it is too long, or 0
 UNKNOWN_TYPES = frozenset({"", "application/octet-stream"})  # a file that is not fetched yet
-JSON_TYPES: Mapping[str, type] = {"string": str, "boolean": bool, "integer": int}
+KINDS = ("image", "video", "gif")
+GIF_TYPES = frozenset({"image/gif"})
+JSON_TYPES: Mapping[str, type] = {"string": str, "boolean": bool, "integer": int, "array": list}
 
 
 def limit_of(draft: Draft, limits: Limits, name: str) -> int:
@@ -19,66 +22,111 @@ def limit_of(draft: Draft, limits: Limits, name: str) -> int:
 
 
 def draft_violations(
-    draft: Draft, limits: Limits, schema: Mapping[str, Any], *, excess: Excess
+    draft: Draft,
+    limits: Limits,
+    schema: Mapping[str, Any],
+    *,
+    excess: Excess,
+    comments: bool = True,
 ) -> list[Violation]:
-    """Return what is wrong with a draft of texts and images; `excess` counts like the network."""
+    """Return what is wrong with a draft's texts, files and options.
+
+    `excess` counts as the network does; `comments` says whether it takes a first comment.
+    """
     found: list[Violation] = []
     if not draft.segments:
         found.append(Violation("segments", "segments_missing", "Write at least one text."))
     most = limits.thread_segments
     if len(draft.segments) > most:
-        message = f"A thread has at most {most} parts; this one has {len(draft.segments)}."
+        message = (
+            f"A thread has at most {most} parts; this one has {len(draft.segments)}."
+            if most > 1
+            else f"There are no threads here: one text only; there are {len(draft.segments)}."
+        )
         found.append(Violation("segments", "too_many_segments", message))
     for number, segment in enumerate(draft.segments):
         place = f"segments[{number}]"
-        if not segment.text.strip() and not segment.media:
+        if limits.needs_file and not segment.media:
+            message = f"A text alone cannot be published here. Add {_wanted(limits)}."
+            found.append(Violation(f"{place}.media", "file_missing", message))
+        elif not segment.text.strip() and not segment.media:
             message = "Write a text or add an image."
             found.append(Violation(f"{place}.text", "text_missing", message))
-        found += _text(f"{place}.text", segment.text, draft, limits, excess)
-        found += _images(f"{place}.media", segment.media, draft, limits)
-    found += _text("first_comment", draft.first_comment, draft, limits, excess)
+        found += _text(f"{place}.text", segment.text, limit_of(draft, limits, "text_chars"), excess)
+        found += _files(f"{place}.media", segment.media, draft, limits)
+    most = limit_of(draft, limits, "comment_chars") or limit_of(draft, limits, "text_chars")
+    if draft.first_comment and not comments:
+        message = "The network takes no first comment from applications. Leave it empty."
+        found.append(Violation("first_comment", "first_comment_unsupported", message))
+    else:
+        found += _text("first_comment", draft.first_comment, most, excess)
     found += _options(draft.options, schema)
     return found
 
 
-def _text(
-    place: str, text: str, draft: Draft, limits: Limits, excess: Excess
-) -> Iterator[Violation]:
-    limit = limit_of(draft, limits, "text_chars")
+def _wanted(limits: Limits) -> str:
+    if limits.images and limits.videos:
+        return "an image or a video"
+    return "an image" if limits.images else "a video"
+
+
+def _text(place: str, text: str, limit: int, excess: Excess) -> Iterator[Violation]:
     if (over := excess(text, limit)) > 0:
         message = f"The text is {over} over the limit of {limit} characters. Shorten it."
         yield Violation(place, "text_too_long", message)
 
 
-def _images(
+def _files(
     place: str, media: tuple[Media, ...], draft: Draft, limits: Limits
 ) -> Iterator[Violation]:
-    most = limit_of(draft, limits, "images")
-    if len(media) > most:
-        message = f"At most {most} images fit; there are {len(media)}. Remove some."
-        yield Violation(place, "too_many_images", message)
+    numbers = {kind: sum(1 for file in media if file.kind == kind) for kind in KINDS}
+    for kind, number in numbers.items():
+        most = limit_of(draft, limits, f"{kind}s")
+        if most and number > most:
+            plural = kind if most == 1 else f"{kind}s"
+            fits = "fits" if most == 1 else "fit"
+            message = f"At most {most} {plural} {fits}; there are {number}. Remove some."
+            yield Violation(place, f"too_many_{kind}s", message)
+    if not limits.mixes and sum(1 for number in numbers.values() if number) > 1:
+        message = "Images and videos cannot be in one post here. Keep one kind."
+        yield Violation(place, "mixed_media", message)
+    if limits.files and len(media) > limits.files:
+        message = f"At most {limits.files} files fit; there are {len(media)}. Remove some."
+        yield Violation(place, "too_many_files", message)
     for number, file in enumerate(media):
-        for code, message in _image(file, draft, limits):
+        for code, message in _file(file, draft, limits):
             yield Violation(f"{place}[{number}]", code, message)
 
 
-def _image(file: Media, draft: Draft, limits: Limits) -> Iterator[tuple[str, str]]:
-    most_bytes = limit_of(draft, limits, "image_bytes")
-    most_alt = limit_of(draft, limits, "alt_text_chars")
-    if file.kind != "image":
-        yield "media_unsupported", f"Only images can be sent; this is a {file.kind}."
-    elif file.mime_type not in limits.image_types | UNKNOWN_TYPES:
-        known = ", ".join(sorted(name.partition("/")[2] for name in limits.image_types))
+def _file(file: Media, draft: Draft, limits: Limits) -> Iterator[tuple[str, str]]:
+    if file.kind not in KINDS or not limit_of(draft, limits, f"{file.kind}s"):
+        kinds = [f"{kind}s" for kind in KINDS if limit_of(draft, limits, f"{kind}s")]
+        known = " and ".join(kinds) or "no files"
+        yield "media_unsupported", f"Only {known} can be sent; this is a {file.kind}."
+        return
+    types = {"image": limits.image_types, "video": limits.video_types, "gif": GIF_TYPES}[file.kind]
+    if file.mime_type not in types | UNKNOWN_TYPES:
+        known = ", ".join(sorted(name.partition("/")[2] for name in types))
         yield "media_unsupported", f"{file.mime_type} is not accepted. Use one of: {known}."
-    if file.size_bytes > most_bytes:
+    most_bytes = limit_of(draft, limits, f"{file.kind}_bytes")
+    if most_bytes and file.size_bytes > most_bytes:
         size, most = file.size_bytes / 1024 / 1024, most_bytes / 1024 / 1024
-        yield "image_too_large", f"The image has {size:.1f} MiB; at most {most:.0f} are accepted."
-    if len(file.alt_text) > most_alt:
+        message = f"The {file.kind} has {size:.1f} MiB; at most {most:.0f} are accepted."
+        yield f"{file.kind}_too_large", message
+    longest = limit_of(draft, limits, "video_seconds")
+    if file.kind == "video" and longest and file.seconds > longest:
+        message = f"The video lasts {file.seconds:.0f} s; at most {longest} are accepted. Cut it."
+        yield "video_too_long", message
+    if len(file.alt_text) > (most_alt := limit_of(draft, limits, "alt_text_chars")) > 0:
         yield "alt_text_too_long", f"The alt text may have at most {most_alt} characters."
 
 
 def _options(options: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Violation]:
-    """Judge options by the part of JSON Schema we use: type, enum, maxLength."""
+    """Judge options by the part of JSON Schema we use.
+
+    Of all: type, enum, required; of strings: maxLength, pattern; of integers: minimum, maximum;
+    of arrays of strings: items, maxItems.
+    """
     known: Mapping[str, Mapping[str, Any]] = schema.get("properties", {})
     for name, value in options.items():
         place = f"options.{name}"
@@ -86,11 +134,33 @@ def _options(options: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[
         if rule is None:
             names = ", ".join(sorted(known)) or "none"
             yield Violation(place, "unknown_option", f"Unknown option. Known options: {names}.")
-        elif type(value) is not JSON_TYPES[rule["type"]]:
-            yield Violation(place, "invalid_option", f"The value must be a {rule['type']}.")
-        elif "enum" in rule and value not in rule["enum"]:
-            choices = ", ".join(rule["enum"])
-            yield Violation(place, "invalid_option", f"Choose one of: {choices}.")
-        elif len(str(value)) > rule.get("maxLength", 10_000):
-            message = f"At most {rule['maxLength']} characters."
-            yield Violation(place, "invalid_option", message)
+        else:
+            for message in _option(value, rule):
+                yield Violation(place, "invalid_option", message)
+    for name in schema.get("required", ()):
+        if name not in options:
+            title = known[name].get("description", name)
+            message = f"Choose one; nothing is chosen for you: {title}."
+            yield Violation(f"options.{name}", "option_missing", message)
+
+
+def _option(value: Any, rule: Mapping[str, Any]) -> Iterator[str]:
+    if type(value) is not JSON_TYPES[rule["type"]]:
+        yield f"The value must be a {rule['type']}."
+        return
+    if "enum" in rule and value not in rule["enum"]:
+        yield f"Choose one of: {', '.join(map(str, rule['enum']))}."
+    if isinstance(value, str):
+        if len(value) > rule.get("maxLength", 10_000):
+            yield f"At most {rule['maxLength']} characters."
+        if "pattern" in rule and not re.fullmatch(rule["pattern"], value):
+            yield f"It must look like {rule.get('example', rule['pattern'])}."
+    if isinstance(value, int):
+        least, most = rule.get("minimum", value), rule.get("maximum", value)
+        if not least <= value <= most:
+            yield f"Give a number from {least} to {most}."
+    if isinstance(value, list):
+        if len(value) > rule.get("maxItems", 1000):
+            yield f"At most {rule['maxItems']} entries."
+        for item in value:
+            yield from _option(item, rule["items"])

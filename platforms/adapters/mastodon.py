@@ -162,6 +162,9 @@ class Mastodon(Adapter):
         return (RateHint(_operation(response), "connection", known, int(remaining), reset),)
 
     # --- before publishing --------------------------------------------------------------------
+    def excess(self, text: str, limit: int) -> int:
+        return excess(text, limit)
+
     def violations(self, draft: Draft) -> list[Violation]:
         spoiler = str(draft.options.get("spoiler_text") or "")
         return draft_violations(

@@ -132,7 +132,7 @@ class Sandbox(Adapter):
             draft,
             self.limits,
             self.options_schema,
-            excess=lambda text, limit: max(0, len(text) - limit),
+            excess=self.excess,
         )
 
     async def prepare(self, http: Http, draft: Draft, progress: Progress) -> Continue | Ready:

@@ -182,6 +182,9 @@ class X(Adapter):
         return [hint for hint in hints if hint is not None]
 
     # --- before publishing --------------------------------------------------------------------
+    def excess(self, text: str, limit: int) -> int:
+        return excess(text, limit)
+
     def violations(self, draft: Draft) -> list[Violation]:
         found = draft_violations(draft, self.limits, self.options_schema, excess=excess)
         texts = [(f"segments[{n}].text", s.text) for n, s in enumerate(draft.segments)]

@@ -39,8 +39,9 @@ def _per_address(call: Call) -> Sequence[Charge]:
 def _get(
     nsid: str, operation: str, handler: Callable[[Call], Answer], *, signed_in: bool = False
 ) -> Endpoint:
+    path = f"/xrpc/{nsid}"
     return Endpoint(
-        "GET", f"/xrpc/{nsid}", operation, handler, _GLOBAL, "", signed_in, _per_address
+        "GET", path, operation, handler, _GLOBAL, signed_in=signed_in, charges=_per_address
     )
 
 
@@ -53,7 +54,10 @@ def _post(
     *,
     signed_in: bool = True,
 ) -> Endpoint:
-    return Endpoint("POST", f"/xrpc/{nsid}", operation, handler, allowance, "", signed_in, charges)
+    path = f"/xrpc/{nsid}"
+    return Endpoint(
+        "POST", path, operation, handler, allowance, signed_in=signed_in, charges=charges
+    )
 
 
 _SERVER, _REPO = "com.atproto.server", "com.atproto.repo"

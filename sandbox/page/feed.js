@@ -22,7 +22,7 @@ const FAULTS = {
 };
 const ON = {
   create: "new posts", media: "uploads", find: "reads", delete: "deletions",
-  account: "account calls", token: "tokens", all: "every call",
+  account: "account calls", token: "tokens", consent: "consent pages", all: "every call",
 };
 
 const $ = (id) => document.getElementById(id);

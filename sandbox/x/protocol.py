@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox import oauth1
-from sandbox.door import Endpoint, Protocol
+from sandbox.door import Endpoint, Handler, Protocol
 from sandbox.exchange import Call
 from sandbox.rates import Allowance, Window
 from sandbox.records import Account
@@ -13,8 +13,18 @@ from sandbox.x import media, oauth2, posts, problems, reading
 _QUARTER_HOUR_SECONDS = 900
 
 
-def _per_window(calls: int) -> Allowance:
-    return Allowance(calls, _QUARTER_HOUR_SECONDS)
+def _endpoint(
+    method: str, path: str, operation: str, handler: Handler, calls: int, scopes: tuple[str, ...]
+) -> Endpoint:
+    """One route for signed-in callers; `calls` per quarter of an hour."""
+    allowance = Allowance(calls, _QUARTER_HOUR_SECONDS)
+    return Endpoint(method, path, operation, handler, allowance, scopes=scopes)
+
+
+def _open(method: str, path: str, handler: Handler) -> Endpoint:
+    """One route of the token service, which knows the client and not the user."""
+    allowance = Allowance(3000, _QUARTER_HOUR_SECONDS)
+    return Endpoint(method, path, "token", handler, allowance, signed_in=False)
 
 
 def _authenticate(call: Call) -> Account:
@@ -22,7 +32,8 @@ def _authenticate(call: Call) -> Account:
     try:
         if header.lower().startswith("oauth "):
             return call.site.account(_oauth1_name(call, header))
-        return call.site.account(call.site.tokens.account_name(call.bearer_token))
+        call.grant = call.site.tokens.grant(call.bearer_token)
+        return call.site.account(call.grant.name)
     except TokenRefused as refused:
         raise problems.unauthorized(f"the token is {refused.reason}") from None
     except oauth1.Denied as denied:
@@ -60,6 +71,11 @@ def _limit_headers(window: Window, _now: float) -> dict[str, str]:
 
 _POST_ID = r"/2/tweets/{id:\d+}"
 _UPLOAD = "/2/media/upload"
+_UPLOAD_ID = _UPLOAD + r"/{id:\d+}"
+
+_READ = ("tweet.read", "users.read")
+_WRITE = (*_READ, "tweet.write")
+_MEDIA = ("media.write",)
 
 PROTOCOL = Protocol(
     prefix="/x",
@@ -69,25 +85,20 @@ PROTOCOL = Protocol(
     failure=problems.plain,
     request_id_header="x-request-id",
     endpoints=(
-        Endpoint("POST", "/2/tweets", "create", posts.create, _per_window(100)),
-        Endpoint("DELETE", _POST_ID, "delete", posts.delete, _per_window(50)),
-        Endpoint("GET", _POST_ID, "find", reading.read_one, _per_window(900)),
-        Endpoint("GET", "/2/tweets", "find", reading.read_many, _per_window(5000)),
-        Endpoint("GET", "/2/users/me", "account", reading.me, _per_window(75)),
-        Endpoint("GET", r"/2/users/{id:\d+}/tweets", "find", reading.of_user, _per_window(900)),
-        Endpoint("POST", _UPLOAD, "media", media.upload, _per_window(500)),
-        Endpoint("GET", _UPLOAD, "media", media.status, _per_window(1000)),
-        Endpoint("POST", f"{_UPLOAD}/initialize", "media", media.initialize, _per_window(1875)),
-        Endpoint("POST", _UPLOAD + r"/{id:\d+}/append", "media", media.append, _per_window(1875)),
-        Endpoint(
-            "POST", _UPLOAD + r"/{id:\d+}/finalize", "media", media.finalize, _per_window(1875)
-        ),
-        Endpoint("POST", "/2/media/metadata", "media", media.metadata, _per_window(500)),
-        Endpoint(
-            "POST", "/2/oauth2/token", "token", oauth2.token, _per_window(3000), signed_in=False
-        ),
-        Endpoint(
-            "POST", "/2/oauth2/revoke", "token", oauth2.revoke, _per_window(3000), signed_in=False
-        ),
+        *oauth2.CONSENT.endpoints("/i/oauth2/authorize"),
+        _open("POST", "/2/oauth2/token", oauth2.token),
+        _open("POST", "/2/oauth2/revoke", oauth2.revoke),
+        _endpoint("POST", "/2/tweets", "create", posts.create, 100, _WRITE),
+        _endpoint("DELETE", _POST_ID, "delete", posts.delete, 50, _WRITE),
+        _endpoint("GET", _POST_ID, "find", reading.read_one, 900, _READ),
+        _endpoint("GET", "/2/tweets", "find", reading.read_many, 5000, _READ),
+        _endpoint("GET", "/2/users/me", "account", reading.me, 75, _READ),
+        _endpoint("GET", r"/2/users/{id:\d+}/tweets", "find", reading.of_user, 900, _READ),
+        _endpoint("POST", _UPLOAD, "media", media.upload, 500, _MEDIA),
+        _endpoint("GET", _UPLOAD, "media", media.status, 1000, _MEDIA),
+        _endpoint("POST", f"{_UPLOAD}/initialize", "media", media.initialize, 1875, _MEDIA),
+        _endpoint("POST", f"{_UPLOAD_ID}/append", "media", media.append, 1875, _MEDIA),
+        _endpoint("POST", f"{_UPLOAD_ID}/finalize", "media", media.finalize, 1875, _MEDIA),
+        _endpoint("POST", "/2/media/metadata", "media", media.metadata, 500, _MEDIA),
     ),
 )

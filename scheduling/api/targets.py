@@ -86,9 +86,8 @@ def _of_token(access: Access, slug: str, token: str) -> SocialConnection:
         ).first()
         if still_good is not None:
             return still_good
-    credentials = {"access_token": token}
     try:
-        account = verify_credentials(slug, credentials)
+        account, credentials = verify_credentials(slug, {"access_token": token})
     except ServiceError as error:
         raise _refused(error) from None
     connection = connect(

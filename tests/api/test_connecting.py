@@ -27,7 +27,7 @@ def refusal(platform: str, credentials: dict[str, Any]) -> ServiceError:
 def test_the_network_says_whose_credentials_they_are(
     networks: Callable[..., None], token: str
 ) -> None:
-    account = verify_credentials("twitter", {"access_token": token})
+    account, _ = verify_credentials("twitter", {"access_token": token})
     assert account.username == token.removeprefix("demo-")
     assert account.external_id
 

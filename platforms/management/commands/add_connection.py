@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import RawDescriptionHelpFormatter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,12 @@ class Command(BaseCommand):
             ) from None
         if problem := key_problem():
             raise CommandError(problem)
-        credentials = _read(options["credentials"])
+        credentials: Mapping[str, Any] = _read(options["credentials"])
         try:
             if options["no_verify"]:
                 account = _unverified_account(slug, credentials, options)
             else:
-                account = verify_credentials(slug, credentials)
+                account, credentials = verify_credentials(slug, credentials)
             connection = connect(
                 workspace, slug, credentials, account, None, actor="command:add_connection"
             )
@@ -109,7 +110,9 @@ def _read(source: str) -> dict[str, Any]:
     return credentials
 
 
-def _unverified_account(slug: str, credentials: dict[str, Any], options: dict[str, Any]) -> Account:
+def _unverified_account(
+    slug: str, credentials: Mapping[str, Any], options: dict[str, Any]
+) -> Account:
     missing = [name for name in ("external_id", "username") if not options[name]]
     if missing:
         names = " and ".join(f"--{name.replace('_', '-')}" for name in missing)
