@@ -194,9 +194,11 @@ class _Visit:
             self.window = replace(self.site.rates.spend_all(charges))
             return
         allowance = Allowance(
-            rule.get("limit", allowance.limit), rule.get("window_s", allowance.window_s)
+            rule.get("limit", allowance.limit),
+            rule.get("window_s", allowance.window_s),
+            None if "window_s" in rule else allowance.ends_at,
         )
-        window = self.site.rates.spend(Charge(who, bucket, allowance))
+        window = self.site.rates.spend(who, bucket, allowance)
         resets_at = window.resets_at + rule.get("reset_skew_s", 0)
         self.window = replace(window, resets_at=resets_at)
 

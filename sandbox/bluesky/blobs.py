@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sandbox import recognise
 from sandbox.bluesky import errors
 from sandbox.bluesky.books import books
 from sandbox.exchange import Answer, Call
@@ -27,18 +28,6 @@ def upload(call: Call) -> Answer:
         raise errors.invalid("A request body was expected but none was provided")
     if len(call.body) > _BLOB_BYTES:
         raise errors.refused(413)
-    mime_type = _recognised(call.body) or kind
+    mime_type = recognise.kind(call.body) or kind
     blob = books(call.site).add_blob(call.site, call.account, mime_type, call.body)
     return Answer(200, {"blob": blob.reference()})
-
-
-def _recognised(data: bytes) -> str:
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if data.startswith(b"\x89PNG\r\n"):
-        return "image/png"
-    if data.startswith(b"GIF8"):
-        return "image/gif"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return "video/mp4" if data[4:8] == b"ftyp" else ""

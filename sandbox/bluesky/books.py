@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import weakref
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.bluesky import cids
+from sandbox.exchange import Call
 from sandbox.records import Account, Media, Post
+from sandbox.working import handle_life_s
 from sandbox.world import Site
 
 _BLOB_LIFE_SECONDS = 3600.0  # of one that no record refers to; the page says minutes to hours
@@ -98,17 +99,16 @@ class Books:
         blob.uploaded_at = now
         return blob
 
-    def blob(self, site: Site, account: Account, cid: str) -> Blob | None:
-        """The account's blob; forgotten when no record refers to it for too long."""
-        self.finish_jobs(site)
-        blob = self.blobs.get((account.id, cid))
+    def blob(self, call: Call, cid: str) -> Blob | None:
+        """The caller's blob; forgotten when no record refers to it for too long."""
+        self.finish_jobs(call.site)
+        key = (call.account.id, cid)
+        blob = self.blobs.get(key)
         if blob is None or blob.used_by:
             return blob
-        life_ms = site.world.switches.setting("handle_life_ms", site.name, account.name)
-        life_s = _BLOB_LIFE_SECONDS if life_ms is None else life_ms / 1000
-        if site.world.now() - blob.uploaded_at <= life_s:
+        if call.world.now() - blob.uploaded_at <= handle_life_s(call, _BLOB_LIFE_SECONDS):
             return blob
-        del self.blobs[account.id, cid]
+        del self.blobs[key]
         return None
 
     def finish_jobs(self, site: Site) -> None:
@@ -156,12 +156,5 @@ class Books:
         return shown
 
 
-_BOOKS: weakref.WeakKeyDictionary[Site, Books] = weakref.WeakKeyDictionary()
-
-
 def books(site: Site) -> Books:
-    """The site's books; they go when the site is forgotten."""
-    found = _BOOKS.get(site)
-    if found is None:
-        found = _BOOKS[site] = Books()
-    return found
+    return site.books(Books)

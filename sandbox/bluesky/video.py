@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from sandbox import working
 from sandbox.bluesky import errors, jwts
 from sandbox.bluesky.books import Job, books
 from sandbox.bluesky.identity import did_of, known_account, server_dids
@@ -21,7 +22,6 @@ _VIDEO_SERVICE = "did:web:video.bsky.app"
 _VIDEO_BYTES = 300_000_000
 _TYPES = ("video/mp4", "video/mpeg", "video/webm", "video/quicktime", "image/gif")
 _DAILY_VIDEOS, _DAILY_BYTES, _DAY_SECONDS = 25, 10_000_000_000, 86_400
-_PROCESSING_SECONDS = 0.3
 _FAILURE_CODES = (
     "validation_failure",
     "encoding_failure",
@@ -91,16 +91,12 @@ def limits(call: Call) -> Answer:
 
 
 def _start(call: Call) -> Job:
-    setting, site, name = call.world.switches.setting, call.site, call.account.name
-    processing_ms = setting("processing_ms", site.name, name)
-    processing_s = _PROCESSING_SECONDS if processing_ms is None else processing_ms / 1000
-    now = call.world.now()
-    job = Job(secrets.token_hex(8), call.account, call.body, now, now + processing_s)
-    job.failure = setting("processing_fails", site.name, name) or ""
-    book = books(site)
+    work, now = working.begin(call), call.world.now()
+    job = Job(secrets.token_hex(8), call.account, call.body, now, work.ready_at, work.reason)
+    book = books(call.site)
     book.jobs[job.id] = job
     book.in_works.append(job)
-    book.finish_jobs(site)
+    book.finish_jobs(call.site)
     return job
 
 
@@ -111,7 +107,7 @@ def _same_video(call: Call) -> Job | None:
     for job in book.jobs.values():
         if job.account is not call.account or job.data != call.body:
             continue
-        is_kept = job.blob is not None and book.blob(call.site, job.account, job.blob.cid)
+        is_kept = job.blob is not None and book.blob(call, job.blob.cid)
         if not job.failure and (job in book.in_works or is_kept):
             return job
     return None

@@ -172,7 +172,7 @@ def _make_room(call: Call, uri: str) -> None:
 def _check_blob(call: Call, reference: dict[str, Any]) -> None:
     """The blob must be there and, at its first use, be what the reference says."""
     cid = reference["ref"]["$link"]
-    blob = books(call.site).blob(call.site, call.account, cid)
+    blob = books(call.site).blob(call, cid)
     if blob is None:
         raise errors.invalid(f"Could not find blob: {cid}", "BlobNotFound")
     if blob.used_by:
