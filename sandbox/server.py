@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox import bluesky, control, feed, mastodon, own, x
+from sandbox import bluesky, control, deviantart, feed, mastodon, own, x
 from sandbox.door import CLOSING, Door
 from sandbox.world import World
 
@@ -26,7 +26,13 @@ def create_app(clock: Callable[[], float] = time.time) -> web.Application:
     app[WORLD] = world
     app[CLOSING] = asyncio.Event()
     door = Door(app, world)
-    for protocol in (x.PROTOCOL, mastodon.PROTOCOL, own.PROTOCOL, bluesky.PROTOCOL):
+    for protocol in (
+        x.PROTOCOL,
+        mastodon.PROTOCOL,
+        own.PROTOCOL,
+        bluesky.PROTOCOL,
+        deviantart.PROTOCOL,
+    ):
         door.open(protocol)
     control.add_routes(app, world)
     feed.add_routes(app, world)
