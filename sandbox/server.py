@@ -9,7 +9,19 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox import control, feed, instagram, linkedin, mastodon, own, threads, x, youtube
+from sandbox import (
+    bluesky,
+    control,
+    deviantart,
+    feed,
+    instagram,
+    linkedin,
+    mastodon,
+    own,
+    threads,
+    x,
+    youtube,
+)
 from sandbox.door import CLOSING, Door
 from sandbox.world import World
 
@@ -25,6 +37,8 @@ _PROTOCOLS = (
     threads.PROTOCOL,
     linkedin.PROTOCOL,
     youtube.PROTOCOL,
+    bluesky.PROTOCOL,
+    deviantart.PROTOCOL,
     own.PROTOCOL,
 )
 
