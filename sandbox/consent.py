@@ -57,12 +57,13 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
 from sandbox import consent_page
-from sandbox.door import Endpoint
+from sandbox.door import Endpoint, Handler
 from sandbox.exchange import Answer, Call, Refusal, redirect
 from sandbox.rates import Allowance
 from sandbox.tokens import NAME, Family
 
 DEFAULT_ACCOUNT = "ada"
+BAD_NAME = "Give 1 to 40 letters, digits, dots, dashes or underscores."
 _PATIENCE = Allowance(10_000, 60)
 _RUNS_CODE = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
 _SPACE = re.compile(r"[\x00-\x20\x7f]")
@@ -76,6 +77,14 @@ def _known_client(call: Call, client_id: str, _redirect_uri: str) -> str:
     return "" if call.world.clients.knows(client_id) else f"There is no client {client_id}."
 
 
+def consent_endpoints(path: str, ask: Handler, decide: Handler) -> tuple[Endpoint, Endpoint]:
+    """Return the routes of a page and of its form, for those who bring handlers of their own."""
+    return (
+        Endpoint("GET", path, "consent", ask, _PATIENCE, "consent", signed_in=False),
+        Endpoint("POST", path, "consent", decide, _PATIENCE, "consent", signed_in=False),
+    )
+
+
 @dataclass(frozen=True)
 class Consent:
     """One network's way to ask.
@@ -87,6 +96,7 @@ class Consent:
     the request may name. `pkce_hex`: the challenge is spelt in hex.
     `denial`: what Cancel sends, beside `state`.
     `extras`: more parameters of a success. `fragment`: what the network hangs on after `#`.
+    `copied_redirect`: the redirect that means "show the code, the person copies it".
     `scope_error`: the error code of an unknown scope.
     """
 
@@ -106,6 +116,7 @@ class Consent:
     denial: Mapping[str, str] = field(default_factory=lambda: {"error": "access_denied"})
     extras: Callable[[Call, Family], dict[str, str]] = _no_extras
     fragment: str = ""
+    copied_redirect: str = ""
     scope_error: str = "invalid_scope"
     errors_on_page: bool = False
     client_problem: Callable[[Call, str, str], str] = _known_client  # "" = the client is fine
@@ -113,10 +124,7 @@ class Consent:
 
     def endpoints(self, path: str) -> tuple[Endpoint, Endpoint]:
         """Return the routes of the page and of its form."""
-        return tuple(  # type: ignore[return-value]  # one per method
-            Endpoint(method, path, "consent", handler, _PATIENCE, "consent", signed_in=False)
-            for method, handler in (("GET", self.ask), ("POST", self.decide))
-        )
+        return consent_endpoints(path, self.ask, self.decide)
 
     def ask(self, call: Call) -> Answer:
         """Show the page, or say what is wrong with the request."""
@@ -134,8 +142,7 @@ class Consent:
         name = fields.get("account", "").strip()
         ticked = [value for key, value in form if key == "scope"]
         if not NAME.fullmatch(name):
-            problem = "Give 1 to 40 letters, digits, dots, dashes or underscores."
-            return self._page(request, name, ticked=ticked, problem=problem)
+            return self._page(request, name, ticked=ticked, problem=BAD_NAME)
         locked = request.scopes if not self.may_untick else self.locked_scopes
         granted = [s for s in request.scopes if s in ticked or s in locked]
         call.site.account(name)
@@ -147,6 +154,8 @@ class Consent:
             challenge=request.challenge,
             method=f"{request.method}-hex" if self.pkce_hex else request.method,
         )
+        if request.redirect_uri == self.copied_redirect:
+            return consent_page.show(self.network, self.label, "Your authorization code", code)
         success = {"code": code, **self.extras(call, family)}
         return self._back(request, success, fragment=self.fragment)
 
@@ -159,7 +168,7 @@ class Consent:
             self.client_problem(call, client_id, redirect_uri)
             if client_id
             else f"The request has no {self.client_parameter}."
-        ) or _redirect_problem(redirect_uri)
+        ) or self._redirect_problem(redirect_uri)
         if problem:
             raise Refusal(consent_page.problem(self.network, self.label, problem))
         request = _Request(
@@ -177,6 +186,11 @@ class Consent:
                 raise Refusal(consent_page.problem(self.network, self.label, description))
             raise Refusal(self._back(request, {"error": code, "error_description": description}))
         return request
+
+    def _redirect_problem(self, redirect_uri: str) -> str:
+        if redirect_uri and redirect_uri == self.copied_redirect:
+            return ""
+        return redirect_problem(redirect_uri)
 
     def _asked_scopes(self, text: str) -> tuple[str, ...]:
         other = "," if self.separator == " " else " "
@@ -229,6 +243,9 @@ class Consent:
         )
 
     def _back(self, request: _Request, parameters: dict[str, str], *, fragment: str = "") -> Answer:
+        if request.redirect_uri == self.copied_redirect:
+            text = parameters.get("error_description", parameters["error"])
+            return consent_page.problem(self.network, self.label, text)
         if request.state:
             parameters["state"] = request.state
         return redirect(with_parameters(request.redirect_uri, parameters, fragment))
@@ -251,7 +268,7 @@ def with_parameters(url: str, parameters: Mapping[str, str], fragment: str = "")
     return f"{joined}#{fragment}" if fragment else joined
 
 
-def _redirect_problem(redirect_uri: str) -> str:
+def redirect_problem(redirect_uri: str) -> str:
     """Say what is wrong with the address; "" when it will do."""
     if not redirect_uri:
         return "The request has no redirect_uri."

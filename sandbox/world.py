@@ -13,7 +13,7 @@ from typing import Any
 
 from sandbox.codes import Codes
 from sandbox.fetching import Fetcher
-from sandbox.oauth1 import Consumers, Nonces
+from sandbox.oauth1 import Consumers, Legs, Nonces
 from sandbox.rates import Rates
 from sandbox.records import Account, Media, Post, fingerprint
 from sandbox.switches import Switchboard
@@ -54,6 +54,7 @@ class Site:
         self.tokens = Tokens(world.now)
         self.codes = Codes(world.now)
         self.nonces = Nonces(world.now)
+        self.legs = Legs(world.now)
         self.rates = Rates(world.now)
         self.calls = 0
         self._last_id = 0
