@@ -185,7 +185,9 @@ class _Visit:
         )
         if rule is not None:
             allowance = Allowance(
-                rule.get("limit", allowance.limit), rule.get("window_s", allowance.window_s)
+                rule.get("limit", allowance.limit),
+                rule.get("window_s", allowance.window_s),
+                None if "window_s" in rule else allowance.ends_at,
             )
         bucket = endpoint.bucket or f"{endpoint.method} {endpoint.path}"
         window = self.site.rates.spend(who, bucket, allowance)

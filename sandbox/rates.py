@@ -4,14 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+
+def next_midnight(zone: str) -> Callable[[float], float]:
+    """Return a function from an instant to the next midnight in a time zone."""
+    place = ZoneInfo(zone)
+
+    def after(now: float) -> float:
+        tomorrow = datetime.fromtimestamp(now, place).date() + timedelta(days=1)
+        return datetime.combine(tomorrow, time(), place).timestamp()
+
+    return after
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """`limit` calls per `window_s` seconds."""
+    """`limit` calls per `window_s` seconds, from the first call on.
+
+    `ends_at` is for days that end at midnight somewhere: now -> that instant (epoch seconds).
+    """
 
     limit: int
     window_s: float
+    ends_at: Callable[[float], float] | None = None
+
+    def end(self, now: float) -> float:
+        """When a window that opens now ends."""
+        return now + self.window_s if self.ends_at is None else self.ends_at(now)
 
 
 @dataclass(slots=True)
@@ -40,7 +61,7 @@ class Rates:
         now = self._now()
         window = self._windows.get((account_id, bucket))
         if window is None or now >= window.resets_at:
-            window = Window(allowance.limit, 0, now + allowance.window_s)
+            window = Window(allowance.limit, 0, allowance.end(now))
             self._windows[account_id, bucket] = window
         window.limit = allowance.limit
         window.used_up = window.used >= window.limit

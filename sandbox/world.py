@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sandbox.codes import Codes
 from sandbox.fetching import Fetcher
@@ -22,6 +22,7 @@ from sandbox.tokens import Clients, Tokens
 CALLS_KEPT = 100_000
 FEED_POSTS_KEPT = 400
 MEDIA_LIFE_SECONDS = 86_400
+Books = TypeVar("Books")
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class Site:
         self.legs = Legs(world.now)
         self.rates = Rates(world.now)
         self.calls = 0
+        self._books: dict[type, Any] = {}
         self._last_id = 0
 
     def account(self, name: str) -> Account:
@@ -66,6 +68,13 @@ class Site:
             digest = hashlib.blake2b(f"{self.name}:{name}".encode(), digest_size=8).digest()
             found = Account(id=str(10**17 + int.from_bytes(digest) % 10**17), name=name)
             self.accounts[name] = self.accounts_by_id[found.id] = found
+        return found
+
+    def books(self, kind: type[Books]) -> Books:
+        """What this network alone keeps (sessions, containers, ...), made empty on first sight."""
+        found: Books | None = self._books.get(kind)
+        if found is None:
+            found = self._books[kind] = kind()
         return found
 
     def new_id(self, *, epoch_ms: int = 0, shift: int = 16) -> str:
