@@ -52,7 +52,7 @@ is an HTML page with 400; the rest goes back to the redirect as `error`, or is a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
@@ -98,6 +98,7 @@ class Consent:
     `extras`: more parameters of a success. `fragment`: what the network hangs on after `#`.
     `copied_redirect`: the redirect that means "show the code, the person copies it".
     `scope_error`: the error code of an unknown scope.
+    `client_problem`, `scope_problem`: what the network has against them in words, "" = nothing.
     """
 
     network: str
@@ -119,8 +120,9 @@ class Consent:
     copied_redirect: str = ""
     scope_error: str = "invalid_scope"
     errors_on_page: bool = False
-    client_problem: Callable[[Call, str, str], str] = _known_client  # "" = the client is fine
+    client_problem: Callable[[Call, str, str], str] = _known_client  # client, redirect
     client_name: Callable[[Call, str], str] = lambda _call, client_id: client_id
+    scope_problem: Callable[[Call, str, Sequence[str]], str] = lambda _call, _client, _scopes: ""
 
     def endpoints(self, path: str) -> tuple[Endpoint, Endpoint]:
         """Return the routes of the page and of its form."""
@@ -180,7 +182,7 @@ class Consent:
             "" if self.pkce == "none" else query.get("code_challenge", ""),
             query.get("code_challenge_method", "plain"),
         )
-        if error := self._problem(request, query):
+        if error := self._problem(call, request):
             code, description = error
             if self.errors_on_page:
                 raise Refusal(consent_page.problem(self.network, self.label, description))
@@ -197,9 +199,9 @@ class Consent:
         parts = text.replace(other, self.separator).split(self.separator)
         return tuple(dict.fromkeys(part for part in parts if part)) or self.default_scopes
 
-    def _problem(self, request: _Request, query: Mapping[str, str]) -> tuple[str, str] | None:
+    def _problem(self, call: Call, request: _Request) -> tuple[str, str] | None:
         """Return the error code and its description, None when all is well."""
-        if query.get("response_type") != "code":
+        if call.query.get("response_type") != "code":
             return "unsupported_response_type", "The response_type must be code."
         if self.needs_state and not request.state:
             return "invalid_request", "The parameter state is missing."
@@ -208,6 +210,8 @@ class Consent:
         unknown = [s for s in request.scopes if self.scopes and s not in self.scopes]
         if unknown:
             return self.scope_error, f"Unknown scope: {', '.join(unknown)}."
+        if problem := self.scope_problem(call, request.client_id, request.scopes):
+            return self.scope_error, problem
         if self.pkce == "required" and not request.challenge:
             return "invalid_request", "The parameter code_challenge is missing."
         if request.challenge and request.method not in self.pkce_methods:
