@@ -170,7 +170,9 @@ class Site:
         item = self.media.get(media_id)
         if item is None or item.account is not account or not item.complete:
             return None
-        return None if self.world.now() - item.uploaded_at > MEDIA_LIFE_SECONDS else item
+        life_ms = self.world.switches.setting("handle_life_ms", self.name, account.name)
+        life_s = MEDIA_LIFE_SECONDS if life_ms is None else life_ms / 1000
+        return None if self.world.now() - item.uploaded_at > life_s else item
 
     def remembered(self, account: Account, key: str, *, life_seconds: float) -> Post | None:
         """The post made under an idempotency key, unless the key's life or a switch ended it."""

@@ -75,7 +75,7 @@ def _attachments(call: Call, ids: Any) -> tuple[Media, ...]:
         raise errors.failed_validation(
             f"Media {lost} not found or already attached to another post"
         )
-    if len(ready) > 1 and not all(item.is_image for item in ready):
+    if len(ready) > 1 and not all(item.is_image and not item.category for item in ready):
         raise errors.refused(422, "Cannot attach a video to a post that already contains images")
     if not all(media.is_ready(item, call) for item in ready):
         text = "Cannot attach files that have not finished processing. Try again in a moment!"

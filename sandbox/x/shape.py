@@ -7,7 +7,7 @@ import html
 import re
 from typing import Any
 
-from sandbox.records import Post, iso
+from sandbox.records import Media, Post, iso
 from sandbox.text import x_links
 
 FIELDS = frozenset(
@@ -50,12 +50,17 @@ def shape_post(post: Post, fields: set[str]) -> dict[str, Any]:
     if urls:
         optional["entities"] = {"urls": urls}
     if post.media:
-        optional["attachments"] = {"media_keys": [f"3_{m.id}" for m in post.media]}
+        optional["attachments"] = {"media_keys": [media_key(m) for m in post.media]}
     if post.parent is not None:
         optional["in_reply_to_user_id"] = post.parent.account.id
         replied = [{"type": "replied_to", "id": post.parent.id}]
         optional["referenced_tweets"] = optional["referenced_posts"] = replied
     return shape | {name: value for name, value in optional.items() if name in fields}
+
+
+def media_key(media: Media) -> str:
+    prefix = {"tweet_gif": 16, "tweet_video": 7, "amplify_video": 13}.get(media.category, 3)
+    return f"{prefix}_{media.id}"
 
 
 def _wrapped(post: Post) -> tuple[str, list[dict[str, Any]]]:
@@ -87,6 +92,7 @@ def _wrapped(post: Post) -> tuple[str, list[dict[str, Any]]]:
     if post.media:
         if post.text:
             add(" ")
-        page = f"https://x.com/{post.account.name}/status/{post.id}/photo/1"
-        add_link(page, f"pic.x.com/{post.id[-10:]}", media_key=f"3_{post.media[0].id}")
+        kind = "photo" if post.media[0].category == "tweet_image" else "video"
+        page = f"https://x.com/{post.account.name}/status/{post.id}/{kind}/1"
+        add_link(page, f"pic.x.com/{post.id[-10:]}", media_key=media_key(post.media[0]))
     return "".join(pieces), urls
