@@ -83,6 +83,7 @@ PROTOCOL = Protocol(
         Endpoint("POST", "/api/v1/statuses", "create", statuses.create, _STATUSES, scopes=_WRITE),
         Endpoint("DELETE", _STATUS, "delete", statuses.delete, _RARE, scopes=_WRITE),
         _endpoint("GET", _STATUS, "find", statuses.read, "read:statuses"),
+        _open("GET", r"/@{name}/{id:\d+}", "find", statuses.page),
         _endpoint("GET", _OF_ACCOUNT, "find", statuses.of_account, "read:statuses"),
         Endpoint("POST", "/api/v2/media", "media", media.upload, _RARE, scopes=_MEDIA_SCOPES),
         _endpoint("GET", _MEDIA, "media", media.read, *_MEDIA_SCOPES),

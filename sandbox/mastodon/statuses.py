@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.exchange import Answer, Call, Malformed
+from sandbox.exchange import Answer, Call, Malformed, redirect
 from sandbox.mastodon import errors, media
 from sandbox.mastodon.instance import MEDIA_LIMIT, TEXT_LIMIT, describe_account, instance_url
 from sandbox.records import Media, Post, iso
@@ -123,6 +123,12 @@ def read(call: Call) -> Answer:
     if post is None:
         raise errors.refused(404)
     return Answer(200, _shape(post, call))
+
+
+def page(call: Call) -> Answer:
+    """A status's public address leads to its place on the feed page."""
+    name = call.site.name
+    return redirect(f"/?network={name}#{name.replace('/', '-')}-{call.params['id']}")
 
 
 def delete(call: Call) -> Answer:
