@@ -291,6 +291,31 @@ def test_statuses_are_listed_newest_first_by_id_bounds(play: Play) -> None:
     play(story)
 
 
+def test_counters_grow_with_age(play: Play) -> None:
+    async def story(c: Client) -> None:
+        status_id = (await c.toot("look at me")).json["id"]
+        path = f"{API}/v1/statuses/{status_id}"
+        assert (await c.call("GET", path)).json["favourites_count"] == 0
+        c.clock.advance(86_400)
+        assert (await c.call("GET", path)).json["favourites_count"] > 0
+
+    play(story)
+
+
+def test_a_public_address_leads_to_the_feed(play: Play) -> None:
+    async def story(c: Client) -> None:
+        status = (await c.toot("look at me", visibility="unlisted")).json
+        path = status["url"].removeprefix(c.url)
+        reply = await c.call("GET", path, token=None, allow_redirects=False)
+        assert reply.headers["Location"].endswith(f"#mastodon-one-{status['id']}")
+        feed = (await c.call("GET", "/_feed.json", token=None)).json
+        shown = feed["threads"][0]["posts"][0]
+        assert (shown["url"], shown["visibility"]) == (status["url"], "unlisted")
+        assert {"x", "mastodon", "sandbox"} <= set(feed["kinds"])
+
+    play(story)
+
+
 def test_ids_carry_their_time(play: Play) -> None:
     async def story(c: Client) -> None:
         status = (await c.toot("now")).json

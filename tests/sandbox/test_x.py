@@ -194,6 +194,32 @@ def test_fields_are_told_only_when_asked_in_either_spelling(play: Play) -> None:
     play(story)
 
 
+def test_counters_grow_with_age_and_some_are_for_the_author_only(play: Play) -> None:
+    async def story(c: Client) -> None:
+        post_id = (await c.tweet("look at me")).json["data"]["id"]
+        fields = "tweet.fields=public_metrics,non_public_metrics,organic_metrics"
+        path = f"/x/2/tweets?ids={post_id}&{fields}"
+        fresh = (await c.call("GET", path)).json["data"][0]["public_metrics"]
+        assert fresh["like_count"] == 0
+        c.clock.advance(86_400)
+        grown = (await c.call("GET", path)).json["data"][0]
+        assert grown["public_metrics"]["like_count"] > 0
+        assert grown["non_public_metrics"]["impression_count"] > 0
+        assert grown["organic_metrics"].keys() >= {"url_link_clicks", "retweet_count"}
+        foreign = (await c.call("GET", path, token="demo-eve")).json
+        assert "non_public_metrics" not in foreign["data"][0]
+        assert [e["parameter"] for e in foreign["errors"]] == [
+            "non_public_metrics",
+            "organic_metrics",
+        ]
+        c.clock.advance(30 * 86_400)
+        late = (await c.call("GET", f"/x/2/tweets/{post_id}?{fields}")).json
+        assert "public_metrics" in late["data"]
+        assert len(late["errors"]) == 2
+
+    play(story)
+
+
 def test_missing_posts_are_errors_beside_the_data(play: Play) -> None:
     async def story(c: Client) -> None:
         post_id = (await c.tweet("hi")).json["data"]["id"]
