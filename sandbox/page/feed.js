@@ -133,6 +133,7 @@ function describe(name, value) {
 
 function remaining(fault) {
   const parts = [];
+  if (fault.skip) parts.push(`after ${fault.skip} more`);
   if (fault.times) parts.push(fault.times === 1 ? "next call" : `next ${fault.times} calls`);
   if (fault.until) parts.push(`${Math.max(0, Math.ceil(fault.until - now()))} s left`);
   return parts.join(", ");
