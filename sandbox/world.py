@@ -113,11 +113,7 @@ class Site:
         self.posts[post_id] = post
         account.posts.append(post)
         account.live += 1
-        copies = self.copies.setdefault(print_, [])
-        if copies:
-            post.is_copy = True
-            account.duplicates += 1
-        copies.append(post)
+        self._count(post)
         for item in media:
             item.attached = True
         if self.world.sites.get(self.name) is self:  # else forgotten while the call was under way
@@ -130,13 +126,30 @@ class Site:
         post.deleted_at = self.world.now()
         post.account.live -= 1
         post.account.deleted += 1
+        self._uncount(post)
+        self.world.revision += 1
+
+    def rewrite(self, post: Post, text: str, media: tuple[Media, ...]) -> None:
+        """Change a living post in place, as an edit does; it stays one post."""
+        self._uncount(post)
+        post.text, post.media = text, media
+        post.fingerprint = fingerprint(post.account, text, media, post.parent)
+        self._count(post)
+        self.world.revision += 1
+
+    def _count(self, post: Post) -> None:
+        copies = self.copies.setdefault(post.fingerprint, [])
+        post.is_copy = bool(copies)
+        post.account.duplicates += post.is_copy
+        copies.append(post)
+
+    def _uncount(self, post: Post) -> None:
         copies = self.copies[post.fingerprint]
         copies.remove(post)
         if copies:
             post.account.duplicates -= 1
         else:
             del self.copies[post.fingerprint]
-        self.world.revision += 1
 
     def newest_copy(
         self, account: Account, text: str, media: tuple[Media, ...], parent: Post | None
