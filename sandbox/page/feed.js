@@ -247,7 +247,7 @@ async function watch() {
 
 function seek() {
   for (const old of document.querySelectorAll(".sought")) old.classList.remove("sought");
-  const post = location.hash && document.getElementById(location.hash.slice(1));
+  const post = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!post) return;
   post.classList.add("sought");
   post.scrollIntoView({ block: "center" });
