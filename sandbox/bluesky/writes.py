@@ -156,6 +156,11 @@ def _write(call: Call, record: Record, *, is_checked: bool) -> None:
             parent=parent,
             received_at=call.received_at,
             due_at=due,
+            extra={
+                "url": f"https://bsky.app/profile/{handle_of(account)}/post/{record.rkey}",
+                "tags": record.value.get("tags", []),
+                "link": lexicon.card(record.value),
+            },
         )
     parent_uri = parent.id if parent is not None else ""
     book.keep(replace(record, post=post, parent_uri=parent_uri))

@@ -65,6 +65,12 @@ def add(
     url = _url(call.account, kind, title, next(book.work_numbers))
     work = Deviation(post.id, kind, post, title, body, url, options or {}, folders)
     book.works[work.id] = work
+    post.extra |= {
+        "kind": "deviation" if kind == "art" else kind,
+        "title": title,
+        "url": url,
+        "tags": work.options.get("tags", []),
+    }
     return work
 
 

@@ -167,6 +167,7 @@ def told(video: Video, call: Call) -> dict[str, Any]:
     """What the feed page shows beside the text."""
     return {
         "kind": "video",
+        "title": video.snippet.get("title"),
         "visibility": video.privacy(call.world.now()),
         "url": f"https://www.youtube.com/watch?v={video.id}",
         "tags": video.snippet.get("tags", []),
