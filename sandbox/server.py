@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox import control, feed, linkedin, mastodon, own, x, youtube
+from sandbox import control, feed, linkedin, mastodon, own, tiktok, x, youtube
 from sandbox.door import CLOSING, Door
 from sandbox.world import World
 
@@ -26,7 +26,7 @@ def create_app(clock: Callable[[], float] = time.time) -> web.Application:
     app[WORLD] = world
     app[CLOSING] = asyncio.Event()
     door = Door(app, world)
-    for network in (x, mastodon, own, linkedin, youtube):
+    for network in (x, mastodon, own, linkedin, youtube, tiktok):
         door.open(network.PROTOCOL)
     control.add_routes(app, world)
     feed.add_routes(app, world)

@@ -301,6 +301,7 @@ def test_nobody_reads_the_posts_of_a_person(play: Play) -> None:
 
 def test_an_image_is_put_with_the_token_and_shown_in_the_post(play: Play) -> None:
     async def story(c: Client) -> None:
+        await c.switch("linkedin", processing_ms=60_000)
         author = await organization(c)
         value = await begin(c, "images", author)
         assert (await put(c, value["uploadUrl"], c.png, token=None)).status == 401
@@ -312,7 +313,7 @@ def test_an_image_is_put_with_the_token_and_shown_in_the_post(play: Play) -> Non
         assert (early.status, early.json["code"]) == (400, "MEDIA_ASSET_WAITING_UPLOAD")
         assert (await put(c, value["uploadUrl"], c.png)).status == 201
         assert (await rest(c, "GET", path)).json["status"] == "PROCESSING"
-        c.clock.advance(1)
+        c.clock.advance(61)
         assert (await rest(c, "GET", path)).json["status"] == "AVAILABLE"
         assert (await share(c, author, "", content=content)).status == 201
         (post,) = (await c.stats("linkedin"))["posts"]
@@ -397,6 +398,7 @@ def test_addresses_for_uploads_expire(play: Play) -> None:
 
 def test_a_video_is_put_in_parts_without_the_token_and_finalized_by_etags(play: Play) -> None:
     async def story(c: Client) -> None:
+        await c.switch("linkedin", processing_ms=60_000)
         author = await person(c)
         value = await begin(c, "videos", author, fileSizeBytes=len(VIDEO))
         ranges = [(p["firstByte"], p["lastByte"]) for p in value["uploadInstructions"]]
@@ -420,7 +422,7 @@ def test_a_video_is_put_in_parts_without_the_token_and_finalized_by_etags(play: 
         content = {"media": {"id": value["video"], "title": "Recap"}}
         early = await share(c, author, "video", content=content)
         assert (early.status, early.json["code"]) == (400, "MEDIA_ASSET_PROCESSING")
-        c.clock.advance(1)
+        c.clock.advance(61)
         video = await rest(c, "GET", f"{API}/videos/{encoded(value['video'])}")
         assert video.json["status"] == "AVAILABLE"
         posted = await share(c, author, "video", content=content)
