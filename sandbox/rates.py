@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -35,6 +35,16 @@ class Allowance:
         return now + self.window_s if self.ends_at is None else self.ends_at(now)
 
 
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a call costs: `points` of the allowance that `who` has in `bucket`."""
+
+    who: str
+    bucket: str
+    allowance: Allowance
+    points: int = 1
+
+
 @dataclass(slots=True)
 class Window:
     """One running window, as the headers tell it; `used_up` means this call is one too many."""
@@ -43,6 +53,7 @@ class Window:
     used: int
     resets_at: float
     used_up: bool = False
+    length_s: float = 0.0
 
     @property
     def remaining(self) -> int:
@@ -56,15 +67,20 @@ class Rates:
         self._now = clock
         self._windows: dict[tuple[str, str], Window] = {}
 
-    def spend(self, account_id: str, bucket: str, allowance: Allowance) -> Window:
+    def spend(self, who: str, bucket: str, allowance: Allowance, points: int = 1) -> Window:
         """Count one call and return its window; a call beyond the limit is not counted."""
-        now = self._now()
-        window = self._windows.get((account_id, bucket))
+        now, key = self._now(), (who, bucket)
+        window = self._windows.get(key)
         if window is None or now >= window.resets_at:
             window = Window(allowance.limit, 0, allowance.end(now))
-            self._windows[account_id, bucket] = window
-        window.limit = allowance.limit
-        window.used_up = window.used >= window.limit
+            self._windows[key] = window
+        window.limit, window.length_s = allowance.limit, allowance.window_s
+        window.used_up = window.used + points > window.limit
         if not window.used_up:
-            window.used += 1
+            window.used += points
         return window
+
+    def spend_all(self, charges: Sequence[Charge]) -> Window:
+        """Count one call in several windows; return the one that refuses it, else the tightest."""
+        windows = [self.spend(c.who, c.bucket, c.allowance, c.points) for c in charges]
+        return min(windows, key=lambda window: (not window.used_up, window.remaining))
