@@ -17,7 +17,7 @@ from sandbox.tiktok import envelopes
 
 PUBLIC = "PUBLIC_TO_EVERYONE"
 SELF_ONLY = "SELF_ONLY"
-_MAX_SECONDS = 600
+MAX_SECONDS = 600
 _FIELDS = {  # user field -> scope
     "open_id": "user.info.basic",
     "union_id": "user.info.basic",
@@ -63,7 +63,7 @@ def creator_info(call: Call) -> Answer:
             "comment_disabled": False,
             "duet_disabled": False,
             "stitch_disabled": False,
-            "max_video_post_duration_sec": _MAX_SECONDS,
+            "max_video_post_duration_sec": MAX_SECONDS,
         }
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 from sandbox import recognise, working
 from sandbox.exchange import Answer, Call, Malformed
 from sandbox.fetching import Fetch
+from sandbox.files import FileFacts, look_at
 from sandbox.records import Account, Media, Post
 from sandbox.tiktok import creators, envelopes, requests
 from sandbox.tiktok.requests import Request
@@ -22,6 +23,7 @@ _ADDRESS_LIFE_SECONDS = 3600.0
 _DAY_SECONDS = 86_400.0
 _DIRECT_POSTS, _DRAFTS, _UNAUDITED_USERS = 15, 5, 5  # in 24 hours
 _PICTURE_BYTES, _PICTURE_PIXELS = 20 * 1024 * 1024, (1920, 1080)
+_VIDEO_SECONDS, _VIDEO_PIXELS = (3, creators.MAX_SECONDS), (360, 4096)
 _KINDS = {
     "video": ("video/mp4", "video/quicktime", "video/webm"),
     "photo": ("image/jpeg", "image/webp"),
@@ -208,10 +210,20 @@ def _fault(kind: str, data: bytes) -> str:
     if recognise.kind(data) not in _KINDS[kind]:
         return "file_format_check_failed"
     if kind == "video":
-        return ""
+        return _video_fault(look_at(data))
     sides = recognise.picture_size(data) or (0, 0)
     is_large = max(sides) > _PICTURE_PIXELS[0] or min(sides) > _PICTURE_PIXELS[1]
     return "picture_size_check_failed" if is_large or len(data) > _PICTURE_BYTES else ""
+
+
+def _video_fault(facts: FileFacts) -> str:
+    """What the bytes do not tell is not held against them."""
+    low, high = _VIDEO_SECONDS
+    if facts.seconds is not None and not low <= facts.seconds <= high:
+        return "duration_check_failed"
+    low, high = _VIDEO_PIXELS
+    sides = [side for side in (facts.width, facts.height) if side is not None]
+    return "" if all(low <= side <= high for side in sides) else "picture_size_check_failed"
 
 
 def _told(request: Request, account: Account, post_id: str) -> dict[str, Any]:

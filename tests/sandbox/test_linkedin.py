@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from yarl import URL
 
+from tests.sandbox.assets import mp4
 from tests.sandbox.conftest import ADA, Client, Play, Reply
 
 API = "/linkedin/rest"
@@ -440,6 +441,23 @@ def test_a_video_has_75_kb_to_500_mb(play: Play) -> None:
         for size in (75 * 1024 - 1, 500 * 1024**2 + 1, None):
             body = {"initializeUploadRequest": {"owner": owner, "fileSizeBytes": size}}
             assert (await rest(c, "POST", path, json=body)).status in (400, 422)
+
+    play(story)
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(2, "PROCESSING_FAILED"), (4, "AVAILABLE")])
+def test_a_video_lasts_three_seconds_to_half_an_hour(play: Play, seconds: int, status: str) -> None:
+    async def story(c: Client) -> None:
+        data = mp4(seconds).ljust(75 * 1024, b"\0")
+        value = await begin(c, "videos", await person(c), fileSizeBytes=len(data))
+        (part,) = value["uploadInstructions"]
+        etag = (await put(c, part["uploadUrl"], data, token=None)).headers["ETag"].strip('"')
+        request = {"video": value["video"], "uploadToken": "", "uploadedPartIds": [etag]}
+        body = {"finalizeUploadRequest": request}
+        await rest(c, "POST", f"{API}/videos?action=finalizeUpload", json=body)
+        c.clock.advance(1)
+        video = await rest(c, "GET", f"{API}/videos/{encoded(value['video'])}")
+        assert video.json["status"] == status
 
     play(story)
 

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from sandbox.tiktok.publications import Publications
+from tests.sandbox.assets import hosted, jpeg, mp4
 from tests.sandbox.conftest import ADA, Client, Play, Reply
 
 API = "/tiktok/v2"
@@ -20,11 +21,6 @@ VIDEO = b"\0\0\0\x18ftypmp42" + b"\1" * 1000
 CHUNK = 5_000_000
 LONG_VIDEO = VIDEO + b"\2" * (2 * CHUNK + 500)
 BACK = "http://127.0.0.1:9/back"
-
-
-def jpeg(width: int = 100, height: int = 100) -> bytes:
-    sides = height.to_bytes(2, "big") + width.to_bytes(2, "big")
-    return b"\xff\xd8\xff\xc0\0\x11\x08" + sides + b"\x03" + b"\0" * 20
 
 
 async def init(
@@ -261,6 +257,9 @@ def test_private_posts_never_get_a_public_id(play: Play) -> None:
     [
         ("frame_rate_check_failed", VIDEO, "frame_rate_check_failed"),
         (None, b"\0" * len(VIDEO), "file_format_check_failed"),
+        (None, mp4(seconds=2), "duration_check_failed"),
+        (None, mp4(seconds=601), "duration_check_failed"),
+        (None, mp4(20, 200, 400), "picture_size_check_failed"),
     ],
 )
 def test_a_failed_publication_says_why_and_is_no_post(
@@ -268,7 +267,7 @@ def test_a_failed_publication_says_why_and_is_no_post(
 ) -> None:
     async def story(c: Client) -> None:
         await c.switch("tiktok", processing_fails=fails)
-        begun = (await init(c)).json["data"]
+        begun = (await init(c, size=len(data))).json["data"]
         assert (await put(c, begun["upload_url"], 0, data, len(data))).status == 201
         c.clock.advance(1)
         failed = await status(c, begun["publish_id"])
@@ -295,14 +294,6 @@ def test_a_draft_ends_in_the_inbox(play: Play) -> None:
         assert code(await c.call("POST", path, json=body)) == (400, "invalid_params")
 
     play(story)
-
-
-async def served(c: Client, data: bytes) -> str:
-    """The address of a file on another imitated network."""
-    form = aiohttp.FormData()
-    form.add_field("file", data, filename="a", content_type="image/jpeg")
-    reply = await c.call("POST", "/mastodon/one/api/v2/media", data=form)
-    return str(reply.json["url"])
 
 
 async def photos(c: Client, *urls: str, **changes: Any) -> Reply:
@@ -334,7 +325,7 @@ async def ended(c: Client, publish_id: str) -> Any:
 
 def test_photos_are_pulled_and_published_unasked(play: Play) -> None:
     async def story(c: Client) -> None:
-        urls = [await served(c, jpeg(90 + n)) for n in (1, 2)]
+        urls = [await hosted(c, jpeg(90 + n)) for n in (1, 2)]
         reply = await photos(c, *urls, info={"privacy_level": "PUBLIC_TO_EVERYONE"})
         assert reply.json["data"].keys() == {"publish_id"}
         done = await ended(c, reply.json["data"]["publish_id"])
@@ -364,7 +355,7 @@ def test_photos_that_cannot_be_pulled_or_read_fail(
     play: Play, data: bytes | None, why: str
 ) -> None:
     async def story(c: Client) -> None:
-        url = f"{c.url}/_media/mastodon/one/1" if data is None else await served(c, data)
+        url = f"{c.url}/_media/mastodon/one/1" if data is None else await hosted(c, data)
         publish_id = (await photos(c, url)).json["data"]["publish_id"]
         failed = await ended(c, publish_id)
         assert (failed["status"], failed["fail_reason"]) == ("FAILED", why)
@@ -493,7 +484,7 @@ def test_a_creator_has_fifteen_posts_and_five_drafts_a_day(play: Play) -> None:
         await c.switch(None, on="all", rate=None)
         c.clock.advance(86_400)
         assert (await init(c)).status == 200
-        url = await served(c, jpeg())
+        url = await hosted(c, jpeg())
         for _ in range(5):
             draft = await photos(c, url, post_mode="MEDIA_UPLOAD")
             await ended(c, draft.json["data"]["publish_id"])
