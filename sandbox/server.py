@@ -19,6 +19,7 @@ from sandbox import (
     mastodon,
     own,
     threads,
+    tiktok,
     x,
     youtube,
 )
@@ -37,6 +38,7 @@ _PROTOCOLS = (
     threads.PROTOCOL,
     linkedin.PROTOCOL,
     youtube.PROTOCOL,
+    tiktok.PROTOCOL,
     bluesky.PROTOCOL,
     deviantart.PROTOCOL,
     own.PROTOCOL,

@@ -70,7 +70,7 @@ def _ask_later(caller: Caller, post: ClaimedPost, until: datetime, why: str) -> 
 
 
 def _ask_owner(caller: Caller, post: ClaimedPost, account: ConnectedAccount) -> PostResult:
-    """Tell once that the account is needed; the reconnect wakes the post (`sweeper.wake_doubts`)."""
+    """Tell once that the account is needed; a reconnect wakes the post (`sweeper`)."""
     return PostResult(
         post,
         S.OUTCOME_UNKNOWN,
