@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox import bluesky, control, deviantart, feed, mastodon, own, x
+from sandbox import bluesky, control, deviantart, feed, mastodon, own, telegram, x
 from sandbox.door import CLOSING, Door
 from sandbox.world import World
 
@@ -32,6 +32,7 @@ def create_app(clock: Callable[[], float] = time.time) -> web.Application:
         own.PROTOCOL,
         bluesky.PROTOCOL,
         deviantart.PROTOCOL,
+        telegram.PROTOCOL,
     ):
         door.open(protocol)
     control.add_routes(app, world)
