@@ -31,7 +31,8 @@ class Endpoint:
     """One route below a network's prefix; `operation` is what switches call it.
 
     A call costs one of the account's `allowance` in the `bucket`, unless `charges` says otherwise.
-    `prepare` is what the network waits for before it acts: a file it fetches.
+    `prepare` is what the network waits for before it acts: a file it fetches. `operation_of` tells
+    from the call where one address serves several: the last part of an upload publishes.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Endpoint:
     signed_in: bool = True
     prepare: Prepare | None = None
     scopes: tuple[str, ...] = ()  # all of them are needed; a token without them is refused
+    operation_of: Callable[[Call], str] | None = None
     charges: Callable[[Call], Sequence[Charge]] | None = None
 
 
@@ -106,6 +108,7 @@ class _Visit:
         self.record = CallRecord(
             self.site.name, None, endpoint.operation, request.method, request.path, world.now()
         )
+        self.operation = endpoint.operation
         self.account_name: str | None = None
         self.refusal: Answer | None = None
         self.window: Window | None = None
@@ -118,14 +121,15 @@ class _Visit:
             call = await self._read()
         except ConnectionError:
             return self._cut()  # the client left in the middle of its request: nothing was asked
+        if self.endpoint.operation_of is not None:
+            self.operation = self.record.operation = self.endpoint.operation_of(call)
         self._sign_in(call)
-        switches, operation = self.world.switches, self.endpoint.operation
+        switches, operation = self.world.switches, self.operation
         fault = switches.take(self.site.name, self.account_name, operation)
         latency = switches.latency_s(self.site.name, self.account_name, operation)
         if latency:
             await asyncio.sleep(latency)
-        if self.endpoint.prepare is not None and self.refusal is None:
-            await self.endpoint.prepare(call)
+        await self._prepare(call)
         if fault is None:
             return self._respond(self._perform(call))
         self.record.fault = fault.kind
@@ -170,6 +174,14 @@ class _Visit:
             return []
         return [s for s in self.endpoint.scopes if not self.protocol.covers(granted, s)]
 
+    async def _prepare(self, call: Call) -> None:
+        if self.endpoint.prepare is None or self.refusal is not None:
+            return
+        try:
+            await self.endpoint.prepare(call)
+        except Refusal as refusal:
+            self.refusal = refusal.answer
+
     def _perform(self, call: Call) -> Answer:
         """Do what was asked, if the caller may and has calls left."""
         if self.refusal is not None:
@@ -193,7 +205,7 @@ class _Visit:
         who = call.signed_in.id if call.signed_in is not None else call.client
         bucket = endpoint.bucket or f"{endpoint.method} {endpoint.path}"
         rule = self.world.switches.setting(
-            "rate", self.site.name, self.account_name, endpoint.operation
+            "rate", self.site.name, self.account_name, self.operation
         )
         if rule is None:
             own = [Charge(who, bucket, allowance)]
@@ -249,6 +261,7 @@ class _Visit:
         if retry_after is not None:
             answer.headers["Retry-After"] = str(retry_after)
         if "body" in options:
+            answer.status = status  # which some networks' own words would change
             body = options["body"]
             is_text = isinstance(body, str)
             answer.payload = body.encode() if is_text else body
