@@ -65,6 +65,7 @@ def add(
     url = _url(call.account, kind, title, next(book.work_numbers))
     work = Deviation(post.id, kind, post, title, body, url, options or {}, folders)
     book.works[work.id] = work
+    post.extra |= _shown(work)
     return work
 
 
@@ -149,6 +150,17 @@ def _options(call: Call, fields: Fields) -> dict[str, Any]:
         "is_ai_generated": fields.flag("is_ai_generated", default=False),
         "noai": fields.flag("noai", default=False),
     }
+
+
+def _shown(work: Deviation) -> dict[str, Any]:
+    """What the feed page shows of a work, beside its text."""
+    told = ("mature_level", "is_ai_generated", "noai", "allow_free_download", "allows_comments")
+    options = {
+        name: work.options[name] for name in told if work.options.get(name) not in (None, "")
+    }
+    kind = "deviation" if work.kind == "art" else work.kind
+    tags = work.options.get("tags", [])
+    return {"kind": kind, "url": work.url, "tags": tags, "options": options}
 
 
 def _url(account: Account, kind: str, title: str, number: int) -> str:

@@ -152,6 +152,7 @@ def _publish(
         parent=above.post if above is not None else None,
         received_at=call.received_at,
         due_at=due_at(call),
+        extra=_extra(chat, first_id, len(bodies)),
     )
     head: dict[str, Any] = {"chat": chat.shape(), "date": int(call.world.now())}
     if chat.kind == "channel":
@@ -165,6 +166,13 @@ def _publish(
         messages.append(message)
     chat.last_id += len(bodies)
     return messages
+
+
+def _extra(chat: Chat, number: int, count: int) -> dict[str, Any]:
+    """What the feed page shows of a post, beside its text."""
+    where = chat.username or f"c/{str(chat.id).removeprefix('-100')}"
+    extra = {"url": f"https://t.me/{where}/{number}"}
+    return {**extra, "kind": "album"} if count > 1 else extra
 
 
 def _replied(params: Params, chat: Chat) -> Message | None:
