@@ -169,8 +169,9 @@ def _extra(record: Record) -> dict[str, Any]:
     """What the feed page shows of a post, beside its text."""
     url = f"https://bsky.app/profile/{did_of(record.account)}/post/{record.rkey}"
     extra = {"url": url, "tags": record.value.get("tags", [])}
-    external = record.value.get("embed", {}).get("external")
-    if isinstance(external, dict):
+    embed = record.value.get("embed", {})
+    if embed.get("$type") == "app.bsky.embed.external":
+        external = embed["external"]
         extra["link"] = {
             "url": external["uri"],
             "title": external["title"],

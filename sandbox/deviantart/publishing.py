@@ -154,10 +154,8 @@ def _options(call: Call, fields: Fields) -> dict[str, Any]:
 
 def _shown(work: Deviation) -> dict[str, Any]:
     """What the feed page shows of a work, beside its text."""
-    told = ("mature_level", "is_ai_generated", "noai", "allow_free_download", "allows_comments")
-    options = {
-        name: work.options[name] for name in told if work.options.get(name) not in (None, "")
-    }
+    names = ("mature_level", "is_ai_generated", "noai", "allow_free_download", "allows_comments")
+    options = {n: work.options[n] for n in names if work.options.get(n) not in (None, "")}
     kind = "deviation" if work.kind == "art" else work.kind
     tags = work.options.get("tags", [])
     return {"kind": kind, "url": work.url, "tags": tags, "options": options}

@@ -436,6 +436,15 @@ def test_an_ordered_429_tells_its_seconds_in_the_body(play: Play) -> None:
     play(story)
 
 
+def test_the_feed_page_knows_the_public_address(play: Play) -> None:
+    async def story(c: Client) -> None:
+        await say(c)
+        (thread,) = (await c.call("GET", "/_feed.json", token=None)).json["threads"]
+        assert thread["posts"][0]["url"] == "https://t.me/news/1"
+
+    play(story)
+
+
 def test_lateness_is_known_from_the_header(play: Play) -> None:
     async def story(c: Client) -> None:
         await say(c, headers={"X-Carillon-Due-At": "2026-11-22T09:00:00Z"})
