@@ -18,6 +18,7 @@ from sandbox import (
     linkedin,
     mastodon,
     own,
+    telegram,
     threads,
     tiktok,
     x,
@@ -41,6 +42,7 @@ _PROTOCOLS = (
     tiktok.PROTOCOL,
     bluesky.PROTOCOL,
     deviantart.PROTOCOL,
+    telegram.PROTOCOL,
     own.PROTOCOL,
 )
 
