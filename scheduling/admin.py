@@ -103,7 +103,7 @@ INNER_FIELDS = (
     "workspace",
     "platform",
     "options",
-    "progress_shown",
+    "kept_progress",
     "content_version",
     "publish_run",
     "fencing_token",
@@ -254,8 +254,8 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         )
 
     @admin.display(description="progress")
-    def progress_shown(self, post: ScheduledPost) -> str:
-        return json.dumps(shown(post.progress), ensure_ascii=False)
+    def kept_progress(self, post: ScheduledPost) -> str:
+        return json.dumps(shown(post.progress))
 
     @admin.display(description="text")
     def text(self, post: ScheduledPost) -> str:

@@ -71,6 +71,9 @@ async def failed(
     due = caller.not_before(account, now, due)
     if due is not None and renewal is not None and renewal.wait:
         due = max(due, renewal.wait.until.timestamp())
+    if error.starts_over:
+        post.progress = {"published": post.published_segments}
+        post.progress_expires_at, post.needs_preparation = None, True
     target: str = decision.target
     if target in PASSES and _is_ahead(post, now):
         return _again_before_the_moment(post, error, due or now)

@@ -183,6 +183,18 @@ class AccountCheck(models.Model):
         return f"check of {self.connection_id}"
 
 
+class Leftover(models.Model):
+    """What was prepared at a network and is not wanted any more; see `scheduling.leftovers`."""
+
+    connection = models.ForeignKey(SocialConnection, on_delete=models.CASCADE)
+    progress = models.JSONField()  # the part of it that says what to remove
+    again_at = models.DateTimeField(db_index=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"leftover {self.pk} of {self.connection_id}"
+
+
 class PostMedia(models.Model):
     """An asset's place in a post: which segment, in which order, with which alt text."""
 

@@ -16,14 +16,14 @@ from engine import sql
 from engine.crash_points import reach
 from engine.errors import ErrorCategory, ServiceError
 from engine.runner import Job
-from platforms.adapters.base import Processing, Ready
+from platforms.adapters.base import Processing, Progress, Ready
 from platforms.registry import ADAPTERS
 from scheduling.accounts import ConnectedAccount
-from scheduling.caller import Caller, held, put_back
+from scheduling.caller import Caller, held, put_back, without_hints
 from scheduling.claims import ClaimedPost
 from scheduling.records import PostResult
 
-STEPS_MOST = 2000  # a network that never gets ready must not spin
+STEPS_MOST = 5000  # a network that never gets ready must not spin
 RUN_MOST_SECONDS = 60.0  # then the claim is given back, long before it ends; the rest follows
 
 
@@ -57,18 +57,20 @@ async def prepare(
     Raises ServiceError when a step fails. A draining slot stops between two steps.
     """
     draft = await caller.draft(post, account, fetch=True)
+    progress: Progress = {**post.progress, "resumed": True} if post.progress else {}
     began = caller.clock.now()
     for _ in range(STEPS_MOST):
         if caller.runner.is_stopping or caller.clock.now() - began > RUN_MOST_SECONDS:
             return PostResult(post, post.state, "the preparation goes on soon", due=job.due)
-        if hold := await caller.admit(account, "prepare"):
+        kind = account.adapter.call_kind("prepare", draft, progress)
+        if hold := await caller.admit(account, kind):
             return held(post, hold)
         reach("prepare.before")
         async with caller.uploads:
             with caller.calling(account, "prepare") as http:
-                step = await account.adapter.prepare(http, draft, post.progress)
+                step = await account.adapter.prepare(http, draft, progress)
         reach("prepare.after")
-        post.progress = step.progress
+        progress = post.progress = without_hints(step.progress)
         if isinstance(step, Ready):
             post.progress_expires_at = step.expires_at
             post.needs_preparation = False

@@ -1,8 +1,7 @@
-"""What in a post's progress gives access by itself is encrypted in its row.
+"""What gives power to whoever holds it is encrypted in the rows, and opened in a slot's hands only.
 
-Upload sessions and upload addresses need no token: whoever has one can put a file there. Adapters
-keep them under the progress key "secret" (a JSON object); outside the publisher's memory it is a
-ciphertext.
+Progress key "sealed" is an object in a claimed post and an encrypted text in the row. Networks
+take bytes from anybody who knows the address of an upload: no dump, page or log may tell it.
 """
 
 from __future__ import annotations
@@ -12,31 +11,31 @@ from typing import Any
 
 from platforms.credentials import CredentialError, decrypt, encrypt
 
-SECRET = "secret"
-HIDDEN = "encrypted"
+SEALED = "sealed"
 
 
-def sealed(progress: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the progress as it goes into the row."""
-    if not isinstance(progress.get(SECRET), dict):
+def seal(progress: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the progress as rows keep it."""
+    found = progress.get(SEALED)
+    if not isinstance(found, dict):
         return progress
-    return {**progress, SECRET: encrypt(progress[SECRET]).decode()}
+    return {**progress, SEALED: encrypt(found).decode()}
 
 
-def opened(progress: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the progress as adapters know it; a secret that no key opens is left out.
+def unseal(progress: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the progress as adapters read it.
 
-    The network is then asked what became of the upload, or it is made anew.
+    What no key opens any more is left out: the upload then begins anew.
     """
-    if not isinstance(progress.get(SECRET), str):
+    found = progress.get(SEALED)
+    if not isinstance(found, str):
         return progress
-    rest = {name: value for name, value in progress.items() if name != SECRET}
     try:
-        return {**rest, SECRET: decrypt(progress[SECRET].encode())}
+        return {**progress, SEALED: decrypt(found.encode())}
     except CredentialError:
-        return rest
+        return {name: value for name, value in progress.items() if name != SEALED}
 
 
-def shown(progress: Mapping[str, Any]) -> Mapping[str, Any]:
+def shown(progress: Mapping[str, Any]) -> dict[str, Any]:
     """Return the progress as people may see it."""
-    return {**progress, SECRET: HIDDEN} if SECRET in progress else progress
+    return {name: "(encrypted)" if name == SEALED else value for name, value in progress.items()}
