@@ -44,6 +44,9 @@ COMMON: Mapping[str, C] = {
     "190/463": C.TOKEN_EXPIRED,
     "368": C.PERMISSION,  # blocked for a while by policy
     "613": C.RATE_LIMIT,
+    "PartialRequestError": C.SERVER_ERROR,  # these three: the upload host's
+    "ProcessingFailedError": C.SERVER_ERROR,
+    "NotAuthorizedError": C.AUTH_ERROR,  # seen, not documented
 }
 GONE_CODES = frozenset({"100/33", "803"})  # no object of this id, or none that we may see
 BLOCKED = timedelta(hours=24)  # how long to leave an account alone that was blocked for spam

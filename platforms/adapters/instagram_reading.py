@@ -50,8 +50,6 @@ ROWS: Mapping[str, C] = {
     "/2207009": C.MEDIA_ERROR,
     "/2207023": C.MEDIA_ERROR,
     "/2207057": C.VALIDATION_ERROR,
-    "PartialRequestError": C.SERVER_ERROR,  # of the upload host
-    "ProcessingFailedError": C.SERVER_ERROR,
 }
 LATER_CODES = frozenset({"9007/2207027", "9007"})
 LOST_CODES = frozenset({"24/2207006", "24/2207008", "-2/2207020", "-2/2207008"})

@@ -53,6 +53,7 @@ def network(request: Request) -> Reply:
 
 READY = {"containers": {"0": {"id": CONTAINER, "at": 1_795_000_000, "ready": True}}}
 WAITING = {"containers": {"0": {"id": CONTAINER, "at": 1_795_000_000, "ready": False}}}
+ACCOUNT = Account("17841405822304914", "ada")
 INSTAGRAM_CASE = Case(
     make=make_instagram,
     credentials=lambda url: {"login": "facebook", "access_token": "ig-page-token"},
@@ -62,7 +63,7 @@ INSTAGRAM_CASE = Case(
     listed_nothing=Reply(200, {"data": []}),
     too_long="x" * 2201,
     me=(Reply(200, {"instagram_business_account": ADA, "id": "1010"}),),
-    account=Account("17841405822304914", "ada"),
+    account=ACCOUNT,
     other={
         "refresh": Reply(
             200, {"access_token": "new-access", "token_type": "bearer", "expires_in": 5_183_944}
