@@ -7,6 +7,7 @@ from functools import lru_cache
 from django.conf import settings
 
 from platforms.adapters.base import Adapter
+from platforms.adapters.instagram import Instagram
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox
 from platforms.adapters.x import X
@@ -14,6 +15,7 @@ from platforms.adapters.x import X
 ADAPTERS: dict[str, type[Adapter]] = {
     "x": X,
     "mastodon": Mastodon,
+    "instagram": Instagram,
     "sandbox": Sandbox,
 }
 ALIASES = {"twitter": "x"}  # names the predecessors used
