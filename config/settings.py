@@ -250,6 +250,12 @@ PLATFORMS = {
         "facebook_client_secret": FACEBOOK_CLIENT_SECRET,
         "max_hashtags": env.int("IG_MAX_HASHTAGS", default=30),
     },
+    "bluesky": {
+        "service_url": env.str("BLUESKY_SERVICE_URL", default="https://bsky.social"),
+        "appview_url": env.str("BLUESKY_APPVIEW_URL", default="https://public.api.bsky.app"),
+        "video_url": env.str("BLUESKY_VIDEO_URL", default="https://video.bsky.app"),
+        "plc_url": env.str("BLUESKY_PLC_URL", default="https://plc.directory"),
+    },
     "sandbox": {"api_base": SANDBOX_URL},
 }
 # Tell the network each post's due moment in a header: for the sandbox, which shows lateness.

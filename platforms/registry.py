@@ -7,6 +7,7 @@ from functools import lru_cache
 from django.conf import settings
 
 from platforms.adapters.base import Adapter
+from platforms.adapters.bluesky import Bluesky
 from platforms.adapters.instagram import Instagram
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox
@@ -16,6 +17,7 @@ ADAPTERS: dict[str, type[Adapter]] = {
     "x": X,
     "mastodon": Mastodon,
     "instagram": Instagram,
+    "bluesky": Bluesky,
     "sandbox": Sandbox,
 }
 ALIASES = {"twitter": "x"}  # names the predecessors used

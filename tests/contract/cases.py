@@ -11,6 +11,7 @@ from platforms.adapters.base import Account
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox, SandboxConfig
 from platforms.adapters.x import X, XConfig
+from tests.contract.bluesky_case import BLUESKY_CASE
 from tests.contract.instagram_case import INSTAGRAM_CASE
 from tests.contract.server import Reply
 from tests.contract.wire import TEXT, Case, image, video
@@ -131,5 +132,6 @@ CASES: Mapping[str, Case] = {
     "x": X_CASE,
     "mastodon": MASTODON_CASE,
     "instagram": INSTAGRAM_CASE,
+    "bluesky": BLUESKY_CASE,
     "sandbox": SANDBOX_CASE,
 }
