@@ -10,10 +10,12 @@ from platforms.adapters.base import Adapter
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox
 from platforms.adapters.x import X
+from platforms.adapters.youtube import YouTube
 
 ADAPTERS: dict[str, type[Adapter]] = {
     "x": X,
     "mastodon": Mastodon,
+    "youtube": YouTube,
     "sandbox": Sandbox,
 }
 ALIASES = {"twitter": "x"}  # names the predecessors used
