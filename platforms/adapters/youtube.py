@@ -281,7 +281,7 @@ class YouTube(YouTubeUploads):
             "part": "snippet",
             "videoId": progress["published"][0] if progress.get("published") else "",
             "order": "time",
-            "maxResults": "100",
+            "maxResults": "50",
             "textFormat": "plainText",
         }
         response = await http.get(self._path("commentThreads"), params=params)
