@@ -15,6 +15,7 @@ from tests.contract.bluesky_case import BLUESKY_CASE
 from tests.contract.instagram_case import INSTAGRAM_CASE
 from tests.contract.server import Reply
 from tests.contract.wire import TEXT, Case, image, video
+from tests.contract.youtube_case import YOUTUBE_CASE
 
 __all__ = [
     "CASES",
@@ -133,5 +134,6 @@ CASES: Mapping[str, Case] = {
     "mastodon": MASTODON_CASE,
     "instagram": INSTAGRAM_CASE,
     "bluesky": BLUESKY_CASE,
+    "youtube": YOUTUBE_CASE,
     "sandbox": SANDBOX_CASE,
 }
