@@ -8,12 +8,12 @@ import re
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
 from sandbox.exchange import Answer, Call, Refusal
-from sandbox.rates import Allowance, Window
+from sandbox.rates import Allowance, Charge, Window
 from sandbox.records import Account
 from sandbox.switches import Fault
 from sandbox.world import CallRecord, World
@@ -30,7 +30,9 @@ Prepare = Callable[[Call], Awaitable[None]]
 class Endpoint:
     """One route below a network's prefix; `operation` is what switches call it.
 
-    `prepare` is what the network waits for before it acts: a file it fetches.
+    A call costs one of the account's `allowance` in the `bucket`, unless `charges` says otherwise.
+    `prepare` is what the network waits for before it acts: a file it fetches. `operation_of` tells
+    from the call where one address serves several: the last part of an upload publishes.
     """
 
     method: str
@@ -42,6 +44,8 @@ class Endpoint:
     signed_in: bool = True
     prepare: Prepare | None = None
     scopes: tuple[str, ...] = ()  # all of them are needed; a token without them is refused
+    operation_of: Callable[[Call], str] | None = None
+    charges: Callable[[Call], Sequence[Charge]] | None = None
 
 
 def _holds(granted: frozenset[str], scope: str) -> bool:
@@ -55,6 +59,7 @@ class Protocol:
     `authenticate` sets `call.grant` when the caller's token has scopes, so that the door can refuse
     with `scope_missing` (None: `failure(403)`) what `Endpoint.scopes` asks for and the token lacks;
     `covers(granted, scope)` says whether a wider scope, such as Mastodon's `write`, includes it.
+    `limited` is the 429 of networks whose body tells how long to wait (None: `failure(429)`).
     """
 
     prefix: str
@@ -66,6 +71,7 @@ class Protocol:
     endpoints: Sequence[Endpoint]
     scope_missing: Callable[[Call, Sequence[str]], Answer] | None = None
     covers: Callable[[frozenset[str], str], bool] = _holds
+    limited: Callable[[Window, float], Answer] | None = None  # window, now
 
 
 class Door:
@@ -102,6 +108,7 @@ class _Visit:
         self.record = CallRecord(
             self.site.name, None, endpoint.operation, request.method, request.path, world.now()
         )
+        self.operation = endpoint.operation
         self.account_name: str | None = None
         self.refusal: Answer | None = None
         self.window: Window | None = None
@@ -114,14 +121,15 @@ class _Visit:
             call = await self._read()
         except ConnectionError:
             return self._cut()  # the client left in the middle of its request: nothing was asked
+        if self.endpoint.operation_of is not None:
+            self.operation = self.record.operation = self.endpoint.operation_of(call)
         self._sign_in(call)
-        switches, operation = self.world.switches, self.endpoint.operation
+        switches, operation = self.world.switches, self.operation
         fault = switches.take(self.site.name, self.account_name, operation)
         latency = switches.latency_s(self.site.name, self.account_name, operation)
         if latency:
             await asyncio.sleep(latency)
-        if self.endpoint.prepare is not None and self.refusal is None:
-            await self.endpoint.prepare(call)
+        await self._prepare(call)
         if fault is None:
             return self._respond(self._perform(call))
         self.record.fault = fault.kind
@@ -141,6 +149,7 @@ class _Visit:
             headers=self.request.headers,
             body=body,
             received_at=self.world.now(),
+            client=self.request.remote or "",
         )
 
     def _sign_in(self, call: Call) -> None:
@@ -165,32 +174,52 @@ class _Visit:
             return []
         return [s for s in self.endpoint.scopes if not self.protocol.covers(granted, s)]
 
+    async def _prepare(self, call: Call) -> None:
+        if self.endpoint.prepare is None or self.refusal is not None:
+            return
+        try:
+            await self.endpoint.prepare(call)
+        except Refusal as refusal:
+            self.refusal = refusal.answer
+
     def _perform(self, call: Call) -> Answer:
         """Do what was asked, if the caller may and has calls left."""
         if self.refusal is not None:
             return self.refusal
         self._spend(call)
         if self.window is not None and self.window.used_up:
-            return self.protocol.failure(429)
+            return self._limited(self.window)
         try:
             return self.endpoint.handler(call)
         except Refusal as refusal:
             return refusal.answer
 
+    def _limited(self, window: Window) -> Answer:
+        if self.protocol.limited is None:
+            return self.protocol.failure(429)
+        return self.protocol.limited(window, self.world.now())
+
     def _spend(self, call: Call) -> None:
+        """Count the call; an allowance that a switch orders counts calls and stands alone."""
         endpoint, allowance = self.endpoint, self.endpoint.allowance
-        who = call.signed_in.id if call.signed_in is not None else self.request.remote or ""
-        rule = self.world.switches.setting(
-            "rate", self.site.name, self.account_name, endpoint.operation
-        )
-        if rule is not None:
-            allowance = Allowance(
-                rule.get("limit", allowance.limit), rule.get("window_s", allowance.window_s)
-            )
+        who = call.signed_in.id if call.signed_in is not None else call.client
         bucket = endpoint.bucket or f"{endpoint.method} {endpoint.path}"
+        rule = self.world.switches.setting(
+            "rate", self.site.name, self.account_name, self.operation
+        )
+        if rule is None:
+            own = [Charge(who, bucket, allowance)]
+            charges = own if endpoint.charges is None else endpoint.charges(call)
+            self.window = replace(self.site.rates.spend_all(charges))
+            return
+        allowance = Allowance(
+            rule.get("limit", allowance.limit),
+            rule.get("window_s", allowance.window_s),
+            None if "window_s" in rule else allowance.ends_at,
+        )
         window = self.site.rates.spend(who, bucket, allowance)
-        skew = rule.get("reset_skew_s", 0) if rule is not None else 0
-        self.window = Window(window.limit, window.used, window.resets_at + skew, window.used_up)
+        resets_at = window.resets_at + rule.get("reset_skew_s", 0)
+        self.window = replace(window, resets_at=resets_at)
 
     async def _suffer(self, fault: Fault, call: Call) -> web.StreamResponse:
         match fault.kind:
@@ -226,11 +255,13 @@ class _Visit:
             retry_after = math.ceil(left)
         if status == 429:
             seconds = retry_after if isinstance(retry_after, int) else left or 900
-            limit = self.endpoint.allowance.limit
-            self.window = Window(limit, limit, now + seconds, used_up=True)
+            limit, length_s = self.endpoint.allowance.limit, self.endpoint.allowance.window_s
+            self.window = Window(limit, limit, now + seconds, used_up=True, length_s=length_s)
+            answer = self._limited(self.window)
         if retry_after is not None:
             answer.headers["Retry-After"] = str(retry_after)
         if "body" in options:
+            answer.status = status  # which some networks' own words would change
             body = options["body"]
             is_text = isinstance(body, str)
             answer.payload = body.encode() if is_text else body

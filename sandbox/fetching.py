@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
+from urllib.robotparser import RobotFileParser
 
 import aiohttp
 
@@ -25,7 +27,7 @@ class Fetch:
     """One file under way. `ended_at` (epoch seconds) is set when it is no longer pending.
 
     `reason` says why it failed: "bad url", "too large", "empty", "redirected", "unreachable",
-    "timeout", or "status <number>".
+    "timeout", "robots", or "status <number>".
     """
 
     def __init__(self, url: str) -> None:
@@ -36,6 +38,7 @@ class Fetch:
         self.reason = ""
         self.ended_at: float | None = None
         self._ended = asyncio.Event()
+        self._then: list[Callable[[], None]] = []
 
     async def wait(self, seconds: float) -> None:
         """Return when the fetch has ended, or after so many seconds, whichever is first."""
@@ -44,6 +47,13 @@ class Fetch:
                 await self._ended.wait()
         except TimeoutError:
             pass
+
+    def when_ended(self, act: Callable[[], None]) -> None:
+        """Act once it is no longer pending: for networks that go on without being asked again."""
+        if self.state == "pending":
+            self._then.append(act)
+        else:
+            act()
 
     def succeed(self, data: bytes, mime_type: str, now: float) -> None:
         self.state, self.data, self.mime_type = "fetched", data, mime_type
@@ -56,6 +66,8 @@ class Fetch:
     def _end(self, now: float) -> None:
         self.ended_at = now
         self._ended.set()
+        for act in self._then:
+            act()
 
 
 class _Failed(Exception):
@@ -70,13 +82,24 @@ class Fetcher:
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def order(self, url: str, *, limit_bytes: int = LIMIT_BYTES, agent: str = _AGENT) -> Fetch:
-        """Start fetching and return at once; an address that no server can have fails at once."""
+    def order(
+        self,
+        url: str,
+        *,
+        limit_bytes: int = LIMIT_BYTES,
+        agent: str = _AGENT,
+        asks_robots: bool = False,
+    ) -> Fetch:
+        """Start fetching and return at once; an address that no server can have fails at once.
+
+        With `asks_robots` the host's robots.txt must allow the address to `agent`.
+        """
         fetch = Fetch(url)
         if not is_fetchable(url):
             fetch.fail("bad url", self._now())
             return fetch
-        task = asyncio.get_running_loop().create_task(self._run(fetch, limit_bytes, agent))
+        run = self._run(fetch, limit_bytes, agent, asks_robots=asks_robots)
+        task = asyncio.get_running_loop().create_task(run)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return fetch
@@ -89,8 +112,10 @@ class Fetcher:
         if self._session is not None:
             await self._session.close()
 
-    async def _run(self, fetch: Fetch, limit_bytes: int, agent: str) -> None:
+    async def _run(self, fetch: Fetch, limit_bytes: int, agent: str, *, asks_robots: bool) -> None:
         try:
+            if asks_robots:
+                await self._ask_robots(fetch.url, agent)
             data, mime_type = await self._get(fetch.url, limit_bytes, agent)
         except _Failed as failed:
             fetch.fail(str(failed), self._now())
@@ -102,10 +127,7 @@ class Fetcher:
             fetch.succeed(data, mime_type, self._now())
 
     async def _get(self, url: str, limit_bytes: int, agent: str) -> tuple[bytes, str]:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
-        headers = {"User-Agent": agent}
-        async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+        async with self._request(url, agent) as response:
             if 300 <= response.status < 400:
                 raise _Failed("redirected")
             if response.status != 200:
@@ -118,6 +140,19 @@ class Fetcher:
             if not data:
                 raise _Failed("empty")
             return bytes(data), response.content_type
+
+    async def _ask_robots(self, url: str, agent: str) -> None:
+        rules = RobotFileParser()
+        async with self._request(urljoin(url, "/robots.txt"), agent) as response:
+            text = await response.text(errors="replace") if response.status == 200 else ""
+        rules.parse(text.splitlines())
+        if not rules.can_fetch(agent, url):
+            raise _Failed("robots")
+
+    def _request(self, url: str, agent: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+        return self._session.get(url, headers={"User-Agent": agent}, allow_redirects=False)
 
 
 def is_fetchable(url: str) -> bool:

@@ -9,7 +9,21 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox import control, feed, mastodon, own, x
+from sandbox import (
+    bluesky,
+    control,
+    deviantart,
+    feed,
+    instagram,
+    linkedin,
+    mastodon,
+    own,
+    telegram,
+    threads,
+    tiktok,
+    x,
+    youtube,
+)
 from sandbox.door import CLOSING, Door
 from sandbox.world import World
 
@@ -17,6 +31,20 @@ _BODY_LIMIT_BYTES = 128 * 1024 * 1024
 _SHUTDOWN_SECONDS = 0.5
 _BACKLOG = 2048
 WORLD = web.AppKey("world", World)
+_PROTOCOLS = (
+    x.PROTOCOL,
+    mastodon.PROTOCOL,
+    instagram.PROTOCOL,
+    instagram.VIA_FACEBOOK,  # before Facebook: its ids are the narrower pattern
+    threads.PROTOCOL,
+    linkedin.PROTOCOL,
+    youtube.PROTOCOL,
+    tiktok.PROTOCOL,
+    bluesky.PROTOCOL,
+    deviantart.PROTOCOL,
+    telegram.PROTOCOL,
+    own.PROTOCOL,
+)
 
 
 def create_app(clock: Callable[[], float] = time.time) -> web.Application:
@@ -26,7 +54,7 @@ def create_app(clock: Callable[[], float] = time.time) -> web.Application:
     app[WORLD] = world
     app[CLOSING] = asyncio.Event()
     door = Door(app, world)
-    for protocol in (x.PROTOCOL, mastodon.PROTOCOL, own.PROTOCOL):
+    for protocol in _PROTOCOLS:
         door.open(protocol)
     control.add_routes(app, world)
     feed.add_routes(app, world)

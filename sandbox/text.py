@@ -71,6 +71,16 @@ def mastodon_length(text: str) -> int:
     return _URL_LENGTH * len(links) + length
 
 
+def threads_length(text: str) -> int:
+    """Threads' count: code points, but each emoji as many as it has UTF-8 bytes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        len(cluster.encode(errors="surrogatepass")) if _is_emoji(cluster) else len(cluster)
+        for cluster in graphemes(text)
+    )
+
+
 def graphemes(text: str) -> Iterator[str]:
     """Cut into visible characters: marks, joiners, skin tones, flags and keycaps stay whole."""
     cluster = ""

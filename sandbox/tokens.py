@@ -285,6 +285,10 @@ class Clients:
         """Return the secret, for proofs made with it; None for public and unknown clients."""
         return self._secrets.get(client_id)
 
+    def secrets(self) -> list[str]:
+        """Return those of all confidential clients: a `demo-<name>` token belongs to none."""
+        return [secret for secret in self._secrets.values() if secret is not None]
+
     def is_public(self, client_id: str) -> bool:
         return self._secrets.get(client_id, "") is None
 

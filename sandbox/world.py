@@ -9,11 +9,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sandbox.codes import Codes
 from sandbox.fetching import Fetcher
-from sandbox.oauth1 import Consumers, Nonces
+from sandbox.oauth1 import Consumers, Legs, Nonces
 from sandbox.rates import Rates
 from sandbox.records import Account, Media, Post, fingerprint
 from sandbox.switches import Switchboard
@@ -22,6 +22,7 @@ from sandbox.tokens import Clients, Tokens
 CALLS_KEPT = 100_000
 FEED_POSTS_KEPT = 400
 MEDIA_LIFE_SECONDS = 86_400
+Books = TypeVar("Books")
 
 
 @dataclass(slots=True)
@@ -54,8 +55,10 @@ class Site:
         self.tokens = Tokens(world.now)
         self.codes = Codes(world.now)
         self.nonces = Nonces(world.now)
+        self.legs = Legs(world.now)
         self.rates = Rates(world.now)
         self.calls = 0
+        self._books: dict[type, Any] = {}
         self._last_id = 0
 
     def account(self, name: str) -> Account:
@@ -65,6 +68,13 @@ class Site:
             digest = hashlib.blake2b(f"{self.name}:{name}".encode(), digest_size=8).digest()
             found = Account(id=str(10**17 + int.from_bytes(digest) % 10**17), name=name)
             self.accounts[name] = self.accounts_by_id[found.id] = found
+        return found
+
+    def books(self, kind: type[Books]) -> Books:
+        """What this network alone keeps (sessions, containers, ...), made empty on first sight."""
+        found: Books | None = self._books.get(kind)
+        if found is None:
+            found = self._books[kind] = kind()
         return found
 
     def new_id(self, *, epoch_ms: int = 0, shift: int = 16) -> str:
@@ -103,11 +113,7 @@ class Site:
         self.posts[post_id] = post
         account.posts.append(post)
         account.live += 1
-        copies = self.copies.setdefault(print_, [])
-        if copies:
-            post.is_copy = True
-            account.duplicates += 1
-        copies.append(post)
+        self._count(post)
         for item in media:
             item.attached = True
         if self.world.sites.get(self.name) is self:  # else forgotten while the call was under way
@@ -120,13 +126,30 @@ class Site:
         post.deleted_at = self.world.now()
         post.account.live -= 1
         post.account.deleted += 1
+        self._uncount(post)
+        self.world.revision += 1
+
+    def rewrite(self, post: Post, text: str, media: tuple[Media, ...]) -> None:
+        """Change a living post in place, as an edit does; it stays one post."""
+        self._uncount(post)
+        post.text, post.media = text, media
+        post.fingerprint = fingerprint(post.account, text, media, post.parent)
+        self._count(post)
+        self.world.revision += 1
+
+    def _count(self, post: Post) -> None:
+        copies = self.copies.setdefault(post.fingerprint, [])
+        post.is_copy = bool(copies)
+        post.account.duplicates += post.is_copy
+        copies.append(post)
+
+    def _uncount(self, post: Post) -> None:
         copies = self.copies[post.fingerprint]
         copies.remove(post)
         if copies:
             post.account.duplicates -= 1
         else:
             del self.copies[post.fingerprint]
-        self.world.revision += 1
 
     def newest_copy(
         self, account: Account, text: str, media: tuple[Media, ...], parent: Post | None
@@ -160,7 +183,9 @@ class Site:
         item = self.media.get(media_id)
         if item is None or item.account is not account or not item.complete:
             return None
-        return None if self.world.now() - item.uploaded_at > MEDIA_LIFE_SECONDS else item
+        life_ms = self.world.switches.setting("handle_life_ms", self.name, account.name)
+        life_s = MEDIA_LIFE_SECONDS if life_ms is None else life_ms / 1000
+        return None if self.world.now() - item.uploaded_at > life_s else item
 
     def remembered(self, account: Account, key: str, *, life_seconds: float) -> Post | None:
         """The post made under an idempotency key, unless the key's life or a switch ended it."""

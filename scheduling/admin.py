@@ -53,6 +53,7 @@ from scheduling.flight_recorder import flight_recorder
 from scheduling.models import ScheduledPost
 from scheduling.notices import notices_of
 from scheduling.questions import next_part
+from scheduling.sealing import shown
 from scheduling.states import EDITABLE, PostState
 
 S = PostState
@@ -102,7 +103,7 @@ INNER_FIELDS = (
     "workspace",
     "platform",
     "options",
-    "progress",
+    "kept_progress",
     "content_version",
     "publish_run",
     "fencing_token",
@@ -251,6 +252,10 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
             post.permalink,
             post.permalink,
         )
+
+    @admin.display(description="progress")
+    def kept_progress(self, post: ScheduledPost) -> str:
+        return json.dumps(shown(post.progress))
 
     @admin.display(description="text")
     def text(self, post: ScheduledPost) -> str:
