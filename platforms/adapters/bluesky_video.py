@@ -51,8 +51,8 @@ class VideoUpload:
     file: Media
     blob_life: timedelta
 
-    async def advance(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        """Do the next step and return what is then known; raises SERVER_ERROR while it works."""
+    async def advance(self, known: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Do the next step and return what is then known; None while the service works on it."""
         if "job" in known:
             return await self._ask(known)
         if "upload" not in known:
@@ -116,7 +116,7 @@ class VideoUpload:
         return self._working(known, response, response.json_object().get("completedJobId"))
 
     # --- processing -----------------------------------------------------------------------------
-    async def _ask(self, known: Mapping[str, Any]) -> dict[str, Any]:
+    async def _ask(self, known: Mapping[str, Any]) -> dict[str, Any] | None:
         url = f"{self.service_url}/xrpc/app.bsky.video.getJobStatus"
         response = await self.http.get(url, params={"jobId": known["job"]}, auth=None)
         if not response.ok:
@@ -139,8 +139,7 @@ class VideoUpload:
             minutes = PATIENCE.total_seconds() / 60
             detail = f"Bluesky has worked on the video for more than {minutes:.0f} minutes."
             raise ServiceError(C.MEDIA_ERROR, detail)
-        detail = "Bluesky is still processing the video."
-        raise ServiceError(C.SERVER_ERROR, detail, retry_after=POLL_AGAIN, http_status=200)
+        return None
 
     # --- in common ------------------------------------------------------------------------------
     def _working(self, known: Mapping[str, Any], response: Response, job: Any) -> dict[str, Any]:

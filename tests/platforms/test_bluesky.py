@@ -419,7 +419,18 @@ def test_collected_blobs_are_sent_again_for_the_same_record() -> None:
     again = [Reply(200, {"blob": BLOB})] * 2
     tell(story, gone, *again, WRITTEN)
     error = failure(story, gone, *again, gone)
-    assert error.category is C.SERVER_ERROR
+    assert (error.category, error.starts_over) == (C.SERVER_ERROR, True)
+
+
+def test_a_video_that_was_collected_begins_anew() -> None:
+    entry = {"blob": BLOB, "expires_at": 1}
+
+    async def story(scene: Scene) -> None:
+        post = draft(segments=(Segment("x", (video(),)),))
+        await scene.published(post, {"media": {"0.0": entry}})
+
+    error = failure(story, refusal(400, "BlobNotFound"))
+    assert (error.category, error.starts_over) == (C.SERVER_ERROR, True)
 
 
 def found(progress: dict[str, Any], *answers: Reply, **more: Any) -> Any:
