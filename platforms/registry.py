@@ -9,6 +9,7 @@ from django.conf import settings
 from platforms.adapters.base import Adapter
 from platforms.adapters.bluesky import Bluesky
 from platforms.adapters.instagram import Instagram
+from platforms.adapters.linkedin import LinkedIn
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox
 from platforms.adapters.x import X
@@ -16,6 +17,7 @@ from platforms.adapters.youtube import YouTube
 
 ADAPTERS: dict[str, type[Adapter]] = {
     "x": X,
+    "linkedin": LinkedIn,
     "mastodon": Mastodon,
     "instagram": Instagram,
     "bluesky": Bluesky,

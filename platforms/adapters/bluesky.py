@@ -69,7 +69,7 @@ from platforms.adapters.bluesky_records import (
 from platforms.adapters.bluesky_repository import Live, Repository, place_of
 from platforms.adapters.bluesky_session import Session, Sessions
 from platforms.adapters.bluesky_video import POLL_AGAIN, VideoUpload
-from platforms.adapters.checks import draft_violations
+from platforms.adapters.checks import card_violations, draft_violations
 
 TEXT_BYTES = 3000
 VIDEO_ALT_CHARS = 1000
@@ -257,7 +257,7 @@ class Bluesky(Adapter):
                     message = f"A video's alt text may have at most {VIDEO_ALT_CHARS} characters."
                     place = f"segments[{number}].media[{position}]"
                     found.append(Violation(place, "alt_text_too_long", message))
-        return [*found, *_card_violations(draft)]
+        return [*found, *card_violations(draft)]
 
     def needs_preparation(self, draft: Draft) -> bool:
         return bool(draft.files) or any(handles_in(part.text) for part in draft.parts)
@@ -427,21 +427,6 @@ class Bluesky(Adapter):
 
     def explain(self, response: Response) -> str:
         return reason_of(response)
-
-
-def _card_violations(draft: Draft) -> list[Violation]:
-    options = draft.options
-    if not options.get("card_url"):
-        unused = [name for name in ("card_title", "card_description") if options.get(name)]
-        message = "A card needs a link: fill in card_url, or leave this empty."
-        return [Violation(f"options.{name}", "card_without_link", message) for name in unused]
-    if not str(options.get("card_title") or "").strip():
-        message = "Give the card a title: nothing is fetched from the link."
-        return [Violation("options.card_title", "card_without_title", message)]
-    if draft.segments and draft.segments[0].media:
-        message = "A post has files or a card, not both. Remove one of them."
-        return [Violation("options.card_url", "card_and_files", message)]
-    return []
 
 
 def _is_stale(frozen: Mapping[str, Any], progress: Progress) -> bool:

@@ -13,6 +13,7 @@ from platforms.adapters.sandbox import Sandbox, SandboxConfig
 from platforms.adapters.x import X, XConfig
 from tests.contract.bluesky_case import BLUESKY_CASE
 from tests.contract.instagram_case import INSTAGRAM_CASE
+from tests.contract.linkedin_case import LINKEDIN_CASE
 from tests.contract.server import Reply
 from tests.contract.wire import TEXT, Case, image, video
 from tests.contract.youtube_case import YOUTUBE_CASE
@@ -131,6 +132,7 @@ SANDBOX_CASE = Case(
 
 CASES: Mapping[str, Case] = {
     "x": X_CASE,
+    "linkedin": LINKEDIN_CASE,
     "mastodon": MASTODON_CASE,
     "instagram": INSTAGRAM_CASE,
     "bluesky": BLUESKY_CASE,
