@@ -91,7 +91,8 @@ def retry_after(response: Response) -> timedelta | None:
     if response.retry_after is not None:
         return response.retry_after
     if response.status == 429 and code.endswith("day-limit"):
-        return response.wait_until(wall_clock.next_midnight(response.received_at, "UTC"))
+        now = response.received_at
+        return wall_clock.next_midnight(now, "UTC") - now
     is_busy = code in {"MEDIA_ASSET_WAITING_UPLOAD", "MEDIA_ASSET_PROCESSING", "resource-forbidden"}
     return MEDIA_AGAIN if is_busy else None
 
