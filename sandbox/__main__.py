@@ -12,7 +12,15 @@ from sandbox.server import Running, start
 from sandbox.world import World
 
 _SEED_NAMES = ("ada", "grace", "linus")
-_SEED_SITES = ("x", "mastodon/one", "mastodon/two", "sandbox")
+_SEED_SITES = (
+    "x",
+    "mastodon/one",
+    "mastodon/two",
+    "facebook",
+    "instagram",
+    "threads",
+    "sandbox",
+)
 
 
 def main() -> int:

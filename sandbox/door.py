@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import re
 import socket
@@ -30,7 +31,8 @@ Prepare = Callable[[Call], Awaitable[None]]
 class Endpoint:
     """One route below a network's prefix; `operation` is what switches call it.
 
-    `prepare` is what the network waits for before it acts: a file it fetches.
+    `prepare` is what the network waits for before it acts: a file it fetches. `told_by` gives the
+    operation where one path does several things and only the parameters tell which.
     """
 
     method: str
@@ -42,6 +44,7 @@ class Endpoint:
     signed_in: bool = True
     prepare: Prepare | None = None
     scopes: tuple[str, ...] = ()  # all of them are needed; a token without them is refused
+    told_by: Callable[[Call], str] | None = None
 
 
 def _holds(granted: frozenset[str], scope: str) -> bool:
@@ -114,8 +117,9 @@ class _Visit:
             call = await self._read()
         except ConnectionError:
             return self._cut()  # the client left in the middle of its request: nothing was asked
+        self._tell_operation(call)
         self._sign_in(call)
-        switches, operation = self.world.switches, self.endpoint.operation
+        switches, operation = self.world.switches, self.record.operation
         fault = switches.take(self.site.name, self.account_name, operation)
         latency = switches.latency_s(self.site.name, self.account_name, operation)
         if latency:
@@ -141,6 +145,12 @@ class _Visit:
             body=body,
             received_at=self.world.now(),
         )
+
+    def _tell_operation(self, call: Call) -> None:
+        if self.endpoint.told_by is None:
+            return
+        with contextlib.suppress(Refusal):  # the handler refuses the same parameters
+            self.record.operation = self.endpoint.told_by(call)
 
     def _sign_in(self, call: Call) -> None:
         if not self.endpoint.signed_in:
@@ -187,14 +197,15 @@ class _Visit:
     def _spend(self, call: Call) -> None:
         endpoint, allowance = self.endpoint, self.endpoint.allowance
         who = call.signed_in.id if call.signed_in is not None else self.request.remote or ""
-        rule = self.world.switches.setting(
-            "rate", self.site.name, self.account_name, endpoint.operation
-        )
+        operation = self.record.operation
+        rule = self.world.switches.setting("rate", self.site.name, self.account_name, operation)
         if rule is not None:
             allowance = Allowance(
                 rule.get("limit", allowance.limit), rule.get("window_s", allowance.window_s)
             )
         bucket = endpoint.bucket or f"{endpoint.method} {endpoint.path}"
+        if endpoint.told_by is not None:
+            bucket = f"{bucket} {operation}"
         window = self.site.rates.spend(who, bucket, allowance)
         skew = rule.get("reset_skew_s", 0) if rule is not None else 0
         self.window = Window(window.limit, window.used, window.resets_at + skew, window.used_up)

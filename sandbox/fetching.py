@@ -26,6 +26,8 @@ _AGENT = "carillon-sandbox"
 class Fetch:
     """One file under way. `ended_at` (epoch seconds) is set when it is no longer pending.
 
+    `then` is called at that moment, if it was set before the file came.
+
     `reason` says why it failed: "bad url", "too large", "empty", "redirected", "unreachable",
     "timeout", "robots", or "status <number>".
     """
@@ -37,6 +39,7 @@ class Fetch:
         self.mime_type = ""  # as the server named it, lower case, without parameters
         self.reason = ""
         self.ended_at: float | None = None
+        self.then: Callable[[], None] | None = None
         self._ended = asyncio.Event()
 
     async def wait(self, seconds: float) -> None:
@@ -58,6 +61,8 @@ class Fetch:
     def _end(self, now: float) -> None:
         self.ended_at = now
         self._ended.set()
+        if self.then is not None:
+            self.then()
 
 
 class _Failed(Exception):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox import control, feed, instagram, mastodon, own, threads, x
+from sandbox import control, facebook, feed, instagram, mastodon, own, threads, x
 from sandbox.door import CLOSING, Door
 from sandbox.world import World
 
@@ -22,6 +22,7 @@ _PROTOCOLS = (
     mastodon.PROTOCOL,
     instagram.PROTOCOL,
     instagram.VIA_FACEBOOK,  # before Facebook: its ids are the narrower pattern
+    facebook.PROTOCOL,
     threads.PROTOCOL,
     own.PROTOCOL,
 )

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.sandbox.assets import hosted, jpeg, mp4
 from tests.sandbox.conftest import PNG, Client, Play, Reply
@@ -553,5 +555,37 @@ def test_cancelling_the_login_says_so(play: Play) -> None:
         assert reply.headers["Location"].startswith(f"{BACK}?error=access_denied")
         allowed = await decide(c, path, scope, decision="allow", account="ada")
         assert allowed.headers["Location"].endswith("#_")
+
+    play(story)
+
+
+def test_an_ordered_429_is_said_as_meta_says_it_unless_it_has_a_body(play: Play) -> None:
+    async def story(c: Client) -> None:
+        answers = [{"status": 429}, {"status": 429, "body": {"odd": True}}]
+        await c.switch("instagram", on="account", fail=answers)
+        assert codes(await c.call("GET", f"{IG}/me")) == (80002, None)
+        odd = await c.call("GET", f"{IG}/me")
+        assert (odd.status, odd.json) == (429, {"odd": True})
+
+    play(story)
+
+
+def test_a_robots_file_and_a_redirect_keep_meta_away(play: Play) -> None:
+    async def story(c: Client) -> None:
+        async def serve(request: web.Request) -> web.Response:
+            if request.path == "/moved.jpg":
+                raise web.HTTPFound("/open.jpg")
+            if request.path == "/robots.txt":
+                return web.Response(text="User-agent: *\nDisallow: /closed.jpg\n")
+            return web.Response(body=jpeg(), content_type="image/jpeg")
+
+        app = web.Application()
+        app.router.add_get("/{path:.*}", serve)
+        async with TestServer(app) as server:
+            for name in ("closed.jpg", "moved.jpg"):
+                reply = await create(c, image_url=str(server.make_url(f"/{name}")))
+                assert codes(reply) == (9004, 2207052)
+            reply = await create(c, image_url=str(server.make_url("/open.jpg")))
+            assert reply.status == 200
 
     play(story)
