@@ -99,6 +99,10 @@ MEDIA_MAX_BYTES = env.int("MEDIA_MAX_BYTES", default=100 * 1024 * 1024)
 MEDIA_FETCH_DEADLINE = timedelta(seconds=env.float("MEDIA_FETCH_DEADLINE_SECONDS", default=60.0))
 PORT = env.int("PORT", default=8000)  # where `manage.py run` serves the site
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
+# Where networks fetch files from; empty unless somebody said what our public address is.
+MEDIA_PUBLIC_URL = env.str("MEDIA_PUBLIC_URL", default=env.str("PUBLIC_URL", default="")).rstrip(
+    "/"
+)
 
 # --- database -------------------------------------------------------------------------------
 DATABASES = {

@@ -16,6 +16,7 @@ admin.site.enable_nav_sidebar = False  # the lists need the width
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),  # where e-mails' PUBLIC_URL leads
     path("admin/", admin.site.urls),
+    path("media/", include("media.urls")),
     path("api/v1/", include("scheduling.api.urls")),
     re_path(r"^api(/|$)", ApiNotFound.as_view()),
 ]

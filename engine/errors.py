@@ -30,6 +30,8 @@ class ServiceError(Exception):
     `retry_after` is the network's own wish, `provider_code` its machine-readable code,
     `http_status` 0 when there was no answer. `request_id` is the network's id for the call.
     `app_wide` says that the cause is the application, not this connection (credits, app quota).
+    `starts_over` says that nothing came of the work so far and what was prepared is used up: the
+    next try begins with the preparation.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class ServiceError(Exception):
         request_id: str = "",
         excerpt: str = "",
         app_wide: bool = False,
+        starts_over: bool = False,
     ) -> None:
         super().__init__(f"{category}: {detail}")
         self.category = category
@@ -53,3 +56,4 @@ class ServiceError(Exception):
         self.request_id = request_id
         self.excerpt = excerpt[:500]
         self.app_wide = app_wide
+        self.starts_over = starts_over

@@ -31,11 +31,16 @@ PROBE_AGAIN_SECONDS = 1.0  # while one call tries whether a network is well agai
 
 
 class Counted(NamedTuple):
-    """A bucket whose network sends no counts: `calls` per `window_seconds`, counted here."""
+    """A bucket whose network sends no counts: `calls` per `window_seconds`, counted here.
+
+    A call takes `cost` of them; with `refilled_in` the window ends at midnight in that zone.
+    """
 
     key: Key
     calls: int
     window_seconds: float
+    cost: int = 1
+    refilled_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,7 @@ class Gate:
                 until, key = free, bucket
         for counted in passage.counted:
             known = self._known.get(counted.key)
-            if known is not None and (free := known.used_up_to(now, 0)) > until:
+            if known is not None and (free := known.used_up_to(now, counted.cost - 1)) > until:
                 until, key = free, counted.key
         if until > now:
             return _spread(passage, until, self._reason(key), jitter=jitter)

@@ -23,6 +23,7 @@ from django.db.models.functions import Now
 from engine import sql
 from engine.allowances import CLOSED, Allowance, GatePolicy
 from engine.models import RateLimitState
+from engine.wall_clock import next_midnight
 
 Key = tuple[str, str, str]  # scope, key, bucket
 READ_OVERLAP = timedelta(seconds=3)  # rows written while we read must not be missed
@@ -52,12 +53,12 @@ class Spending(NamedTuple):
 
     platform: str
     spaced: Key | None
-    counted: tuple[tuple[Key, int, float], ...]  # key, calls, window seconds
+    counted: tuple[tuple[Key, int, float, int, str], ...]  # as `engine.gate.Counted`
     start: float
 
     def buckets(self) -> list[Key]:
         """Return every row this call is taken from."""
-        return [*([self.spaced] if self.spaced else []), *(key for key, _, _ in self.counted)]
+        return [*([self.spaced] if self.spaced else []), *(key for key, *_ in self.counted)]
 
 
 class GateRows:
@@ -233,12 +234,14 @@ def _take(
 ) -> bool:
     """Take one call from all of its rows, or from none."""
     start = spending.start
-    for key, calls, window in spending.counted:
+    for key, calls, window, cost, zone in spending.counted:
         row = rows[key]
         if row.remaining is None or _epoch(row.resets_at) <= start:
             row.limit, row.remaining = calls, calls
-            row.resets_at = datetime.fromtimestamp(start + window, UTC)
-        if row.remaining <= 0:
+            began = datetime.fromtimestamp(start, UTC)
+            over = began + timedelta(seconds=window)
+            row.resets_at = next_midnight(began, zone) if zone else over
+        if row.remaining < cost:
             return False
     if spending.spaced is not None and policy.spacing_enabled:
         row = rows[spending.spaced]
@@ -247,9 +250,9 @@ def _take(
             return False
         gap = row.spacing_ms / 1000 * rng.uniform(1.0, 1.0 + SPACING_JITTER)
         row.next_call_at = datetime.fromtimestamp(start + gap, UTC)
-    for key, _, _ in spending.counted:
+    for key, _, _, cost, _ in spending.counted:
         row = rows[key]
-        row.remaining = (row.remaining or 0) - 1
+        row.remaining = (row.remaining or 0) - cost
     return True
 
 

@@ -8,7 +8,9 @@ first sample, and in processes that never take one, it is the host's.
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
+from zoneinfo import ZoneInfo
 
 _ahead = 0.0  # seconds the database's clock is ahead of this host's
 
@@ -27,3 +29,13 @@ def now() -> float:
 def instant() -> datetime:
     """Return an aware instant in UTC."""
     return datetime.fromtimestamp(now(), tz=UTC)
+
+
+def next_midnight(after: datetime, zone: str) -> datetime:
+    """Return the first midnight in `zone` (a name such as America/Los_Angeles) later than `after`.
+
+    Networks refill daily quotas then; a day there may have 23 or 25 hours.
+    """
+    place = ZoneInfo(zone)
+    day = after.astimezone(place).date() + timedelta(days=1)
+    return datetime.combine(day, clock_time(), place).astimezone(UTC)

@@ -26,6 +26,7 @@ class AssetAdmin(ShownOnly, CappedAdmin):
         "size",
         "width",
         "height",
+        "duration_ms",
         "sha256",
         "alt_text",
         "workspace",

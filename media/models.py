@@ -28,6 +28,7 @@ class Asset(models.Model):
     size_bytes = models.PositiveBigIntegerField(default=0)
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)
+    duration_ms = models.PositiveIntegerField(null=True, blank=True)  # of a video
     sha256 = models.CharField(max_length=64, blank=True, default="")
     alt_text = models.TextField(blank=True, default="")
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)

@@ -10,7 +10,8 @@ from engine.gate import Counted, Key, Passage
 from engine.models import RateLimitState
 from platforms.adapters.base import Adapter, Bucket
 
-OPERATIONS = ("publish", "prepare", "find", "refresh", "validate", "delete", "metrics")
+OTHER = "other"  # kinds of calls without a bucket of their own
+OPERATIONS = ("publish", "prepare", "find", "refresh", "validate", "delete", "metrics", OTHER)
 ALL = "all"  # the bucket of refusals, breaker and spacing: they concern calls of any kind
 _SCOPE = RateLimitState.Scope
 
@@ -23,7 +24,7 @@ def owner_of(scope: str, adapter: Adapter, connection_id: uuid.UUID, base_url: s
 
 
 def passages_of(adapter: Adapter, connection_id: uuid.UUID, base_url: str) -> Mapping[str, Passage]:
-    """Return the passage of every operation.
+    """Return the passage of every operation, and of the kinds of calls that have buckets.
 
     Accounts at a user-given host share that host's troubles, not those of the software it runs.
     """
@@ -33,7 +34,7 @@ def passages_of(adapter: Adapter, connection_id: uuid.UUID, base_url: str) -> Ma
 
     shared = _SCOPE.HOST if adapter.user_given_host() else _SCOPE.APP
     passages = {}
-    for operation in OPERATIONS:
+    for operation in {*OPERATIONS, *(bucket.operation for bucket in adapter.buckets)}:
         buckets = _buckets(adapter, operation)
         passages[operation] = Passage(
             platform=adapter.slug,
@@ -41,7 +42,13 @@ def passages_of(adapter: Adapter, connection_id: uuid.UUID, base_url: str) -> Ma
             shared=key(shared, ALL),
             told=tuple(key(b.scope, b.name) for b in buckets if not b.counted),
             counted=tuple(
-                Counted(key(b.scope, b.name), b.calls, b.window.total_seconds())
+                Counted(
+                    key(b.scope, b.pool or b.name),
+                    b.calls,
+                    b.window.total_seconds(),
+                    b.cost,
+                    b.refilled_in,
+                )
                 for b in buckets
                 if b.counted
             ),
@@ -53,4 +60,4 @@ def passages_of(adapter: Adapter, connection_id: uuid.UUID, base_url: str) -> Ma
 def _buckets(adapter: Adapter, operation: str) -> list[Bucket]:
     """Return the buckets of an operation, or those for calls without one of their own."""
     own = [bucket for bucket in adapter.buckets if bucket.operation == operation]
-    return own or [bucket for bucket in adapter.buckets if bucket.operation == "other"]
+    return own or [bucket for bucket in adapter.buckets if bucket.operation == OTHER]

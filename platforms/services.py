@@ -117,6 +117,7 @@ def _upsert(
     connection.scopes = list(account.scopes)
     connection.limits = dict(account.limits)
     connection.expires_at = expiry_of(credentials)
+    connection.refresh_expires_at = expiry_of(credentials, "refresh_expires_at")
     end_refreshing(connection)
     connection.set_credentials(dict(credentials))
     if connection.state != ConnectionState.PAUSED:

@@ -103,6 +103,7 @@ def store_refreshed(turn: Turn, new: Mapping[str, Any]) -> bool:
         .update(
             secret=connection.secret,
             expires_at=expiry_of(merged),
+            refresh_expires_at=expiry_of(merged, "refresh_expires_at"),
             version=F("version") + 1,
             state_reason=Case(is_active, default=F("state_reason")),
             refresh_lease_until=None,
@@ -173,9 +174,9 @@ def mark_needs_reconnect(connection_id: uuid.UUID, version: int, reason: str) ->
     )
 
 
-def expiry_of(credentials: Mapping[str, Any]) -> datetime | None:
-    """Return `expires_at` of a credentials object: an ISO instant or epoch seconds."""
-    value = credentials.get("expires_at")
+def expiry_of(credentials: Mapping[str, Any], name: str = "expires_at") -> datetime | None:
+    """Return when a credentials object's token ends: an ISO instant or epoch seconds."""
+    value = credentials.get(name)
     if value in (None, ""):
         return None
     if isinstance(value, int | float):

@@ -16,6 +16,8 @@ _SEED_SITES = (
     "x",
     "mastodon/one",
     "mastodon/two",
+    "bluesky",
+    "deviantart",
     "facebook",
     "instagram",
     "threads",

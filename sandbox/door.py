@@ -9,12 +9,12 @@ import re
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
 from sandbox.exchange import Answer, Call, Refusal
-from sandbox.rates import Allowance, Window
+from sandbox.rates import Allowance, Charge, Window
 from sandbox.records import Account
 from sandbox.switches import Fault
 from sandbox.world import CallRecord, World
@@ -31,8 +31,9 @@ Prepare = Callable[[Call], Awaitable[None]]
 class Endpoint:
     """One route below a network's prefix; `operation` is what switches call it.
 
-    `prepare` is what the network waits for before it acts: a file it fetches. `told_by` gives the
-    operation where one path does several things and only the parameters tell which.
+    A call costs one of the account's `allowance` in the `bucket`, unless `charges` says otherwise.
+    `prepare` is what the network waits for before it acts: a file it fetches. `operation_of` tells
+    from the call where one address serves several: the last part of an upload publishes.
     """
 
     method: str
@@ -44,7 +45,8 @@ class Endpoint:
     signed_in: bool = True
     prepare: Prepare | None = None
     scopes: tuple[str, ...] = ()  # all of them are needed; a token without them is refused
-    told_by: Callable[[Call], str] | None = None
+    operation_of: Callable[[Call], str] | None = None
+    charges: Callable[[Call], Sequence[Charge]] | None = None
 
 
 def _holds(granted: frozenset[str], scope: str) -> bool:
@@ -105,6 +107,7 @@ class _Visit:
         self.record = CallRecord(
             self.site.name, None, endpoint.operation, request.method, request.path, world.now()
         )
+        self.operation = endpoint.operation
         self.account_name: str | None = None
         self.refusal: Answer | None = None
         self.window: Window | None = None
@@ -119,7 +122,7 @@ class _Visit:
             return self._cut()  # the client left in the middle of its request: nothing was asked
         self._tell_operation(call)
         self._sign_in(call)
-        switches, operation = self.world.switches, self.record.operation
+        switches, operation = self.world.switches, self.operation
         fault = switches.take(self.site.name, self.account_name, operation)
         latency = switches.latency_s(self.site.name, self.account_name, operation)
         if latency:
@@ -144,13 +147,14 @@ class _Visit:
             headers=self.request.headers,
             body=body,
             received_at=self.world.now(),
+            client=self.request.remote or "",
         )
 
     def _tell_operation(self, call: Call) -> None:
-        if self.endpoint.told_by is None:
+        if self.endpoint.operation_of is None:
             return
         with contextlib.suppress(Refusal):  # the handler refuses the same parameters
-            self.record.operation = self.endpoint.told_by(call)
+            self.operation = self.record.operation = self.endpoint.operation_of(call)
 
     def _sign_in(self, call: Call) -> None:
         if not self.endpoint.signed_in:
@@ -195,20 +199,26 @@ class _Visit:
             return refusal.answer
 
     def _spend(self, call: Call) -> None:
+        """Count the call; an allowance that a switch orders counts calls and stands alone."""
         endpoint, allowance = self.endpoint, self.endpoint.allowance
-        who = call.signed_in.id if call.signed_in is not None else self.request.remote or ""
-        operation = self.record.operation
-        rule = self.world.switches.setting("rate", self.site.name, self.account_name, operation)
-        if rule is not None:
-            allowance = Allowance(
-                rule.get("limit", allowance.limit), rule.get("window_s", allowance.window_s)
-            )
-        bucket = endpoint.bucket or f"{endpoint.method} {endpoint.path}"
-        if endpoint.told_by is not None:
-            bucket = f"{bucket} {operation}"
+        who = call.signed_in.id if call.signed_in is not None else call.client
+        bucket = endpoint.bucket or f"{endpoint.method} {endpoint.path} {self.operation}"
+        rule = self.world.switches.setting(
+            "rate", self.site.name, self.account_name, self.operation
+        )
+        if rule is None:
+            own = [Charge(who, bucket, allowance)]
+            charges = own if endpoint.charges is None else endpoint.charges(call)
+            self.window = replace(self.site.rates.spend_all(charges))
+            return
+        allowance = Allowance(
+            rule.get("limit", allowance.limit),
+            rule.get("window_s", allowance.window_s),
+            None if "window_s" in rule else allowance.ends_at,
+        )
         window = self.site.rates.spend(who, bucket, allowance)
-        skew = rule.get("reset_skew_s", 0) if rule is not None else 0
-        self.window = Window(window.limit, window.used, window.resets_at + skew, window.used_up)
+        resets_at = window.resets_at + rule.get("reset_skew_s", 0)
+        self.window = replace(window, resets_at=resets_at)
 
     async def _suffer(self, fault: Fault, call: Call) -> web.StreamResponse:
         match fault.kind:
@@ -244,8 +254,8 @@ class _Visit:
             retry_after = math.ceil(left)
         if status == 429:
             seconds = retry_after if isinstance(retry_after, int) else left or 900
-            limit = self.endpoint.allowance.limit
-            self.window = Window(limit, limit, now + seconds, used_up=True)
+            limit, length_s = self.endpoint.allowance.limit, self.endpoint.allowance.window_s
+            self.window = Window(limit, limit, now + seconds, used_up=True, length_s=length_s)
         if retry_after is not None:
             answer.headers["Retry-After"] = str(retry_after)
         if "body" in options:

@@ -18,6 +18,7 @@ from sandbox.world import Site, World
 
 _BOUNDARY = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
 _NAME = re.compile(r'[; ]name="([^"]*)"', re.IGNORECASE)
+_FILENAME = re.compile(r'[; ]filename\*?="?([^"\r\n;]*)"?', re.IGNORECASE)
 _CONTENT_TYPE = re.compile(r"^content-type:\s*([^;\r\n]+)", re.IGNORECASE | re.MULTILINE)
 DUE_HEADER = "X-Carillon-Due-At"
 
@@ -63,6 +64,7 @@ class Part:
 
     data: bytes
     mime_type: str
+    filename: str | None = None
 
 
 @dataclass(slots=True)
@@ -82,6 +84,7 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     received_at: float
+    client: str = ""  # the address it came from
     signed_in: Account | None = None
     grant: Grant | None = None  # what the token may do; set by `authenticate`, None = everything
     fetched: dict[str, Fetch] = field(default_factory=dict)
@@ -125,6 +128,11 @@ class Call:
         """The query parameters; of a repeated one the last."""
         return dict(parse_qsl(self.raw_query, keep_blank_values=True))
 
+    def queries(self, name: str) -> list[str]:
+        """All values of a repeated query parameter."""
+        pairs = parse_qsl(self.raw_query, keep_blank_values=True)
+        return [value for key, value in pairs if key == name]
+
     def json_object(self) -> dict[str, Any]:
         """The body as a JSON object; raises Malformed."""
         try:
@@ -146,13 +154,17 @@ class Call:
 
     def multipart(self) -> dict[str, Part]:
         """The parts of a multipart/form-data body by name; raises Malformed."""
+        return dict(self.parts())
+
+    def parts(self) -> list[tuple[str, Part]]:
+        """The parts in their order, names may repeat; raises Malformed."""
         boundary = _BOUNDARY.search(self.content_type)
         if boundary is None or not self.content_type.startswith("multipart/form-data"):
             raise Malformed("the body is not multipart/form-data")
         pieces = (b"\r\n" + self.body).split(b"\r\n--" + boundary[1].encode())
         if len(pieces) < 2 or not pieces[-1].startswith(b"--"):
             raise Malformed("the multipart body has no closing boundary")
-        return dict(map(_read_part, pieces[1:-1]))
+        return [_read_part(piece) for piece in pieces[1:-1]]
 
     def due_at(self, given: Any = None) -> float | None:
         """The due time from the body's field or the diagnostic header; raises Malformed."""
@@ -173,5 +185,6 @@ def _read_part(piece: bytes) -> tuple[str, Part]:
     name = _NAME.search(text)
     if not gap or name is None:
         raise Malformed("a part of the multipart body has no name")
-    mime_type = _CONTENT_TYPE.search(text)
-    return name[1], Part(data, mime_type[1].strip().lower() if mime_type else "text/plain")
+    found, filename = _CONTENT_TYPE.search(text), _FILENAME.search(text)
+    mime_type = found[1].strip().lower() if found else "text/plain"
+    return name[1], Part(data, mime_type, filename[1] if filename else None)

@@ -9,7 +9,20 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox import control, facebook, feed, instagram, mastodon, own, threads, x
+from sandbox import (
+    bluesky,
+    control,
+    deviantart,
+    facebook,
+    feed,
+    instagram,
+    linkedin,
+    mastodon,
+    own,
+    threads,
+    x,
+    youtube,
+)
 from sandbox.door import CLOSING, Door
 from sandbox.world import World
 
@@ -24,6 +37,10 @@ _PROTOCOLS = (
     instagram.VIA_FACEBOOK,  # before Facebook: its ids are the narrower pattern
     facebook.PROTOCOL,
     threads.PROTOCOL,
+    linkedin.PROTOCOL,
+    youtube.PROTOCOL,
+    bluesky.PROTOCOL,
+    deviantart.PROTOCOL,
     own.PROTOCOL,
 )
 

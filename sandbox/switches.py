@@ -13,6 +13,7 @@ video), `processing_fails` (the network's own reason with which that work fails)
 Faults, consumed in this order, one per call: `fail`, `drop_before`, `reset`, `hang`,
 `accept_then_drop`, `garbage`, `truncated`, `slow_drip`. Each is a number (how many calls), `true`
 (every call), or an object with `times` (default 1, null = every call), `for_s` (seconds, from now),
+`skip` (so many calls pass unharmed first),
 `share` (0..1, the part of the calls that is hit, drawn call by call) and its own keys; with `for_s`
 or `share` `times` defaults to every call. `fail` is an object or a list of objects.
 """
@@ -65,6 +66,7 @@ class Fault:
     until: float | None
     options: dict[str, Any]
     share: float = 1.0
+    skip: int = 0  # so many calls pass unharmed first
 
     def is_live(self, now: float) -> bool:
         return (self.times is None or self.times > 0) and (self.until is None or now < self.until)
@@ -77,6 +79,8 @@ class Fault:
         told: dict[str, Any] = {**self.options, "times": self.times}
         if self.share < 1:
             told["share"] = self.share
+        if self.skip:
+            told["skip"] = self.skip
         if self.until is not None:
             told |= {"until": self.until, "seconds_left": round(self.until - now, 3)}
         return told
@@ -94,6 +98,9 @@ class Rule:
         for kind in FAULTS:
             for fault in self.faults.get(kind, ()):
                 if fault.is_live(now) and fault.hits():
+                    if fault.skip > 0:
+                        fault.skip -= 1
+                        continue
                     if fault.times is not None:
                         fault.times -= 1
                     return fault
@@ -223,7 +230,7 @@ def _parse_fault(kind: str, value: Any, now: float) -> Fault:
     else:
         raise BadSwitch(f"{kind}: give a number of calls, true, or an object")
     for_s = options.pop("for_s", None)
-    share = options.pop("share", 1)
+    share, skip = options.pop("share", 1), options.pop("skip", 0)
     times = options.pop("times", 1 if for_s is None and share == 1 else None)
     unknown = options.keys() - FAULTS[kind]
     if unknown:
@@ -234,8 +241,10 @@ def _parse_fault(kind: str, value: Any, now: float) -> Fault:
         raise BadSwitch(f"{kind}.for_s: give seconds")
     if not _is_amount(share) or not 0 < share <= 1:
         raise BadSwitch(f"{kind}.share: give a number above 0, up to 1 for every call")
+    if not isinstance(skip, int) or skip < 0:
+        raise BadSwitch(f"{kind}.skip: give the number of calls that pass first")
     _check_options(kind, options)
-    return Fault(kind, times, None if for_s is None else now + for_s, options, share)
+    return Fault(kind, times, None if for_s is None else now + for_s, options, share, skip)
 
 
 def _check_options(kind: str, options: Mapping[str, Any]) -> None:

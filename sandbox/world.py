@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from sandbox.codes import Codes
 from sandbox.fetching import Fetcher
-from sandbox.oauth1 import Consumers, Nonces
+from sandbox.oauth1 import Consumers, Legs, Nonces
 from sandbox.rates import Rates
 from sandbox.records import Account, Media, Post, fingerprint
 from sandbox.switches import Switchboard
@@ -22,7 +22,7 @@ from sandbox.tokens import Clients, Tokens
 CALLS_KEPT = 100_000
 FEED_POSTS_KEPT = 400
 MEDIA_LIFE_SECONDS = 86_400
-_Part = TypeVar("_Part")
+Books = TypeVar("Books")
 
 
 @dataclass(slots=True)
@@ -55,10 +55,11 @@ class Site:
         self.tokens = Tokens(world.now)
         self.codes = Codes(world.now)
         self.nonces = Nonces(world.now)
+        self.legs = Legs(world.now)
         self.rates = Rates(world.now)
         self.calls = 0
+        self._books: dict[type, Any] = {}
         self._last_id = 0
-        self._parts: dict[type, Any] = {}
 
     def account(self, name: str) -> Account:
         """Return the account, making it on first sight. Its id depends on its name alone."""
@@ -69,12 +70,12 @@ class Site:
             self.accounts[name] = self.accounts_by_id[found.id] = found
         return found
 
-    def part(self, kind: type[_Part]) -> _Part:
-        """What this network keeps beyond posts and media: its `kind`, made on first sight."""
-        if kind not in self._parts:
-            self._parts[kind] = kind()
-        part: _Part = self._parts[kind]
-        return part
+    def books(self, kind: type[Books]) -> Books:
+        """What this network alone keeps (sessions, containers, ...), made empty on first sight."""
+        found: Books | None = self._books.get(kind)
+        if found is None:
+            found = self._books[kind] = kind()
+        return found
 
     def new_id(self, *, epoch_ms: int = 0, shift: int = 16) -> str:
         """Return a time-ordered id, larger than all before."""
@@ -112,11 +113,7 @@ class Site:
         self.posts[post_id] = post
         account.posts.append(post)
         account.live += 1
-        copies = self.copies.setdefault(print_, [])
-        if copies:
-            post.is_copy = True
-            account.duplicates += 1
-        copies.append(post)
+        self._count(post)
         for item in media:
             item.attached = True
         if self.world.sites.get(self.name) is self:  # else forgotten while the call was under way
@@ -129,13 +126,30 @@ class Site:
         post.deleted_at = self.world.now()
         post.account.live -= 1
         post.account.deleted += 1
+        self._uncount(post)
+        self.world.revision += 1
+
+    def rewrite(self, post: Post, text: str, media: tuple[Media, ...]) -> None:
+        """Change a living post in place, as an edit does; it stays one post."""
+        self._uncount(post)
+        post.text, post.media = text, media
+        post.fingerprint = fingerprint(post.account, text, media, post.parent)
+        self._count(post)
+        self.world.revision += 1
+
+    def _count(self, post: Post) -> None:
+        copies = self.copies.setdefault(post.fingerprint, [])
+        post.is_copy = bool(copies)
+        post.account.duplicates += post.is_copy
+        copies.append(post)
+
+    def _uncount(self, post: Post) -> None:
         copies = self.copies[post.fingerprint]
         copies.remove(post)
         if copies:
             post.account.duplicates -= 1
         else:
             del self.copies[post.fingerprint]
-        self.world.revision += 1
 
     def newest_copy(
         self, account: Account, text: str, media: tuple[Media, ...], parent: Post | None
@@ -169,7 +183,9 @@ class Site:
         item = self.media.get(media_id)
         if item is None or item.account is not account or not item.complete:
             return None
-        return None if self.world.now() - item.uploaded_at > MEDIA_LIFE_SECONDS else item
+        life_ms = self.world.switches.setting("handle_life_ms", self.name, account.name)
+        life_s = MEDIA_LIFE_SECONDS if life_ms is None else life_ms / 1000
+        return None if self.world.now() - item.uploaded_at > life_s else item
 
     def remembered(self, account: Account, key: str, *, life_seconds: float) -> Post | None:
         """The post made under an idempotency key, unless the key's life or a switch ended it."""

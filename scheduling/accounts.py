@@ -43,6 +43,11 @@ class ConnectedAccount:
         """Return when the access token runs out, if it does."""
         return self.connection.expires_at
 
+    @property
+    def is_renewable(self) -> bool:
+        """Say whether a fresh token can be had without the account's owner."""
+        return self.adapter.renewable(self.credentials)
+
 
 class AccountCache:
     """Keeps the accounts in use; every `load` asks for the versions, so nothing here is stale.

@@ -51,7 +51,9 @@ from scheduling.drafts import account_of
 from scheduling.explanations import explain, lateness_of
 from scheduling.flight_recorder import flight_recorder
 from scheduling.models import ScheduledPost
+from scheduling.notices import notices_of
 from scheduling.questions import next_part
+from scheduling.sealing import shown
 from scheduling.states import EDITABLE, PostState
 
 S = PostState
@@ -101,7 +103,7 @@ INNER_FIELDS = (
     "workspace",
     "platform",
     "options",
-    "progress",
+    "kept_progress",
     "content_version",
     "publish_run",
     "fencing_token",
@@ -251,6 +253,10 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
             post.permalink,
         )
 
+    @admin.display(description="progress")
+    def kept_progress(self, post: ScheduledPost) -> str:
+        return json.dumps(shown(post.progress))
+
     @admin.display(description="text")
     def text(self, post: ScheduledPost) -> str:
         return text_of(post)
@@ -326,6 +332,7 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
                 "badge": self.state_badge(post),
                 "explanation": explain(post, paused=paused),
                 "warnings": post.current_warnings,
+                "notices": notices_of(post).found,
                 "recorder": flight_recorder(post),
                 "title": f"{self.network(post)} post of {post.connection.username}",
                 "subtitle": None,

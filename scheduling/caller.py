@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 
@@ -14,7 +16,8 @@ from engine.gate import Gate, Hold
 from engine.http import Http, HttpPool
 from engine.jobs import LostLease
 from engine.runner import Job, Runner
-from platforms.adapters.base import Draft, Segment
+from platforms.adapters.base import Draft, Progress, Segment
+from platforms.passages import OTHER
 from scheduling.accounts import AccountCache, ConnectedAccount
 from scheduling.calling import Calling
 from scheduling.claims import ClaimedPost
@@ -24,6 +27,8 @@ from scheduling.states import WAITING, PostState
 
 S = PostState
 
+UPLOADS_AT_ONCE = 8  # of one slot: each holds a few MiB in memory
+HINTS = ("repeated", "resumed", "taken")  # in the progress for one call only; never kept
 TURN_SECONDS, TURN_HALVES_AT_SECONDS = 0.5, 600.0
 
 
@@ -34,6 +39,7 @@ class Caller:
         self.gate = Gate()
         self.accounts = AccountCache()
         self.rng = random.Random()  # noqa: S311 - jitter
+        self.uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     async def open(self, runner: Runner[PostResult]) -> None:
         """Begin on the loop: one HTTP session, one batcher for progress commits."""
@@ -78,8 +84,12 @@ class Caller:
         return [job for job in jobs if job.id not in refused]
 
     async def admit(self, account: ConnectedAccount, operation: str) -> Hold | None:
-        """Return why a call without a send mark may not start now; None: it may, and is counted."""
-        passage, now = account.passages[operation], self.clock.now()
+        """Return why a call without a send mark may not start now; None: it may, and is counted.
+
+        `operation` may also be a kind of call that the adapter names.
+        """
+        passages, now = account.passages, self.clock.now()
+        passage = passages.get(operation) or passages[OTHER]
         hold = self.gate.hold(passage, now)
         if hold is not None or not passage.is_spent:
             return hold
@@ -149,6 +159,11 @@ def draft_of_text(post: ClaimedPost, account: ConnectedAccount) -> Draft:
         options=post.options,
         limits=account.connection.limits,
     )
+
+
+def without_hints(progress: Progress) -> dict[str, Any]:
+    """Return what an adapter left of the progress, without what the engine told it."""
+    return {name: value for name, value in progress.items() if name not in HINTS}
 
 
 def put_back(post: ClaimedPost, due: float) -> tuple[str, float]:

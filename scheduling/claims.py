@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.sql import as_instant, as_json, as_uuid
+from scheduling.sealing import unseal
 
 COLUMNS = (
     "id",
@@ -107,6 +108,7 @@ def read_row(row: tuple[Any, ...]) -> ClaimedPost:
         values[name] = as_instant(values[name])
     for name in ("segments", "options", "progress", "remote_ids"):
         values[name] = as_json(values[name])
+    values["progress"] = unseal(values["progress"])
     for name in ("needs_preparation", "late_waived"):
         values[name] = bool(values[name])
     values["token"] = values.pop("fencing_token")

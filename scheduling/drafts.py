@@ -9,6 +9,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 
 from media.models import Asset
+from media.public import public_address
 from platforms.adapters.base import Account, Draft, Media, Reader, Segment
 from platforms.models import SocialConnection
 
@@ -70,6 +71,10 @@ def media_of(asset: Asset, alt_text: str = "") -> Media:
         alt_text=alt_text or asset.alt_text,
         file_name=(asset.file.name or "").rsplit("/", 1)[-1],
         read=_reader(asset),
+        width=asset.width or 0,
+        height=asset.height or 0,
+        seconds=(asset.duration_ms or 0) / 1000,
+        url=public_address(asset),
     )
 
 

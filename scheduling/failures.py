@@ -19,6 +19,8 @@ from scheduling.states import WAITING, PostState
 
 S = PostState
 
+PASSES = frozenset({S.SCHEDULED, S.DEAD_LETTER})  # what may be otherwise by the post's moment
+
 
 async def failed(
     caller: Caller,
@@ -69,7 +71,12 @@ async def failed(
     due = caller.not_before(account, now, due)
     if due is not None and renewal is not None and renewal.wait:
         due = max(due, renewal.wait.until.timestamp())
+    if error.starts_over:
+        post.progress = {"published": post.published_segments}
+        post.progress_expires_at, post.needs_preparation = None, True
     target: str = decision.target
+    if target in PASSES and _is_ahead(post, now):
+        return _again_before_the_moment(post, error, due or now)
     if due is not None and post.state in WAITING:
         target, due = put_back(post, due + settings.CLAIM_AHEAD.total_seconds())
     reason = decision.reason
@@ -97,6 +104,27 @@ async def failed(
         category=error.category,
         error=reason,
         event=EVENTS.get(decision.target, ""),
+    )
+
+
+def _is_ahead(post: ClaimedPost, now: float) -> bool:
+    """Say whether the post's moment is still to come: only its preparation can have failed."""
+    if post.state not in WAITING or post.due_at is None:
+        return False
+    return post.due_at.timestamp() - now > settings.CLAIM_AHEAD.total_seconds()
+
+
+def _again_before_the_moment(post: ClaimedPost, error: ServiceError, due: float) -> PostResult:
+    """Let the look-ahead try again: a failure ahead of the moment uses up no attempt."""
+    target, due = put_back(post, due)
+    return PostResult(
+        post,
+        target,
+        f"could not be prepared yet: {error.detail}",
+        due=due,
+        category=error.category,
+        error=f"The files could not be prepared yet; it is tried again before the post's moment. "
+        f"{error.detail}",
     )
 
 

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from engine import sql
 from scheduling.models import PostTransition, ScheduledPost
+from scheduling.preparing import inside_window, longest_window
 from scheduling.states import PostState
 
 S = PostState
@@ -19,10 +20,18 @@ BATCH = 2000
 def queue_due_posts() -> int:
     """Move posts due within LOOK_AHEAD_MINUTES from `scheduled` to `queued`; returns how many.
 
+    Those with files earlier, where their network wants more time (`Adapter.prepare_ahead`).
+
     Only unclaimed rows: a post already in a slot's hands needs no preparation ahead.
     """
+    soon = f"due_at <= {sql.now_plus(settings.LOOK_AHEAD)}"
+    slow = f"due_at <= {sql.now_plus(longest_window())} AND {inside_window()}"
+    return _queue(soon) + _queue(slow)
+
+
+def _queue(wanted: str) -> int:
     total, since = 0, ""
-    while moved := _queue_batch(since):
+    while moved := _queue_batch(wanted, since):
         total += len(moved)
         if len(moved) < BATCH:
             break
@@ -30,8 +39,8 @@ def queue_due_posts() -> int:
     return total
 
 
-def _queue_batch(since: str) -> list[tuple[Any, ...]]:
-    """Queue the earliest posts due from `since` on; returns (id, token, due_at) of each.
+def _queue_batch(wanted: str, since: str) -> list[tuple[Any, ...]]:
+    """Queue the earliest wanted posts due from `since` on; returns (id, token, due_at) of each.
 
     A batch begins where the last one ended, so that what is queued is not read again and again.
     """
@@ -41,7 +50,7 @@ def _queue_batch(since: str) -> list[tuple[Any, ...]]:
     begun = " AND due_at >= %s" if since else ""
     chosen = (
         f"SELECT id FROM {table} WHERE lease_slot IS NULL AND state = '{S.SCHEDULED}' "  # noqa: S608
-        f"AND due_at <= {sql.now_plus(settings.LOOK_AHEAD)}{begun} "
+        f"AND {wanted}{begun} "
         f"ORDER BY due_at LIMIT {BATCH}{locked}"
     )
     statement = (

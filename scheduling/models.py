@@ -133,7 +133,9 @@ class ScheduledPost(LeasedJob):
             ),
             models.Index(
                 fields=["due_at"],
-                condition=Q(lease_slot__isnull=True, needs_preparation=True, state="queued"),
+                condition=Q(
+                    lease_slot__isnull=True, needs_preparation=True, state__in=sorted(WAITING)
+                ),
                 name="post_to_prepare",
             ),
             models.Index(
@@ -179,6 +181,18 @@ class AccountCheck(models.Model):
 
     def __str__(self) -> str:
         return f"check of {self.connection_id}"
+
+
+class Leftover(models.Model):
+    """What was prepared at a network and is not wanted any more; see `scheduling.leftovers`."""
+
+    connection = models.ForeignKey(SocialConnection, on_delete=models.CASCADE)
+    progress = models.JSONField()  # the part of it that says what to remove
+    again_at = models.DateTimeField(db_index=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"leftover {self.pk} of {self.connection_id}"
 
 
 class PostMedia(models.Model):

@@ -42,7 +42,6 @@ from scheduling.preflight_checks import (
     PlannedPost,
     PreflightWarning,
     calls_of,
-    can_refresh,
     quota_warnings,
     state_warnings,
     token_warnings,
@@ -204,7 +203,7 @@ def _is_to_be_asked(look: Look, now: datetime) -> bool:
     if account.problem or account.state != ConnectionState.ACTIVE or not look.posts:
         return False
     ends = account.expires_at
-    if ends is not None and ends <= now + STILL_GOOD and can_refresh(account):
+    if ends is not None and ends <= now + STILL_GOOD and account.is_renewable:
         return False  # the publisher refreshes it; an outworn token tells nothing
     return asked_at is None or asked_at <= now - ASK_AGAIN
 

@@ -22,7 +22,7 @@ from engine.http import HttpPool
 from media.models import Asset
 from scheduling.accounts import ConnectedAccount
 from scheduling.calling import Calling
-from scheduling.preflight_checks import PreflightWarning, can_refresh
+from scheduling.preflight_checks import PreflightWarning
 
 log = logging.getLogger("carillon.preflight")
 
@@ -92,11 +92,12 @@ class Calls:
         asyncio.run(everything())
         return of_accounts, of_assets
 
-    async def ask(self, account: ConnectedAccount, pool: HttpPool) -> Answer:
-        """Ask the network whose credentials these are, if the gate lets this call through."""
-        connection = account.connection
-        if self._gate.hold(account.passages["validate"], self.clock.now()) is not None:
-            return Answer(is_final=False)
+    def may(self, account: ConnectedAccount, operation: str) -> bool:
+        """Say whether the gate lets a call through now."""
+        return self._gate.hold(account.passages[operation], self.clock.now()) is None
+
+    def calling(self, account: ConnectedAccount, operation: str, pool: HttpPool) -> Calling:
+        """Open the account's door for one call; the gate learns how it went."""
         http = pool.http(
             base_url=account.base_url,
             auth=account.auth,
@@ -105,8 +106,15 @@ class Calls:
             guard_private=account.adapter.user_given_host(),
             allow_private=settings.PRIVATE_HOSTS_ALLOWED,
         )
+        return Calling(self._gate, self.clock, account, operation, http, self._share)
+
+    async def ask(self, account: ConnectedAccount, pool: HttpPool) -> Answer:
+        """Ask the network whose credentials these are, if the gate lets this call through."""
+        connection = account.connection
+        if not self.may(account, "validate"):
+            return Answer(is_final=False)
         try:
-            with Calling(self._gate, self.clock, account, "validate", http, self._share) as door:
+            with self.calling(account, "validate", pool) as door:
                 found = await account.adapter.validate(door)
         except ServiceError as error:
             return _failure(account, error)
@@ -131,7 +139,7 @@ class Calls:
 def _failure(account: ConnectedAccount, error: ServiceError) -> Answer:
     """Return what a failed question means: a refusal is a finding, the rest may pass."""
     connection = account.connection
-    outlives = error.category is C.TOKEN_EXPIRED and can_refresh(account)
+    outlives = error.category is C.TOKEN_EXPIRED and account.is_renewable
     if error.category in REFUSALS and not outlives:
         return Answer(
             PreflightWarning(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engine.words import duration, moment
-from platforms.adapters.base import Bucket, Capability
+from platforms.adapters.base import Bucket
 from platforms.models import ConnectionState
 from scheduling.accounts import ConnectedAccount
 
@@ -98,21 +98,13 @@ def missing_scopes(required: Iterable[str], granted: Sequence[str]) -> list[str]
     )
 
 
-def can_refresh(account: ConnectedAccount) -> bool:
-    """Say whether a new access token can be had without the account's owner."""
-    return (
-        bool(account.credentials.get("refresh_token"))
-        and Capability.REFRESH in account.adapter.capabilities
-    )
-
-
 def token_warnings(account: ConnectedAccount, due_at: datetime) -> Iterator[PreflightWarning]:
     """Yield a warning when the access ends before `due_at` and cannot be renewed by then."""
     connection, ends = account.connection, account.connection.expires_at
     if account.problem or ends is None or ends > due_at:
         return
     renewable_until = connection.refresh_expires_at
-    if can_refresh(account):
+    if account.is_renewable:
         if renewable_until is None or renewable_until > due_at:
             return
         ends = max(ends, renewable_until)

@@ -22,11 +22,13 @@ from engine.jobs import Deal, LostLease
 from engine.runner import GLANCE_SECONDS, Job, Runner
 from platforms.adapters.base import Adapter
 from scheduling import outage, sweeper
+from scheduling.accounts import ConnectedAccount
 from scheduling.asking import ask
 from scheduling.caller import Caller, held
 from scheduling.claims import COLUMNS, ClaimedPost, read_row
 from scheduling.failures import failed, internal, lost
 from scheduling.models import ScheduledPost
+from scheduling.preparing import inside_window, longest_window
 from scheduling.readiness import get_ready, needs_work_first
 from scheduling.records import (
     AttemptResult,
@@ -44,7 +46,7 @@ log = logging.getLogger("carillon.publisher")
 S = PostState
 
 CLAIM_LEASE = timedelta(seconds=120)  # the longest an unsent claim may be held
-PREPARE_AT_ONCE = 16  # preparations taken ahead with one claim
+PREPARE_AT_ONCE = 16  # preparations ahead of the moment in one slot
 _IS_WAITING = "state IN ({})".format(", ".join(f"'{state}'" for state in sorted(WAITING)))
 
 
@@ -60,6 +62,7 @@ class PostWorkload:
         self._worker = ""
         self._slot = 0
         self._paused = False
+        self._preparing = 0
 
     # --- on the database threads ------------------------------------------------------------
 
@@ -85,15 +88,15 @@ class PostWorkload:
             # Questions to the network are asked at their moment: a call may land until then.
             extra_where=f"{_IS_WAITING} OR due_at <= {sql.now_plus()}",
         )
-        ahead = min(ahead, PREPARE_AT_ONCE, limit - len(rows))
+        ahead = min(ahead, PREPARE_AT_ONCE - self._preparing, limit - len(rows))
         if ahead > 0:
             rows += ScheduledPost.claim(
                 self._slot,
                 limit=ahead,
-                horizon=settings.LOOK_AHEAD,
+                horizon=longest_window(),
                 lease=CLAIM_LEASE,
                 columns=COLUMNS,
-                extra_where=f"state = '{S.QUEUED}' AND needs_preparation",
+                extra_where=f"state = '{S.QUEUED}' AND {inside_window()}",
             )
         if not rows:
             return []
@@ -196,7 +199,7 @@ class PostWorkload:
             if post.state == S.PUBLISHING:
                 return await publish(self.caller, job, post, account, started)
             if post.state in WAITING:
-                return await get_ready(self.caller, job, post, account)
+                return await self._get_ready(job, post, account)
             if hold := await self.caller.admit(account, "find"):
                 return held(post, hold)
             if post.state == S.PROCESSING:
@@ -212,6 +215,18 @@ class PostWorkload:
         except Exception as error:
             log.exception("post.crashed", extra={"post_id": str(post.id)})
             return await failed(self.caller, post, account, internal(error), started)
+
+    async def _get_ready(
+        self, job: Job, post: ClaimedPost, account: ConnectedAccount
+    ) -> PostResult | None:
+        """Bring the post to its mark; no more uploads are taken on than are worked off."""
+        if not post.needs_preparation:
+            return await get_ready(self.caller, job, post, account)
+        self._preparing += 1
+        try:
+            return await get_ready(self.caller, job, post, account)
+        finally:
+            self._preparing -= 1
 
 
 def _lanes(post: ClaimedPost, adapter: Adapter) -> tuple[tuple[Hashable, int], ...]:

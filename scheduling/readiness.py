@@ -7,11 +7,8 @@ from datetime import timedelta
 from django.conf import settings
 
 from engine import wall_clock
-from engine.crash_points import reach
-from engine.errors import ErrorCategory, ServiceError
-from engine.gate import Hold
+from engine.errors import ErrorCategory
 from engine.runner import Job
-from platforms.adapters.base import Ready
 from platforms.models import ConnectionState
 from platforms.tokens import Wait
 from scheduling.accounts import ConnectedAccount
@@ -20,6 +17,7 @@ from scheduling.blocking import why_blocked
 from scheduling.caller import Caller, held, put_back
 from scheduling.claims import ClaimedPost
 from scheduling.models import LatePolicy
+from scheduling.preparing import prepare
 from scheduling.records import PostResult
 from scheduling.refreshing import STILL_GOOD, expires_before, fresh_token
 from scheduling.states import WAITING, PostState
@@ -27,7 +25,6 @@ from scheduling.states import WAITING, PostState
 S = PostState
 
 PROBLEM_AGAIN = timedelta(minutes=1)
-PREPARE_STEPS_MOST = 200  # a network that never gets ready must not spin
 
 
 def needs_work_first(post: ClaimedPost, account: ConnectedAccount, due: float) -> bool:
@@ -109,12 +106,8 @@ async def get_ready(
         post.progress = {"published": post.published_segments}
         post.progress_expires_at = None
         post.needs_preparation = True
-    if post.needs_preparation:
-        hold = await _prepare(caller, post, account)
-        if hold is not None:
-            return held(post, hold)
-    if post.needs_preparation:
-        return PostResult(post, post.state, "goes on after the restart", due=job.due)
+    if post.needs_preparation and (not_yet := await prepare(caller, job, post, account)):
+        return not_yet
     if job.due - caller.clock.now() <= settings.CLAIM_AHEAD.total_seconds():
         return None
     return PostResult(post, post.state, "prepared", due=job.due)
@@ -161,28 +154,3 @@ def _without_token(
         category=ErrorCategory.TOKEN_EXPIRED,
         error=f"Waiting for a fresh access token of {account.connection}. {wait.reason}".strip(),
     )
-
-
-async def _prepare(caller: Caller, post: ClaimedPost, account: ConnectedAccount) -> Hold | None:
-    """Upload ahead, step by step, as far as the gate lets us; returns why it does not.
-
-    A draining slot stops between two steps: nothing is lost.
-    """
-    draft = await caller.draft(post, account, fetch=True)
-    for _ in range(PREPARE_STEPS_MOST):
-        if caller.runner.is_stopping:
-            return None
-        if hold := await caller.admit(account, "prepare"):
-            return hold
-        reach("prepare.before")
-        with caller.calling(account, "prepare") as http:
-            step = await account.adapter.prepare(http, draft, post.progress)
-        reach("prepare.after")
-        post.progress = step.progress
-        if isinstance(step, Ready):
-            post.progress_expires_at = step.expires_at
-            post.needs_preparation = False
-            return None
-        await caller.commit(post)
-        reach("prepare.committed")
-    raise ServiceError(ErrorCategory.MEDIA_ERROR, "The network never finished the upload.")

@@ -132,7 +132,7 @@ async def reconcile(
     known = list(evidence.remote_ids)
     if len(known) > len(post.published_segments):
         return _adopt(post, draft, known, "", now, "an earlier attempt had noted the remote id")
-    safety = adapter.retry_safety
+    safety = adapter.safety(draft, post.progress)
     age = now - (evidence.first_sent_at or now)
     rested = now - (evidence.last_sent_at or now)
     can_ask = Capability.FIND in adapter.capabilities and safety.kind is not Safety.PERSON
@@ -195,7 +195,8 @@ async def _find(
             return _not_surely_ours(post, adapter, last_sent, now=now, terms=terms)
         known = [*known, *found.remote_ids]
         return _adopt(post, draft, known, found.permalink, now, f"found on {adapter.name}")
-    lag_over = last_sent + terms.may_land_for + adapter.retry_safety.find_lag
+    lag = adapter.safety(draft, post.progress).find_lag
+    lag_over = last_sent + terms.may_land_for + lag
     if now < lag_over:
         told = f"{adapter.name} does not show the post yet; asked again soon."
         return _wait(post, lag_over, "not there yet", told)

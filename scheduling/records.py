@@ -22,6 +22,7 @@ from platforms.models import ConnectionState, SocialConnection
 from scheduling.announcements import PostChange, announce
 from scheduling.claims import ClaimedPost
 from scheduling.models import PostTransition, PublishAttempt, ScheduledPost
+from scheduling.sealing import seal
 from scheduling.states import PostGraph, PostState
 
 log = logging.getLogger("carillon.publisher")
@@ -238,7 +239,10 @@ def commit_progress(posts: Sequence[ClaimedPost]) -> set[tuple[uuid.UUID, int]]:
     """
     kept = sql.fenced_update(
         ScheduledPost,
-        [{"id": p.id, "token": p.token, "state": p.state, "progress": p.progress} for p in posts],
+        [
+            {"id": p.id, "token": p.token, "state": p.state, "progress": seal(p.progress)}
+            for p in posts
+        ],
         {"state": sql.TEXT, "progress": sql.JSONB},
         set_sql=(
             "progress = v.v_progress, "
@@ -370,7 +374,7 @@ def _result_row(result: PostResult) -> dict[str, Any]:
         "target": result.target,
         "due_at": _instant(result.due),
         "attempts": post.attempts,
-        "progress": post.progress,
+        "progress": seal(post.progress),
         "progress_expires_at": post.progress_expires_at,
         "needs_preparation": post.needs_preparation,
         "remote_ids": post.remote_ids,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from engine import sql
@@ -50,6 +51,7 @@ REFRESH_EARLY = timedelta(minutes=5)  # ahead: the token must outlast the look-a
 STILL_GOOD = timedelta(minutes=1)  # a token that lasts this long serves the next call
 LAST_USE = timedelta(seconds=5)  # ... and one that lasts this long, if there is no other
 LOOK_EVERY_SECONDS = 10.0
+LOOK_AT_IDLE_EVERY_SECONDS = 600.0
 AHEAD_AT_ONCE = 16  # refreshes side by side in one slot, each of another connection
 NOT_REFRESHABLE_AGAIN = timedelta(hours=1)
 STORE_AGAIN_SECONDS = 0.2
@@ -73,16 +75,9 @@ class Renewal:
         return self.account.state == ConnectionState.NEEDS_RECONNECT
 
 
-def can_refresh(account: ConnectedAccount) -> bool:
-    """Say whether a fresh token can be had without the account's owner."""
-    return Capability.REFRESH in account.adapter.capabilities and bool(
-        account.credentials.get("refresh_token")
-    )
-
-
 def expires_before(account: ConnectedAccount, moment: datetime) -> bool:
     """Say whether the token ends before `moment` and can be replaced."""
-    return account.expires_at is not None and account.expires_at < moment and can_refresh(account)
+    return account.expires_at is not None and account.expires_at < moment and account.is_renewable
 
 
 async def fresh_token(caller: Caller, account: ConnectedAccount) -> Renewal:
@@ -107,7 +102,7 @@ async def after_refusal(caller: Caller, account: ConnectedAccount, error: Servic
     do. All other posts of the account stop using the refused token, too.
     """
     known, database = account.connection, caller.runner.database
-    if can_refresh(account):
+    if account.is_renewable:
         await database.run(expire_token, known.pk, known.version)
     else:
         await database.run(_needs_reconnect, known, error.detail)
@@ -252,6 +247,28 @@ def find_expiring(limit: int) -> list[uuid.UUID]:
         return [sql.as_uuid(pk) for (pk,) in cursor.fetchall()]
 
 
+def find_idle(limit: int) -> list[uuid.UUID]:
+    """Return active connections whose token would end for want of posts.
+
+    Some tokens can be renewed only while they are good (`Adapter.keep_alive`): whoever posts
+    once a season would have to connect anew each time.
+    """
+    now = Now()
+    ends = Q()
+    for slug, kind in ADAPTERS.items():
+        if kind.keep_alive is not None:
+            ends |= Q(platform=slug, expires_at__lt=now + kind.keep_alive)
+    if not ends:
+        return []
+    rows = SocialConnection.objects.filter(
+        ends,
+        Q(refresh_lease_until=None) | Q(refresh_lease_until__lt=now),
+        Q(refresh_again_at=None) | Q(refresh_again_at__lt=now),
+        state=ConnectionState.ACTIVE,
+    )
+    return list(rows.order_by("expires_at").values_list("pk", flat=True)[:limit])
+
+
 def _leave_for_now(connection_id: uuid.UUID, version: int) -> None:
     """Keep a connection that cannot be refreshed out of the way of those that can."""
     SocialConnection.objects.filter(pk=connection_id, version=version).update(
@@ -269,7 +286,7 @@ class RefreshAhead:
         self._caller = caller
         self._loop: asyncio.AbstractEventLoop | None = None
         self.running: dict[uuid.UUID, asyncio.Task[None]] = {}
-        self._look_at = float("-inf")  # monotonic seconds
+        self._look_at = self._look_at_idle_at = float("-inf")  # monotonic seconds
 
     def open(self) -> None:
         """Begin on the loop."""
@@ -290,10 +307,13 @@ class RefreshAhead:
             return
         self._look_at = time.monotonic() + LOOK_EVERY_SECONDS
         found = find_expiring(room)
+        if len(found) < room and time.monotonic() >= self._look_at_idle_at:
+            self._look_at_idle_at = time.monotonic() + LOOK_AT_IDLE_EVERY_SECONDS
+            found += [pk for pk in find_idle(room) if pk not in found][: room - len(found)]
         self._caller.accounts.load(found)
         for pk in found:
             account = self._caller.accounts.get(pk)
-            if can_refresh(account):
+            if account.is_renewable:
                 loop.call_soon_threadsafe(self._start, account)
             else:
                 _leave_for_now(pk, account.connection.version)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import Any
 
 from engine.crash_points import reach
 from engine.errors import ErrorCategory, ServiceError
@@ -14,7 +13,7 @@ from platforms.adapters.base import Processing, Progress, Published, Ready
 from scheduling.accounts import ConnectedAccount
 from scheduling.announcements import EVENTS
 from scheduling.blocking import why_blocked
-from scheduling.caller import Caller, held
+from scheduling.caller import Caller, held, without_hints
 from scheduling.claims import ClaimedPost
 from scheduling.ownership import others_of
 from scheduling.records import AttemptResult, PostResult
@@ -42,7 +41,7 @@ async def publish(
             )
         if isinstance(step, Published):
             return _published(caller, post, step, started)
-        post.progress, post.in_doubt = _without_ours(step.progress), False
+        post.progress, post.in_doubt = without_hints(step.progress), False
         if isinstance(step, Processing):
             return _processing(caller, post, step, started)
         committed_at = time.monotonic()
@@ -50,7 +49,8 @@ async def publish(
         await caller.commit(post)
         reach("progress.after")
         job.marked_at = committed_at
-        if hold := await caller.admit(account, "publish"):
+        kind = account.adapter.call_kind("publish", draft, post.progress)
+        if hold := await caller.admit(account, kind):
             return _paused_between(caller, post, held(post, hold), started)
         if not caller.runner.lease_outlasts_a_call(job):
             late = PostResult(post, post.state, "the commit took too long", due=started)
@@ -61,11 +61,6 @@ async def _as_repeat(caller: Caller, post: ClaimedPost) -> Progress:
     """Return the progress for a call that may have been made before, with what others own."""
     others = await caller.runner.database.run(others_of, post, post.scheduled_at)
     return {**post.progress, "repeated": True, "taken": sorted(others.taken)}
-
-
-def _without_ours(progress: Progress) -> dict[str, Any]:
-    """Return what an adapter left of the progress, without what `_as_repeat` added."""
-    return {name: value for name, value in progress.items() if name not in ("repeated", "taken")}
 
 
 def _published(caller: Caller, post: ClaimedPost, step: Published, started: float) -> PostResult:
@@ -125,7 +120,7 @@ async def check(
         with caller.calling(account, "find") as http:
             step = await account.adapter.check(http, draft, post.progress)
     except ServiceError as error:
-        if POLICIES[error.category].action is Action.FAIL:
+        if POLICIES[error.category].action is Action.FAIL or error.starts_over:
             raise  # the network says that its work has failed
         if POLICIES[error.category].action is Action.REFRESH:
             renewal = await after_refusal(caller, account, error)

@@ -21,6 +21,7 @@ from engine.states import IllegalTransition
 from platforms.models import SocialConnection
 from scheduling.announcements import PostChange, announce
 from scheduling.drafts import Attachment, FieldError
+from scheduling.leftovers import leave
 from scheduling.models import (
     PostGroup,
     PostMedia,
@@ -164,6 +165,7 @@ def edit_post(
         if errors:
             raise Invalid(errors)
         post.content_version += 1
+        leave(post)
         post.progress, post.progress_expires_at = {}, None
         post.late_waived = False
         post.preflight_at = post.warnings = None
@@ -221,6 +223,7 @@ def cancel_post(post_id: uuid.UUID, *, actor: str, reason: str = "") -> Schedule
         post = _locked(post_id)
         if post.state not in CANCELLABLE | {S.FAILED, S.DEAD_LETTER}:
             raise IllegalTransition(_too_late("cancelled", post))
+        leave(post)
         _move(post, S.CANCELLED, actor, reason or "cancelled by a person", due_at=None)
         _audit(post, actor, "post.cancelled", reason)
         announce([PostChange.of(post, event="post.cancelled")])
@@ -463,6 +466,8 @@ def _start_new_run(post: ScheduledPost) -> None:
     post.max_attempts = post.attempts + settings.PUBLISHER_MAX_ATTEMPTS
     post.late_waived = post.scheduled_at <= database_now()  # else its moment is still to come
     post.preflight_at = post.warnings = None
+    if post.state != S.CANCELLED:  # else noted by the cancellation
+        leave(post)
     address = {k: v for k, v in post.progress.items() if k == "permalink"}
     post.progress = {**address, "published": live} if live else {}
     post.progress_expires_at = None

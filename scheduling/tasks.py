@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.runner import run_slot
-from scheduling import look_ahead, preflight, sweeper, tidying
+from scheduling import leftovers, look_ahead, preflight, sweeper, tidying
 from scheduling.publisher import PostWorkload
 
 
@@ -25,6 +25,11 @@ def sweep_minute() -> None:
 def preflight_minutes() -> None:
     """Look at the posts of the coming day and warn their owners."""
     preflight.look_a_day_ahead()
+
+
+def clear_leftovers_minutes() -> None:
+    """Remove from the networks what was prepared there and is not wanted any more."""
+    leftovers.clear()
 
 
 def tidy_daily() -> None:

@@ -68,7 +68,11 @@ class Bucket:
 
     `name` is the operation it is for (publish, prepare, find, ...; "other" for those without one
     of their own), followed by a dot and more where an operation has several: "publish.24h".
-    `counted`: the network's answers do not tell what is left, so we count.
+    An operation may also be a kind of call that `Adapter.call_kind` names.
+    `counted`: the network's answers do not tell what is left, so we count. Such a bucket may have
+    a `pool` that several operations draw from, `cost` units a call (then `calls` are units), and
+    may be refilled at midnight in the time zone `refilled_in` instead of a `window` after its
+    first call.
     """
 
     name: str
@@ -76,6 +80,9 @@ class Bucket:
     calls: int
     window: timedelta
     counted: bool = False
+    cost: int = 1
+    pool: str = ""
+    refilled_in: str = ""
 
     @property
     def operation(self) -> str:
@@ -198,7 +205,9 @@ class Draft:
         ]
 
 
-Progress = Mapping[str, Any]  # JSON; see the adapter's docstring for its keys
+# JSON; see the adapter's docstring for its keys. "sealed" holds an object with what gives power to
+# whoever has it, such as the addresses of uploads: it is encrypted at rest and shown nowhere.
+Progress = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +326,9 @@ class Adapter:
     # How long before its end a token is renewed although nothing is due (it must be this old, too,
     # where the network says so); None: tokens are renewed for posts only.
     keep_alive: ClassVar[timedelta | None] = None
+    # How long before the moment files are prepared; None: with the look-ahead, some minutes. Long
+    # where the network takes its time with a file, short where it forgets what nobody uses.
+    prepare_ahead: ClassVar[timedelta | None] = None
     options_schema: ClassVar[Mapping[str, Any]] = {}  # JSON Schema of `Draft.options`
     in_flight_per_connection: ClassVar[int] = 4
     in_flight_per_app: ClassVar[int | None] = None  # None: the slot's own concurrency bounds it
@@ -354,6 +366,10 @@ class Adapter:
         """
         return entered
 
+    def renewable(self, credentials: Mapping[str, Any]) -> bool:
+        """Say whether a fresh access token can be had without the account's owner."""
+        return Capability.REFRESH in self.capabilities and bool(credentials.get("refresh_token"))
+
     async def targets(self, http: Http, credentials: Mapping[str, Any]) -> list[Target]:
         """Return the accounts these credentials may publish to; most networks have one.
 
@@ -383,15 +399,35 @@ class Adapter:
         """Return why the network would refuse this draft; no network call."""
         raise NotImplementedError
 
+    def call_kind(self, operation: str, draft: Draft, progress: Progress) -> str:
+        """Return which kind of call the next step of `operation` ("prepare" or "publish") is.
+
+        For networks that count calls of several kinds in one operation: `buckets` have its name.
+        The first step of "publish" is always one of the kind "publish".
+        """
+        return operation
+
+    def safety(self, draft: Draft, progress: Progress) -> RetrySafety:
+        """Return how safe a repeat of the next request of `publish` is.
+
+        `retry_safety`, unless posts of several kinds, or parts of one, differ.
+        """
+        return self.retry_safety
+
     def needs_preparation(self, draft: Draft) -> bool:
         """Say whether something can be uploaded ahead of the moment (no network call)."""
         return any(segment.media for segment in draft.segments)
 
-    async def prepare(self, http: Http, draft: Draft, progress: Progress) -> Continue | Ready:
-        """Do one invisible step ahead of time (upload one file); free to repeat.
+    async def prepare(
+        self, http: Http, draft: Draft, progress: Progress
+    ) -> Continue | Processing | Ready:
+        """Do one invisible step ahead of time (upload one file, or one chunk); free to repeat.
 
-        While the network still works on a file, a step raises SERVER_ERROR with `retry_after`;
-        the progress returned before it holds, so the same step is asked again later.
+        Processing: the network still works on a file; the same step is asked again later. How long
+        that may take is the adapter's to judge: it raises MEDIA_ERROR when it has lost patience.
+        Progress key "resumed" is true, put there by the engine for this call only, when it goes on
+        where another run left off: that one's last request may have arrived although its progress
+        was not kept.
         """
         return Ready(progress)
 
@@ -411,7 +447,10 @@ class Adapter:
     async def check(
         self, http: Http, draft: Draft, progress: Progress
     ) -> Processing | Ready | Published:
-        """Ask, read-only, how far the network is."""
+        """Ask, read-only, how far the network is.
+
+        When its work has failed, so that nothing is live, the error says `starts_over`.
+        """
         raise NotImplementedError
 
     async def find(
@@ -424,6 +463,13 @@ class Adapter:
         text. Raises OUTCOME_UNKNOWN when the answer cannot be trusted (truncated list).
         """
         raise NotImplementedError
+
+    async def discard(self, http: Http, progress: Progress) -> None:
+        """Remove from the network what was prepared and will not be published; free to repeat.
+
+        For networks that show it somewhere (a private video, a draft); what expires by itself
+        needs none. What is gone already is no error.
+        """
 
     async def validate(self, http: Http) -> Account:
         """Return whose credentials these are; raises AUTH_ERROR when nobody's."""

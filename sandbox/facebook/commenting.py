@@ -51,18 +51,18 @@ def comment(call: Call) -> Answer:
         received_at=call.received_at,
         extra={"kind": COMMENT, "message": message, "seen_from": 0.0, "video_id": ""},
     )
-    call.site.part(Comments).add(target.id, added)
+    call.site.books(Comments).add(target.id, added)
     return Answer(200, {"id": added.id})
 
 
 def comments(call: Call) -> Answer:
-    below = call.site.part(Comments).living(_target(call).id)
+    below = call.site.books(Comments).living(_target(call).id)
     return list_nodes(call, [comment_node(call, c) for c in below if is_seen(call, c)])
 
 
 def _target(call: Call) -> Post:
     wanted = call.params["id"]
-    video = call.site.part(Library).of(wanted, call.account)
+    video = call.site.books(Library).of(wanted, call.account)
     post = own_post(call, wanted)
     if video is not None:
         post = library.living_post(video, call.world.now())
@@ -85,7 +85,7 @@ def _node(call: Call, object_id: str) -> Node:
     page = identity.own_page(call, object_id)
     if page is not None:
         return identity.page_node(call, page)
-    video = call.site.part(Library).of(object_id, call.account)
+    video = call.site.books(Library).of(object_id, call.account)
     if video is not None:
         return library.node(call, video)
     photo = staged_photo(call, object_id)
@@ -102,12 +102,12 @@ def delete(call: Call) -> Answer:
     if identity.is_person(call):
         raise wants_page_token()
     wanted = call.params["id"]
-    post, video = own_post(call, wanted), call.site.part(Library).of(wanted, call.account)
+    post, video = own_post(call, wanted), call.site.books(Library).of(wanted, call.account)
     photo = staged_photo(call, wanted)
     if post is not None:
         delete_post(call, post)
     elif video is not None:
-        del call.site.part(Library).by_id[video.id]
+        del call.site.books(Library).by_id[video.id]
         _delete_living(call, video.post)
     elif photo is not None:
         del call.site.media[photo.id]

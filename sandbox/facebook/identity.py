@@ -52,7 +52,7 @@ class Persons:
 def authenticate(call: Call) -> Account:
     grant = sign_in(call, call.site)
     if grant.kind == USER:
-        return call.site.part(Persons).person(grant.name)
+        return call.site.books(Persons).person(grant.name)
     return call.site.account(grant.name)
 
 
@@ -149,7 +149,7 @@ def _page_token(call: Call, page: Account) -> str:
     token = token_of(call)
     if call.grant is None or not is_person(call):
         return token
-    return call.site.part(Persons).page_token(token, call.grant, page.name, call.site)
+    return call.site.books(Persons).page_token(token, call.grant, page.name, call.site)
 
 
 def _instagram_node(call: Call, page: Account) -> Node:

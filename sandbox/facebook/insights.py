@@ -48,7 +48,7 @@ def _of_post(call: Call) -> Answer:
 
 def of_video(call: Call) -> Answer:
     """`GET /{video}/video_insights`; all metrics when none is named."""
-    video = call.site.part(Library).of(call.params["id"], call.account)
+    video = call.site.books(Library).of(call.params["id"], call.account)
     if video is None or video.post is None:
         raise no_object("GET", call.params["id"])
     wanted = _wanted(call, _OF_VIDEO) if "metric" in Params.of(call) else list(_OF_VIDEO)

@@ -67,7 +67,7 @@ def start(call: Call, kind: str) -> Video:
     video_id = call.site.new_id()
     file = Media(video_id, call.account, "", now, category="video", complete=False)
     video = Video(video_id, call.account, kind, now, file)
-    call.site.part(Library).by_id[video_id] = video
+    call.site.books(Library).by_id[video_id] = video
     return video
 
 

@@ -118,7 +118,7 @@ def debug_token(call: Call) -> Answer:
 
 def _described(call: Call, wanted: str, grant: Grant) -> dict[str, Any]:
     is_user = grant.kind == USER
-    person = call.site.part(Persons).person(grant.family.name)
+    person = call.site.books(Persons).person(grant.family.name)
     names = pages.page_names(grant.family.name) if is_user else (grant.name,)
     targets = [call.site.account(name).id for name in names]
     scopes = sorted(CONSENT.scopes if grant.scopes is None else grant.scopes)

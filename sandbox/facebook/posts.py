@@ -86,7 +86,7 @@ def post_node(call: Call, post: Post) -> Node:
 
 def _post_node(call: Call, post: Post) -> Node:
     age = call.world.now() - post.published_at
-    comments = call.site.part(Comments).living(post.id)
+    comments = call.site.books(Comments).living(post.id)
     shares = counted("shares", post.id, age)
     author = {"id": post.account.id, "name": post.account.display_name}
     counts = {"order": "chronological", "total_count": len(comments), "can_comment": True}
@@ -121,7 +121,7 @@ def comment_node(call: Call, comment: Post) -> Node:
         "from": {"id": comment.account.id, "name": comment.account.display_name},
         "permalink_url": f"{permalink(comment.root)}?comment_id={bare_id(comment)}",
         "like_count": 0,
-        "comment_count": len(call.site.part(Comments).living(comment.id)),
+        "comment_count": len(call.site.books(Comments).living(comment.id)),
     }
     return Node("Comment", values, ("created_time", "from", "message", "id"))
 

@@ -37,9 +37,11 @@ def _endpoint(
     scopes: tuple[str, ...] = (),
     *,
     prepare: Prepare | None = None,
-    told_by: Callable[[Call], str] | None = None,
+    operation_of: Callable[[Call], str] | None = None,
 ) -> Endpoint:
     bucket = "create" if operation == "create" else "calls"
+    if operation_of is not None:
+        bucket = ""  # one for each operation
     return Endpoint(
         method,
         _VERSION + path,
@@ -49,7 +51,7 @@ def _endpoint(
         "app" if operation == "account" else bucket,
         prepare=prepare,
         scopes=scopes,
-        told_by=told_by,
+        operation_of=operation_of,
     )
 
 
@@ -88,14 +90,24 @@ PROTOCOL = Protocol(
             photos.create,
             _PUBLISH,
             prepare=photos.fetch,
-            told_by=photos.operation,
+            operation_of=photos.operation,
         ),
         _endpoint("POST", f"{_PAGE}/photo_stories", "create", photos.make_story, _PUBLISH),
         _endpoint(
-            "POST", f"{_PAGE}/videos", "media", videos.upload, _PUBLISH, told_by=videos.operation
+            "POST",
+            f"{_PAGE}/videos",
+            "media",
+            videos.upload,
+            _PUBLISH,
+            operation_of=videos.operation,
         ),
         _endpoint(
-            "POST", f"{_PAGE}/video_reels", "media", reels.reel, _PUBLISH, told_by=reels.operation
+            "POST",
+            f"{_PAGE}/video_reels",
+            "media",
+            reels.reel,
+            _PUBLISH,
+            operation_of=reels.operation,
         ),
         _endpoint(
             "POST",
@@ -103,7 +115,7 @@ PROTOCOL = Protocol(
             "media",
             reels.story,
             _PUBLISH,
-            told_by=reels.operation,
+            operation_of=reels.operation,
         ),
         Endpoint(
             "POST",

@@ -48,7 +48,7 @@ def _phase(call: Call, kind: str, finish: Callable[[Call, Params, Video], Answer
         raise bad_parameter("Param upload_phase must be one of {start, finish}")
     if "video_id" not in params:
         raise bad_parameter("The parameter video_id is required")
-    found = call.site.part(Library).of(params.text("video_id"), call.account)
+    found = call.site.books(Library).of(params.text("video_id"), call.account)
     if found is None or found.kind != kind:
         raise no_object("POST", params.text("video_id"))
     return finish(call, params, found)
@@ -102,7 +102,7 @@ def _reels_today(call: Call, page: Account) -> int:
 def receive(call: Call) -> Answer:
     """The upload address: raw bytes, or the header `file_url`, which wants `offset` too."""
     rupload.check_scheme(call)
-    video = call.site.part(Library).of(call.params["video"], call.account)
+    video = call.site.books(Library).of(call.params["video"], call.account)
     if video is None or library.is_over(video, call.site):
         raise rupload.refused("ProcessingFailedError", "Request processing failed", status=404)
     if video.file.complete:

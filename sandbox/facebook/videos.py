@@ -54,7 +54,7 @@ def _whole(call: Call, params: Params) -> Answer:
     if part is not None:
         library.fill(video, part.data, call.site)
         if not video.file.mime_type.startswith("video/"):
-            del call.site.part(Library).by_id[video.id]
+            del call.site.books(Library).by_id[video.id]
             message = "(#352) The video file you selected is in a format that we don't support."
             raise refused(message, 352, subcode=_BAD_FORMAT)
     else:
@@ -116,7 +116,7 @@ def _finish(call: Call, params: Params) -> Answer:
 
 def _session(call: Call, params: Params) -> Video:
     session_id = params.text("upload_session_id")
-    video = call.site.part(Library).by_session(session_id, call.account) if session_id else None
+    video = call.site.books(Library).by_session(session_id, call.account) if session_id else None
     if video is None:
         raise no_object("POST", session_id)
     if library.is_over(video, call.site):
@@ -144,7 +144,7 @@ def _list(call: Call, kinds: tuple[str, ...]) -> Answer:
     page, now = acting_page(call), call.world.now()
     videos = [
         video
-        for video in reversed(call.site.part(Library).by_id.values())
+        for video in reversed(call.site.books(Library).by_id.values())
         if video.account is page
         and video.kind in kinds
         and (post := library.living_post(video, now)) is not None

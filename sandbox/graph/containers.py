@@ -101,7 +101,7 @@ def shortcode(post_id: str) -> str:
 
 
 def new_id(site: Site) -> str:
-    return site.part(Containers).new_id(site.world.now())
+    return site.books(Containers).new_id(site.world.now())
 
 
 async def wait_for_image(call: Call, url: str) -> None:

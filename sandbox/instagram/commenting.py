@@ -44,13 +44,13 @@ def _add(call: Call, target: Post) -> Answer:
         received_at=call.received_at,
         extra={"product": "COMMENT", "target": target.id, "is_reply": is_reply},
     )
-    call.site.part(Comments).add(target.id, added)
+    call.site.books(Comments).add(target.id, added)
     return Answer(200, {"id": added.id})
 
 
 def comments(call: Call) -> Answer:
     """`GET /{media}/comments`: newest first, younger ones than the lag left out."""
-    below = call.site.part(Comments).living(own_post(call).id)
+    below = call.site.books(Comments).living(own_post(call).id)
     seen = [c for c in reversed(below) if call.site.visible(c.id, call.account.name)]
     return list_nodes(call, [comment_node(call, c) for c in seen])
 

@@ -44,7 +44,7 @@ async def fetch_images(call: Call) -> None:
 
 def create(call: Call) -> Answer:
     """`{"id"}`, with `uri` when the bytes will be uploaded."""
-    account, containers = check_owner(call), call.site.part(Containers)
+    account, containers = check_owner(call), call.site.books(Containers)
     cap = call.world.switches.setting("rate", call.site.name, account.name, "media") or {}
     made = containers.made_within_a_day(account, call.world.now())
     if made >= cap.get("limit", CONTAINERS_PER_DAY):
@@ -125,7 +125,7 @@ def _children(call: Call, ids: list[str]) -> tuple[Container, ...]:
     """The finished items of a carousel, each used once."""
     if len(ids) not in CHILDREN or len(set(ids)) < len(ids):
         raise errors.refused(errors.BAD_COUNT)
-    found = [call.site.part(Containers).of(item_id, call.account) for item_id in ids]
+    found = [call.site.books(Containers).of(item_id, call.account) for item_id in ids]
     items = tuple(item for item in found if item is not None and item.is_item)
     if len(items) < len(ids):
         raise errors.refused(errors.NO_MEDIA)

@@ -64,7 +64,7 @@ def _value(call: Call, post: Post, name: str) -> float:
     age = call.world.now() - post.published_at
     match name:
         case "comments":
-            return len(call.site.part(Comments).living(post.id))
+            return len(call.site.books(Comments).living(post.id))
         case "total_interactions":
             return sum(_value(call, post, n) for n in ("likes", "comments", "saved", "shares"))
         case "ig_reels_avg_watch_time":

@@ -26,7 +26,7 @@ def publish(call: Call) -> Answer:
     account, params = check_owner(call), Params.of(call)
     if "creation_id" not in params:
         raise bad_parameter("The parameter creation_id is required.")
-    container = call.site.part(Containers).of(params.text("creation_id"), account)
+    container = call.site.books(Containers).of(params.text("creation_id"), account)
     if container is None or container.is_item:
         raise errors.refused(errors.NO_MEDIA)
     state = state_of(container, call.site, JUDGE)

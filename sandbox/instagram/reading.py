@@ -34,7 +34,7 @@ def read(call: Call) -> Answer:
 def _node(call: Call, object_id: str) -> Node:
     if object_id == accounts.professional_id(call.account):
         return accounts.node(call, call.account)
-    container = call.site.part(Containers).of(object_id, call.account)
+    container = call.site.books(Containers).of(object_id, call.account)
     if container is not None:
         return _container_node(call, container)
     post = call.site.visible(object_id, call.account.name)
@@ -72,7 +72,7 @@ def post_node(call: Call, post: Post) -> Node:
 def _media_node(call: Call, post: Post) -> Node:
     age = call.world.now() - post.published_at
     is_album = post.extra["media_type"] == "CAROUSEL_ALBUM"
-    comments = call.site.part(Comments).living(post.id)
+    comments = call.site.books(Comments).living(post.id)
     first_url = _media_url(call, post.media[0])
     return Node(
         "IGMedia",
@@ -101,7 +101,7 @@ def _media_node(call: Call, post: Post) -> Node:
 
 def comment_node(call: Call, comment: Post) -> Node:
     author = {"id": accounts.professional_id(comment.account), "username": comment.account.name}
-    replies = call.site.part(Comments).living(comment.id)
+    replies = call.site.books(Comments).living(comment.id)
     return Node(
         "IGComment",
         {

@@ -11,7 +11,7 @@ from sandbox.instagram.rules import JUDGE
 def upload(call: Call) -> Answer:
     """A container that is already at work keeps its bytes: sending them again changes nothing."""
     rupload.check_scheme(call)
-    container = call.site.part(Containers).of(call.params["container"], call.account)
+    container = call.site.books(Containers).of(call.params["container"], call.account)
     if container is None or container.upload is None:
         raise rupload.refused("ProcessingFailedError", "Request processing failed", status=404)
     state = state_of(container, call.site, JUDGE)

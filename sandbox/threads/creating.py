@@ -56,7 +56,7 @@ def create(call: Call) -> Answer:
         _give_source(call, params, container)
     if kind == "TEXT" and params.flag("auto_publish_text"):
         return Answer(200, {"id": publish_container(call, container).id})
-    return Answer(200, {"id": call.site.part(Containers).add(container).id})
+    return Answer(200, {"id": call.site.books(Containers).add(container).id})
 
 
 def _post(call: Call, params: Params, name: str) -> Post | None:
@@ -74,7 +74,7 @@ def _post(call: Call, params: Params, name: str) -> Post | None:
 def _children(call: Call, ids: list[str]) -> tuple[Container, ...]:
     if len(ids) not in CHILDREN or len(set(ids)) < len(ids):
         raise bad("Param children must have at least 2 and at most 20 elements")
-    found = [call.site.part(Containers).of(item_id, call.account) for item_id in ids]
+    found = [call.site.books(Containers).of(item_id, call.account) for item_id in ids]
     items = tuple(item for item in found if item is not None and item.is_item)
     if len(items) < len(ids):
         raise bad("Param children must be the ids of carousel items")

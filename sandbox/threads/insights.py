@@ -35,7 +35,7 @@ def of_post(call: Call) -> Answer:
 
 def _value(call: Call, post: Post, name: str) -> int:
     if name == "replies":
-        return len(call.site.part(Comments).living(post.id))
+        return len(call.site.books(Comments).living(post.id))
     return counted(name, post.id, call.world.now() - post.published_at)
 
 

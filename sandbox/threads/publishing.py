@@ -37,7 +37,7 @@ def publish(call: Call) -> Answer:
     account, params = check_owner(call), Params.of(call)
     if "creation_id" not in params:
         raise bad("Param creation_id is required")
-    container = call.site.part(Containers).of(params.text("creation_id"), account)
+    container = call.site.books(Containers).of(params.text("creation_id"), account)
     if container is None or container.is_item:
         raise not_found()
     if state_of(container, call.site, JUDGE) != "FINISHED":
@@ -73,7 +73,7 @@ def publish_container(call: Call, container: Container) -> Post:
         },
     )
     if parent is not None:
-        call.site.part(Comments).add(parent.id, post)
+        call.site.books(Comments).add(parent.id, post)
     for used in (container, *container.children):
         used.published = post
     return post
@@ -83,7 +83,7 @@ def delete(call: Call) -> Answer:
     post = call.site.living(call.params["id"])
     if post is None or post.account is not call.account:
         raise no_object("DELETE", call.params["id"])
-    deletions, now = call.site.part(Deletions), call.world.now()
+    deletions, now = call.site.books(Deletions), call.world.now()
     if deletions.within(call.account, now - DAY_SECONDS) >= DELETES_PER_DAY:
         raise cap_reached("deletions")
     deletions.of[call.account.id].append(now)
@@ -94,7 +94,7 @@ def delete(call: Call) -> Answer:
 def limit(call: Call) -> Answer:
     """`threads_publishing_limit`: what the last 24 hours have used."""
     account, now = check_owner(call), call.world.now()
-    deleted = call.site.part(Deletions).within(account, now - DAY_SECONDS)
+    deleted = call.site.books(Deletions).within(account, now - DAY_SECONDS)
     values = {
         "quota_usage": _used(call, replies=False),
         "config": _config(_quota(call, replies=False)),

@@ -20,7 +20,7 @@ def read(call: Call) -> Answer:
     fields = parse_fields(Params.of(call).text("fields"))
     if object_id == call.account.id:
         return users.me(call)
-    container = call.site.part(Containers).of(object_id, call.account)
+    container = call.site.books(Containers).of(object_id, call.account)
     if container is not None:
         return Answer(200, show(_container_node(call, container), fields))
     item = call.site.media.get(object_id)
@@ -68,7 +68,7 @@ def post_node(call: Call, post: Post) -> Node:
             "link_attachment_url": post.extra["link"],
             "topic_tag": post.extra["topic_tag"],
             "reply_audience": post.extra["reply_control"].upper(),
-            "has_replies": bool(call.site.part(Comments).living(post.id)),
+            "has_replies": bool(call.site.books(Comments).living(post.id)),
             "is_reply": parent is not None,
             "replied_to": None if parent is None else _id_node(parent),
             "root_post": None if parent is None else _id_node(post.root),
@@ -108,7 +108,7 @@ def replies(call: Call) -> Answer:
         grant.allows("threads_read_replies") or grant.allows("threads_manage_replies")
     ):
         raise missing_permission("Application does not have permission for this action")
-    below = call.site.part(Comments).living(own_post(call).id)
+    below = call.site.books(Comments).living(own_post(call).id)
     seen = [p for p in reversed(below) if call.site.visible(p.id, call.account.name)]
     return list_nodes(call, [post_node(call, post) for post in seen])
 

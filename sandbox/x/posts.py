@@ -45,8 +45,24 @@ def create(call: Call) -> Answer:
         parent=parent,
         received_at=call.received_at,
         due_at=due_at,
+        extra=_shown(body, media),
     )
+    post.extra["url"] = f"https://x.com/{call.account.name}/status/{post.id}"
     return Answer(201, {"data": shape_post(post, set())})
+
+
+def _shown(body: dict[str, Any], media: tuple[Media, ...]) -> dict[str, Any]:
+    """What the feed page tells of the post beside its text."""
+    kind = "poll" if "poll" in body else ""
+    if media and media[0].category != "tweet_image":
+        kind = "gif" if media[0].category == "tweet_gif" else "video"
+    options = {
+        "replies": body.get("reply_settings"),
+        "made with AI": "yes" if body.get("made_with_ai") else None,
+        "paid partnership": "yes" if body.get("paid_partnership") else None,
+        "poll": " / ".join(body.get("poll", {}).get("options", [])) or None,
+    }
+    return {"kind": kind, "options": {name: value for name, value in options.items() if value}}
 
 
 def new_id(call: Call) -> str:
@@ -56,7 +72,8 @@ def new_id(call: Call) -> str:
 def _media(call: Call, body: dict[str, Any]) -> tuple[Media, ...]:
     ids = body.get("media", {}).get("media_ids", [])
     found = [call.site.usable_media(media_id, call.account) for media_id in ids]
-    media = tuple(m for m in found if m is not None and m.ready_at <= call.world.now())
+    now = call.world.now()
+    media = tuple(m for m in found if m is not None and m.ready_at <= now and not m.failure)
     if len(media) < len(ids):
         raise problems.invalid("media.media_ids", ids, "Your media IDs are invalid.")
     if len(media) > 1 and not all(m.category == "tweet_image" for m in media):

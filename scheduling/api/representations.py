@@ -13,6 +13,7 @@ from scheduling.api.fields import instant
 from scheduling.drafts import account_of
 from scheduling.explanations import explain
 from scheduling.models import PostTransition, PublishAttempt, ScheduledPost
+from scheduling.notices import notices_of
 from scheduling.questions import next_part
 from scheduling.states import PostState
 
@@ -25,6 +26,7 @@ def post_json(post: ScheduledPost, paused: bool, now: datetime | None = None) ->
     `paused` tells that the whole installation has stopped sending.
     """
     explanation = explain(post, now=now or timezone.now(), paused=paused)
+    notices = notices_of(post)
     return {
         "id": str(post.pk),
         "state": post.state,
@@ -56,6 +58,8 @@ def post_json(post: ScheduledPost, paused: bool, now: datetime | None = None) ->
         "late_limit_minutes": post.late_limit_minutes,
         "late_waived": post.late_waived,
         "warnings": post.current_warnings,
+        "notices": [{"code": one.code, "message": one.message} for one in notices.found],
+        "cost_usd": notices.cost_usd,
         "preflight_at": instant(post.preflight_at),
         "attempts": post.attempts,
         "max_attempts": post.max_attempts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, re_path
 from rest_framework.views import APIView
 
-from scheduling.api import posts, profile, schedule
+from scheduling.api import posts, profile, schedule, texts
 
 ID = r"(?P<post_id>[^/]+)"
 
@@ -20,6 +20,7 @@ urlpatterns = [
     _at("health", schedule.HealthView),
     _at("me", profile.MeView),
     _at("connections", profile.ConnectionsView),
+    _at("text-length", texts.TextLengthView),
     _at("posts", posts.PostsView),
     _at(f"posts/{ID}", posts.PostView),
     _at(f"posts/{ID}/cancel", posts.CancelPost),

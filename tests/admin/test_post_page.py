@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from engine.models import Installation
 from platforms.models import SocialConnection
 from scheduling import services
 from scheduling.models import PostTransition, PublishAttempt, ScheduledPost
+from scheduling.sealing import seal
 from scheduling.states import PostState
 from tests.admin.console import POSTS
 from tests.factories import make_post
@@ -126,6 +128,15 @@ def test_the_machine_s_columns_are_never_inputs(
     text = page_of(staff, make_post(connection, state=state)).content.decode()
     for column in ("state", "due_at", "attempts", "fencing_token", "permalink", "progress"):
         assert f'name="{column}"' not in text
+
+
+def test_what_gives_power_is_not_even_shown_encrypted(
+    staff: Client, connection: SocialConnection
+) -> None:
+    progress = dict(seal({"sealed": {"session": "https://upload.example"}, "offset": 8}))
+    text = page_of(staff, make_post(connection, progress=progress)).content.decode()
+    assert '"sealed": "(encrypted)"' in html.unescape(text)
+    assert progress["sealed"] not in text
 
 
 def test_an_unknown_id_leads_back_with_a_message(staff: Client) -> None:

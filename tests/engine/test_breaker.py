@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -296,6 +296,42 @@ def test_a_call_is_taken_from_all_its_buckets_or_from_none() -> None:
     both = way(counted=(hourly, DAILY))
     assert Gate().db_spend([(both, NOW)] * 4) == [True, True, False, False]
     assert RateLimitState.objects.get(bucket="publish.24h").remaining == 3
+
+
+@pytest.mark.django_db
+def test_operations_draw_from_one_pool_what_each_of_them_costs() -> None:
+    pool = ("app", "x", "units")
+    dear, cheap = (way(counted=(Counted(pool, 100, 86_400.0, cost),)) for cost in (50, 1))
+    gate = Gate()
+    assert gate.db_spend([(dear, NOW), (cheap, NOW), (dear, NOW), (cheap, NOW)]) == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert RateLimitState.objects.get(bucket="units").remaining == 48
+    assert held(gate, dear, NOW + 1).until == NOW + 86_400
+    assert gate.hold(cheap, NOW + 1) is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("spent", "refilled"),
+    [
+        ("2026-11-25T07:59:59+00:00", "2026-11-25T08:00:00+00:00"),
+        ("2026-11-25T08:00:00+00:00", "2026-11-26T08:00:00+00:00"),
+        ("2026-11-01T07:00:00+00:00", "2026-11-02T08:00:00+00:00"),  # a day of 25 hours
+        ("2026-07-01T12:00:00+00:00", "2026-07-02T07:00:00+00:00"),
+    ],
+)
+def test_a_bucket_may_be_refilled_at_midnight_somewhere(spent: str, refilled: str) -> None:
+    daily = Counted(("app", "x", "insert"), 1, 86_400.0, 1, "America/Los_Angeles")
+    start = datetime.fromisoformat(spent).timestamp()
+    gate, counted = Gate(), way(counted=(daily,))
+    assert gate.db_spend([(counted, start), (counted, start)]) == [True, False]
+    ends = datetime.fromisoformat(refilled)
+    assert held(gate, counted, start).until == ends.timestamp()
+    assert gate.db_spend([(counted, ends.timestamp())]) == [True]
 
 
 @pytest.mark.django_db

@@ -142,6 +142,17 @@ def test_a_share_may_be_limited_to_a_number_of_hits(play: Play) -> None:
     play(story)
 
 
+def test_a_fault_may_let_calls_pass_first(play: Play) -> None:
+    async def story(c: Client) -> None:
+        await c.switch("x", fail={"status": 503, "skip": 2, "times": 1})
+        statuses = [(await c.tweet(f"t{n}")).status for n in range(5)]
+        assert statuses == [201, 201, 503, 201, 201]
+        refused = await c.switch("x", fail={"status": 503, "skip": -1})
+        assert refused.status == 400
+
+    play(story)
+
+
 @pytest.mark.parametrize("kind", ["drop_before", "reset"])
 def test_dropped_before_means_not_done(play: Play, kind: str) -> None:
     async def story(c: Client) -> None:

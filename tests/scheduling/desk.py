@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import Any, ClassVar, TypeVar
 
 import pytest
+from django.db.models.functions import Now
 
 from engine import slots
 from engine.clock import DatabaseClock
@@ -206,6 +207,19 @@ class Desk:
     def record(self, *results: PostResult | None) -> None:
         """Write results."""
         self.workload.db_record([result for result in results if result is not None])
+
+    def work_once(self, post: ScheduledPost) -> ScheduledPost:
+        """Claim the one due post, do just what it needs first, record it, return it as it is."""
+        (job,) = self.claim()
+        assert job.id == post.pk
+        self.record(self.call(job))
+        post.refresh_from_db()
+        return post
+
+    def claim_again(self) -> list[Job]:
+        """Claim what was put off, as if its moment had come."""
+        ScheduledPost.objects.update(due_at=Now())
+        return self.claim()
 
     def work(self, post: ScheduledPost) -> ScheduledPost:
         """Claim the one due post, do all it needs now, record it, and return it as it is then."""

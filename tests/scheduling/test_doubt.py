@@ -81,6 +81,15 @@ def test_a_repeat_under_its_key_is_of_the_part_in_doubt(desk: Desk, network: Scr
     assert network.keys[1] == network.keys[2] == f"{post.pk}:1:1:1"
 
 
+def test_parts_may_differ_in_how_safe_their_repeat_is(desk: Desk, network: Scripted) -> None:
+    network.safety = lambda draft, progress: KEYS if not progress.get("published") else NOBODY  # type: ignore[method-assign]
+    post = later(thread(desk, network, "a", "b", lost=2))
+    desk.record(desk.call(desk.claim()[0]))
+    post.refresh_from_db()
+    assert is_open(post)
+    assert network.calls == ["publish", "publish"]
+
+
 def test_not_live_said_of_part_2_sends_part_2_and_never_part_1(
     desk: Desk, network: Scripted
 ) -> None:

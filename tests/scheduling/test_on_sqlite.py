@@ -23,6 +23,7 @@ FILES = [
     "tests/scheduling/test_gate_in_use.py",
     "tests/scheduling/test_outage.py",
     "tests/scheduling/test_preflight.py",
+    "tests/scheduling/test_preparing.py",
     "tests/scheduling/test_publisher.py",
     "tests/scheduling/test_records.py",
     "tests/scheduling/test_recovery.py",

@@ -7,11 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.utils import timezone
 
 from engine.errors import ErrorCategory
 from engine.models import Installation, RateLimitState
 from platforms.adapters.base import (
+    Bucket,
     Capability,
     Continue,
     Processing,
@@ -24,6 +26,7 @@ from platforms.models import ConnectionState, SocialConnection
 from scheduling import look_ahead, services
 from scheduling.models import LatePolicy, PublishAttempt, ScheduledPost
 from scheduling.questions import is_open
+from scheduling.sealing import seal
 from scheduling.states import PostState
 from tests.factories import make_connection, make_post
 from tests.scheduling.desk import Desk, Scripted, refused
@@ -34,20 +37,6 @@ S = PostState
 C = ErrorCategory
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 SOON = timedelta(seconds=5)
-
-
-def test_a_failed_preparation_never_brings_the_moment_forward(
-    desk: Desk, network: Scripted
-) -> None:
-    moment = timezone.now() + timedelta(minutes=4)
-    post = make_post(desk.account(), state=S.QUEUED, due_at=moment, needs_preparation=True)
-    network.will(prepare=refused(C.SERVER_ERROR))
-    (job,) = desk.claim()
-    desk.record(desk.call(job))
-    post.refresh_from_db()
-    assert post.due_at == moment
-    assert post.state == S.SCHEDULED  # the look-ahead prepares it again within a minute
-    assert post.attempts == 1
 
 
 def test_an_unknown_outcome_is_not_looked_into_before_its_moment(desk: Desk) -> None:
@@ -339,6 +328,64 @@ def test_a_draining_slot_stops_between_two_uploads(desk: Desk, network: Scripted
     post.refresh_from_db()
     assert (post.due_at, post.needs_preparation, post.lease_slot) == (moment, True, None)
     assert network.calls == []
+
+
+def test_a_preparation_that_goes_on_after_another_run_is_told_so(
+    desk: Desk, network: Scripted
+) -> None:
+    seen: list[Any] = []
+
+    async def prepare(http: Any, draft: Any, progress: Any) -> Any:
+        seen.append(progress)
+        if len(seen) == 1:
+            return Continue({"offset": 8})
+        if len(seen) == 2:
+            raise refused(C.NETWORK_ERROR)
+        return Continue({**progress, "offset": 16}) if len(seen) == 3 else Ready(progress)
+
+    network.prepare = prepare  # type: ignore[method-assign]
+    network.will(publish=Published(("1",)))
+    post = desk.work_once(make_post(desk.account(), needs_preparation=True))
+    ScheduledPost.objects.update(due_at=timezone.now())
+    assert desk.work(post).state == S.PUBLISHED
+    resumed = {"offset": 8, "resumed": True}
+    assert seen == [{}, {"offset": 8}, resumed, {"offset": 16}]
+
+
+def test_what_gives_power_is_encrypted_in_the_row_and_open_to_the_adapter(
+    desk: Desk, network: Scripted
+) -> None:
+    secret = {"sealed": {"session": "https://upload.example/?id=power"}, "offset": 8}
+    network.will(prepare=[Continue(secret), refused(C.NETWORK_ERROR)])
+    post = desk.work_once(make_post(desk.account(), needs_preparation=True))
+    assert "power" not in str(post.progress)
+    assert post.progress["offset"] == 8
+    (job,) = desk.claim_again()
+    assert job.payload.progress == secret
+
+
+def test_what_no_key_opens_any_more_is_prepared_anew(desk: Desk, settings: object) -> None:
+    progress = dict(seal({"sealed": {"session": "s"}, "offset": 8}))
+    make_post(desk.account(), needs_preparation=True, progress=progress)
+    settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]  # type: ignore[attr-defined]
+    (job,) = desk.claim()
+    assert job.payload.progress == {"offset": 8}
+
+
+def test_kinds_of_calls_have_their_own_allowances(
+    desk: Desk, network: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buckets = (Bucket("init", "connection", 1, MINUTE, counted=True),)
+    monkeypatch.setattr(Scripted, "buckets", buckets)
+    network.call_kind = lambda operation, draft, progress: "chunk" if progress else "init"  # type: ignore[method-assign]
+    network.will(
+        prepare=[Continue({"offset": 8}), Ready({"offset": 16})], publish=Published(("1",))
+    )
+    account = desk.account()
+    assert desk.work(make_post(account, needs_preparation=True)).state == S.PUBLISHED
+    post = desk.work_once(make_post(account, needs_preparation=True))
+    assert "init allowance used up" in post.last_error
+    assert network.calls == ["prepare", "prepare", "publish"]
 
 
 # --- the gate ---------------------------------------------------------------------------------
@@ -636,6 +683,25 @@ def test_work_that_the_network_calls_failed_is_failed(desk: Desk, network: Scrip
     network.will(check=refused(C.MEDIA_ERROR))
     post = poll(desk, processing(desk))
     assert (post.state, post.last_category) == (S.FAILED, "media_error")
+
+
+def test_failed_work_that_may_be_tried_again_is_prepared_anew(
+    desk: Desk, network: Scripted
+) -> None:
+    network.will(
+        check=refused(C.SERVER_ERROR, http_status=200, starts_over=True),
+        prepare=Ready({"container": "c2"}),
+        publish=Published(("1",)),
+    )
+    post = poll(desk, processing(desk))
+    assert (post.state, post.progress, post.needs_preparation) == (
+        S.SCHEDULED,
+        {"published": []},
+        True,
+    )
+    ScheduledPost.objects.update(due_at=timezone.now())
+    assert desk.work(post).state == S.PUBLISHED
+    assert network.calls == ["check", "prepare", "publish"]
 
 
 def test_work_nobody_can_ask_about_for_a_day_is_an_unknown_outcome(

@@ -21,7 +21,7 @@ from platforms.models import ConnectionState, SocialConnection
 from platforms.tokens import PAUSE, begin_refresh
 from scheduling import look_ahead, sweeper
 from scheduling.models import PublishAttempt, ScheduledPost
-from scheduling.refreshing import find_expiring
+from scheduling.refreshing import find_expiring, find_idle
 from scheduling.states import PostState
 from tests.factories import make_post, make_user
 from tests.journeys.stage import Judge
@@ -506,3 +506,21 @@ def test_the_author_s_mail_is_not_repeated_by_posts_in_flight(network: Network) 
     assert set(ScheduledPost.objects.values_list("state", flat=True)) == {S.BLOCKED}
     assert list(Delivery.objects.values_list("target", flat=True)) == ["ada@example.org"]
     assert network.token_calls() == 1
+
+
+# --- accounts that seldom post ------------------------------------------------------------------
+def test_tokens_that_end_for_want_of_posts_are_kept_alive(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = network.account(expires_in=29 * 24 * HOUR)
+    network.account(expires_in=31 * 24 * HOUR)
+    assert find_idle(10) == []  # nobody asked for it
+    monkeypatch.setattr(registry.ADAPTERS["x"], "keep_alive", 30 * 24 * HOUR)
+    assert find_idle(10) == [soon.pk]
+    begin_refresh(soon.pk, soon.version)
+    assert find_idle(10) == []  # somebody is at it
+    SocialConnection.objects.update(refresh_lease_until=None)
+    assert find_idle(10) == [soon.pk]
+    tell(Host.tick)
+    assert network.token_calls() == 1
+    assert find_idle(10) == []

@@ -1,0 +1,150 @@
+"""Every network, offline, the whole way: connect, compose, publish, find, count, delete.
+
+And with every single request hit: its answer lost, or the worker dead. One live copy each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import settings as configured
+
+from platforms.adapters.base import Capability
+from platforms.registry import ADAPTERS, adapter_for
+from tests.networks.cast import NETWORKS
+
+if TYPE_CHECKING:
+    from tests.networks.stage import Play, Theatre
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ALL_SAMPLES = [(slug, name) for slug, network in NETWORKS.items() for name in network.samples]
+
+
+@pytest.fixture
+def theatre(
+    sandbox_url: str,
+    live_server: Any,
+    settings: Any,
+    tmp_path: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Theatre]:
+    from tests.journeys.stage import Judge
+    from tests.networks.stage import Theatre, short_times, trust_sooner
+
+    settings.MEDIA_ROOT, settings.MEDIA_PUBLIC_URL = str(tmp_path), live_server.url
+    short_times(settings, sandbox_url)
+    trust_sooner(monkeypatch)
+    judge = Judge(sandbox_url)
+    judge.ask("/_control", method="DELETE")
+    yield Theatre(judge, str(tmp_path))
+    judge.ask("/_control", method="DELETE")
+    adapter_for.cache_clear()
+
+
+def ask(play: Play, operation: str, *arguments: Any, **named: Any) -> Any:
+    """Call one operation of the play's adapter with its account's credentials."""
+    from engine.http import HttpPool
+
+    adapter = adapter_for(play.connection.platform)
+    play.connection.refresh_from_db()
+    credentials = play.connection.get_credentials()
+
+    async def main() -> Any:
+        pool = HttpPool()
+        try:
+            http = pool.http(
+                base_url=adapter.base_url(credentials),
+                auth=adapter.authorize(credentials),
+                guard_private=adapter.user_given_host(),
+                allow_private=configured.PRIVATE_HOSTS_ALLOWED,
+            )
+            return await getattr(adapter, operation)(http, *arguments, **named)
+        finally:
+            await pool.close()
+
+    return asyncio.run(main())
+
+
+def draft_of(play: Play) -> Any:
+    from scheduling.drafts import Attachment
+    from scheduling.drafts import draft_of as made
+
+    rows = play.post.post_media.select_related("asset")
+    return made(
+        play.connection,
+        segments=play.post.segments,
+        first_comment=play.post.first_comment,
+        options=play.post.options,
+        attachments=[Attachment(row.asset, row.segment, row.alt_text) for row in rows],
+    )
+
+
+def test_every_network_has_samples() -> None:
+    assert set(NETWORKS) == set(ADAPTERS)
+    assert all(network.samples for network in NETWORKS.values())
+
+
+@pytest.mark.parametrize(("slug", "name"), ALL_SAMPLES)
+def test_a_post_goes_the_whole_way(theatre: Theatre, slug: str, name: str) -> None:
+    adapter = adapter_for(slug)
+    play = theatre.schedule(slug, NETWORKS[slug].samples[name])
+    theatre.run([play])
+    post = play.post
+    assert (post.state, post.last_error) == ("published", "")
+    assert len(post.remote_ids) == play.sample.parts
+    assert len(theatre.live(play)) == play.sample.parts
+    assert post.permalink.startswith("http")
+    if Capability.FIND in adapter.capabilities:
+        since = post.scheduled_at - timedelta(minutes=1)
+        found = ask(play, "find", draft_of(play), {}, segment=0, since=since)
+        assert found is not None
+        assert found.remote_ids == (post.remote_ids[0],)
+    if Capability.METRICS in adapter.capabilities:
+        (counted,) = ask(play, "metrics", [post.remote_ids[0]])
+        assert counted.remote_id == post.remote_ids[0]
+        assert all(isinstance(value, int) for value in counted.values.values())
+        assert counted.values
+    if Capability.DELETE in adapter.capabilities:
+        for remote_id in reversed(post.remote_ids):
+            ask(play, "delete", remote_id)
+        assert theatre.live(play) == []
+
+
+def judge_all(theatre: Theatre, plays: list[Play], what: str) -> None:
+    """Assert for each play: live once, and its row says so, or a person is asked."""
+    from scheduling.questions import is_open
+
+    wrong = []
+    for play in plays:
+        live, post = len(theatre.live(play)), play.post
+        asks = is_open(post) and adapter_for(play.connection.platform).retry_safety.kind == "person"
+        is_true = live == play.sample.parts and post.state == "published"
+        if not is_true and not (asks and live <= play.sample.parts):
+            wrong.append(f"{play.name}: {live} live, {post.state}, {post.last_error}")
+    assert not wrong, f"{what}: " + "; ".join(wrong)
+
+
+@pytest.fixture
+def requests_of(theatre: Theatre) -> dict[tuple[str, str], int]:
+    """Return how many requests each sample takes when all is well."""
+    plays = {key: theatre.schedule(key[0], NETWORKS[key[0]].samples[key[1]]) for key in ALL_SAMPLES}
+    counted = theatre.run(list(plays.values()))
+    judge_all(theatre, list(plays.values()), "all is well")
+    return {key: counted[play.post.pk] for key, play in plays.items()}
+
+
+@pytest.mark.parametrize("fate", ["lost", "death"])
+def test_whatever_request_fate_strikes_one_copy_goes_live(
+    theatre: Theatre, requests_of: dict[tuple[str, str], int], fate: str
+) -> None:
+    """The answer is lost, or the worker dies: at each request of each sample in turn."""
+    for number in range(max(requests_of.values())):
+        keys = [key for key, count in requests_of.items() if number < count]
+        plays = [theatre.schedule(slug, NETWORKS[slug].samples[name]) for slug, name in keys]
+        theatre.run(plays, {play.post.pk: (fate, number) for play in plays})
+        judge_all(theatre, plays, f"{fate} at request {number}")
