@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox import working
 from sandbox.exchange import Call
 from sandbox.facebook.posts import REEL, STORY, VIDEO, add
 from sandbox.fetching import Fetch
@@ -16,9 +17,9 @@ from sandbox.files import FileFacts, look_at
 from sandbox.graph.fields import Node
 from sandbox.graph.paging import graph_time
 from sandbox.records import Account, Media, Post
-from sandbox.world import Site
+from sandbox.working import Work
 
-_WORK_SECONDS = 0.3
+_WORK_MS = 300.0
 _SESSION_SECONDS = 86_400.0
 _SECONDS = {REEL: (3, 90), STORY: (3, 60)}
 _SMALLEST = (540, 960)
@@ -26,7 +27,7 @@ _SMALLEST = (540, 960)
 
 @dataclass(slots=True, eq=False)
 class Video:
-    """`file` grows until it is complete; `error` becomes known at `ready_at` (epoch seconds)."""
+    """`file` grows until it is complete; then `work` on it begins."""
 
     id: str
     account: Account
@@ -35,9 +36,8 @@ class Video:
     file: Media
     size_bytes: int | None = None
     session_id: str = ""
-    fetch: Fetch | None = None
-    ready_at: float | None = None
-    error: str = ""
+    is_fetched: bool = False  # from an address; the bytes may still be on their way
+    work: Work | None = None
     is_published: bool = False  # `finish` was accepted
     title: str = ""
     description: str = ""
@@ -71,25 +71,20 @@ def start(call: Call, kind: str) -> Video:
     return video
 
 
-def is_over(video: Video, site: Site) -> bool:
+def is_over(call: Call, video: Video) -> bool:
     """Whether the time to bring its bytes has passed."""
-    life_ms = site.world.switches.setting("handle_life_ms", site.name, video.account.name)
-    life_s = _SESSION_SECONDS if life_ms is None else life_ms / 1000
-    return not video.file.complete and site.world.now() >= video.started_at + life_s
+    ends_at = video.started_at + working.handle_life_s(call, _SESSION_SECONDS)
+    return not video.file.complete and call.world.now() >= ends_at
 
 
-def fill(video: Video, data: bytes, site: Site) -> None:
-    """All bytes are there: work begins, and its end is decided."""
-    switches, name = site.world.switches, video.account.name
+def fill(call: Call, video: Video, data: bytes) -> None:
+    """All bytes are there: work begins, and how it will end is decided."""
     facts = look_at(data)
     video.file.mime_type = facts.mime_type or "application/octet-stream"
     video.file.seal(data)
-    work_ms = switches.setting("processing_ms", site.name, name)
-    work_s = _WORK_SECONDS if work_ms is None else work_ms / 1000
-    video.ready_at = site.world.now() + work_s
-    ordered = switches.setting("processing_fails", site.name, name)
-    video.error = ordered or _problem(video.kind, facts)
-    site.media[video.file.id] = video.file
+    reason = _problem(video.kind, facts)
+    video.work = working.begin(call, reason=reason, default_ms=_WORK_MS)
+    call.site.media[video.file.id] = video.file
 
 
 def _problem(kind: str, facts: FileFacts) -> str:
@@ -111,42 +106,38 @@ def _problem(kind: str, facts: FileFacts) -> str:
 def publish(call: Call, video: Video) -> None:
     """Accept it: there will be a post, unless its processing fails."""
     video.is_published, video.published_at = True, call.world.now()
-    if video.ready_at is not None:
-        _make_post(call, video)
+    if video.work is not None:
+        _make_post(call, video, video.work)
 
 
 def take_from(call: Call, video: Video, fetch: Fetch) -> None:
     """The file is on its way from an address; it may be published before it has come."""
-    video.fetch = fetch
-    fetch.then = lambda: _take_fetched(call, video)
+    video.is_fetched = True
+    fetch.then = lambda: _take_fetched(call, video, fetch)
 
 
-def _make_post(call: Call, video: Video) -> None:
-    if video.error or video.ready_at is None:
+def _take_fetched(call: Call, video: Video, fetch: Fetch) -> None:
+    """The file behind an address has come, or has not."""
+    if fetch.state != "fetched":
+        video.work = Work(call.world.now(), "Unable to fetch video file from URL.")
         return
-    text = "\n".join(part for part in (video.title, video.description) if part)
+    fill(call, video, fetch.data)
+    if video.is_published:
+        publish(call, video)
+
+
+def _make_post(call: Call, video: Video, work: Work) -> None:
+    if work.reason:
+        return
     video.post = add(
         call,
         video.kind,
-        text if video.kind == VIDEO else video.description,
+        video.description,
         media=(video.file,),
-        seen_from=video.ready_at,
+        title=video.title if video.kind == VIDEO else "",
+        seen_from=work.ready_at,
         video_id=video.id,
     )
-
-
-def _take_fetched(call: Call, video: Video) -> None:
-    """The file behind an address has come, or has not."""
-    fetch = video.fetch
-    if fetch is None:
-        return
-    if fetch.state == "fetched":
-        fill(video, fetch.data, call.site)
-        if video.is_published:
-            _make_post(call, video)
-    else:
-        video.ready_at = call.world.now()
-        video.error = "Unable to fetch video file from URL."
 
 
 def living_post(video: Video, now: float) -> Post | None:
@@ -180,21 +171,20 @@ def node(call: Call, video: Video) -> Node:
 
 
 def _status(video: Video, now: float) -> dict[str, Any]:
-    is_ready = video.ready_at is not None and video.ready_at <= now
-    is_uploaded = video.file.complete
+    work, is_uploaded = video.work, video.file.complete
     uploading = {
         "status": "complete" if is_uploaded else "in_progress",
         "bytes_transfered": len(video.file.data),  # spelt as Meta does
     }
     processing: dict[str, Any] = {"status": "in_progress" if is_uploaded else "not_started"}
     publishing: dict[str, Any] = {"status": "not_started"}
-    overall = "processing" if is_uploaded or video.fetch is not None else "uploading"
+    overall = "processing" if is_uploaded or video.is_fetched else "uploading"
     if is_uploaded and not video.is_published:
         overall = "upload_complete"
-    if is_ready and video.error:
+    if work is not None and work.has_failed(now):
         overall = "error"
-        processing = {"status": "error", "error": {"message": video.error}}
-    elif is_ready:
+        processing = {"status": "error", "error": {"message": work.reason}}
+    elif work is not None and work.is_good(now):
         processing = {"status": "complete"}
         if video.is_published:
             overall = "ready"

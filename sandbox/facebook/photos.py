@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from sandbox import working
 from sandbox.exchange import Answer, Call
 from sandbox.facebook.errors import bad_image, posted_before
 from sandbox.facebook.identity import publishing_page
@@ -16,7 +19,7 @@ from sandbox.graph.paging import graph_time
 from sandbox.graph.params import Params
 from sandbox.records import Media
 
-_KINDS = ("image/jpeg", "image/png", "image/gif", "image/bmp", "image/tiff", "image/webp")
+_KINDS = ("image/jpeg", "image/png", "image/gif", "image/webp", "image/heic")
 _BYTES = 10 * 1024 * 1024
 _TOO_LARGE, _BAD_FILE = 1366046, 2069019
 _CATEGORY = "photo"
@@ -83,18 +86,20 @@ def staged_photo(call: Call, photo_id: str) -> Media | None:
     photo = call.site.media.get(photo_id)
     if photo is None or photo.account is not call.account or photo.category != _CATEGORY:
         return None
-    life_ms = call.world.switches.setting("handle_life_ms", call.site.name, call.account.name)
-    is_over = life_ms is not None and call.world.now() - photo.uploaded_at >= life_ms / 1000
+    is_over = call.world.now() - photo.uploaded_at >= working.handle_life_s(call, math.inf)
     return None if is_over and not photo.attached else photo
 
 
 def photo_node(call: Call, photo: Media) -> Node:
     url = f"{call.base_url}/_media/{call.site.name}/{photo.id}"
+    holder = next((p for p in reversed(photo.account.posts) if photo in p.media), None)
     values = {
         "id": photo.id,
         "link": f"https://www.facebook.com/photo.php?fbid={photo.id}",
         "images": [{"source": url}],
         "picture": url,
+        "name": None if holder is None else holder.extra["message"] or None,
+        "page_story_id": None if holder is None else holder.id,
         "alt_text_custom": photo.alt_text or None,
         "created_time": graph_time(photo.uploaded_at),
     }

@@ -14,7 +14,8 @@ from sandbox.graph.growth import counted
 from sandbox.graph.paging import graph_time, list_posts
 from sandbox.records import Media, Post
 
-FEED, PHOTO, VIDEO, REEL, STORY, COMMENT = "FEED", "PHOTO", "VIDEO", "REEL", "STORY", "COMMENT"
+FEED, PHOTO, VIDEO, REEL, STORY, COMMENT = "post", "photo", "video", "reel", "story", "comment"
+STORY_SECONDS = 86_400
 ON_THE_PAGE = (FEED, PHOTO, VIDEO, REEL)
 _STATUS_TYPES = {
     FEED: "mobile_status_update",
@@ -31,6 +32,7 @@ def add(
     *,
     media: tuple[Media, ...] = (),
     link: str = "",
+    title: str = "",
     seen_from: float = 0.0,
     video_id: str = "",
 ) -> Post:
@@ -39,7 +41,7 @@ def add(
         due_at = call.due_at()
     except Malformed as malformed:
         raise bad_parameter(str(malformed)) from None
-    return call.site.publish(
+    post = call.site.publish(
         f"{call.account.id}_{call.site.new_id()}",
         call.account,
         shown_text(message, link),
@@ -50,10 +52,14 @@ def add(
             "kind": kind,
             "message": message,
             "link": link,
+            "title": title,
             "seen_from": seen_from,
             "video_id": video_id,
+            "expires_at": call.world.now() + STORY_SECONDS if kind == STORY else None,
         },
     )
+    post.extra["url"] = permalink(post)
+    return post
 
 
 def shown_text(message: str, link: str) -> str:
@@ -129,11 +135,11 @@ def comment_node(call: Call, comment: Post) -> Node:
 def permalink(post: Post) -> str:
     base, page, video = "https://www.facebook.com", post.account.id, post.extra["video_id"]
     match _kind(post):
-        case "REEL":
+        case "reel":
             return f"{base}/reel/{video}/"
-        case "VIDEO":
+        case "video":
             return f"{base}/{page}/videos/{video}/"
-        case "STORY":
+        case "story":
             return f"{base}/stories/{page}/{bare_id(post)}/"
         case _:
             return f"{base}/{page}/posts/{bare_id(post)}"

@@ -83,11 +83,10 @@ def _finish_story(call: Call, _params: Params, video: Video) -> Answer:
 
 
 def _check_uploaded(video: Video, call: Call) -> None:
-    if not video.file.complete and video.fetch is None:
+    if not video.file.complete and not video.is_fetched:
         raise upload_problem("The video has not been uploaded", _NOT_UPLOADED)
-    is_ready = video.ready_at is not None and video.ready_at <= call.world.now()
-    if is_ready and video.error:
-        raise upload_problem(video.error, _NOT_UPLOADED)
+    if video.work is not None and video.work.has_failed(call.world.now()):
+        raise upload_problem(video.work.reason, _NOT_UPLOADED)
 
 
 def _reels_today(call: Call, page: Account) -> int:
@@ -103,14 +102,14 @@ def receive(call: Call) -> Answer:
     """The upload address: raw bytes, or the header `file_url`, which wants `offset` too."""
     rupload.check_scheme(call)
     video = call.site.books(Library).of(call.params["video"], call.account)
-    if video is None or library.is_over(video, call.site):
+    if video is None or library.is_over(call, video):
         raise rupload.refused("ProcessingFailedError", "Request processing failed", status=404)
     if video.file.complete:
         return Answer(200, {"success": True})
     url = call.headers.get("file_url")
     if url is None:
         rupload.receive(call, video.file)
-        library.fill(video, video.file.data, call.site)
+        library.fill(call, video, video.file.data)
         return Answer(200, {"success": True})
     if "offset" not in call.headers or not is_fetchable(url):
         message = "Header Offset not specified or the file_url is not valid"

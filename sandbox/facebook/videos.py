@@ -52,7 +52,7 @@ def _whole(call: Call, params: Params) -> Answer:
     video = library.start(call, VIDEO)
     video.title, video.description = title, description
     if part is not None:
-        library.fill(video, part.data, call.site)
+        library.fill(call, video, part.data)
         if not video.file.mime_type.startswith("video/"):
             del call.site.books(Library).by_id[video.id]
             message = "(#352) The video file you selected is in a format that we don't support."
@@ -108,7 +108,7 @@ def _finish(call: Call, params: Params) -> Answer:
     if len(video.file.data) < (video.size_bytes or 0):
         raise upload_problem("The upload was interrupted before all bytes came", _INTERRUPTED)
     video.title, video.description, video.session_id = title, description, ""
-    library.fill(video, video.file.data, call.site)
+    library.fill(call, video, video.file.data)
     if params.flag("published", default=True):
         library.publish(call, video)
     return Answer(200, {"success": True})
@@ -119,7 +119,7 @@ def _session(call: Call, params: Params) -> Video:
     video = call.site.books(Library).by_session(session_id, call.account) if session_id else None
     if video is None:
         raise no_object("POST", session_id)
-    if library.is_over(video, call.site):
+    if library.is_over(call, video):
         raise upload_problem("Your video upload timed out before it was complete", _TOO_LATE)
     return video
 

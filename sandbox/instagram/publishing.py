@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.exchange import Answer, Call, Malformed
-from sandbox.graph.containers import Container, Containers, new_id, shortcode, state_of
+from sandbox.graph.containers import Container, Containers, new_id, reason_of, shortcode, state_of
 from sandbox.graph.errors import bad_parameter
 from sandbox.graph.fields import Node, parse_fields, show
 from sandbox.graph.params import Params
 from sandbox.graph.usage import DAY_SECONDS
 from sandbox.instagram import errors
 from sandbox.instagram.accounts import check_owner
-from sandbox.instagram.rules import JUDGE, PUBLISHED_PER_DAY
+from sandbox.instagram.reading import STORY_LIFE_SECONDS, permalink
+from sandbox.instagram.rules import PUBLISHED_PER_DAY
 from sandbox.records import Account, Post
 
+_KINDS = {"IMAGE": "photo", "REELS": "reel", "STORIES": "story", "CAROUSEL": "carousel"}
 _REFUSED = {
     "PUBLISHED": errors.NO_MEDIA,
     "EXPIRED": errors.EXPIRED,
@@ -29,11 +31,13 @@ def publish(call: Call) -> Answer:
     container = call.site.books(Containers).of(params.text("creation_id"), account)
     if container is None or container.is_item:
         raise errors.refused(errors.NO_MEDIA)
-    state = state_of(container, call.site, JUDGE)
+    state = state_of(container, call)
     if state == "ERROR":
-        raise errors.refused_as(container.error)
+        raise errors.refused_as(reason_of(container))
     if state != "FINISHED":
         raise errors.refused(_REFUSED[state])
+    if any(item.published is not None for item in container.children):
+        raise errors.refused(errors.NO_MEDIA)
     if published_within(call, account, DAY_SECONDS) >= _quota(call, account):
         raise errors.refused(errors.CAP)
     return Answer(200, {"id": _publish(call, container).id})
@@ -54,6 +58,9 @@ def _publish(call: Call, container: Container) -> Post:
         due_at=due_at,
         extra=_extra(container, post_id),
     )
+    post.extra["url"] = permalink(post)
+    if post.extra["product"] == "STORY":
+        post.extra["expires_at"] = post.published_at + STORY_LIFE_SECONDS
     for used in (container, *container.children):
         used.published = post
     return post
@@ -64,6 +71,7 @@ def _extra(container: Container, post_id: str) -> dict[str, Any]:
     media_type = "VIDEO" if container.is_video else "IMAGE"
     return {
         "product": product,
+        "kind": _KINDS[container.kind],
         "media_type": "CAROUSEL_ALBUM" if container.children else media_type,
         "shortcode": shortcode(post_id),
         "is_shared_to_feed": container.options.get("share_to_feed") if product == "REELS" else None,

@@ -14,9 +14,10 @@ from sandbox.graph.params import Params
 from sandbox.graph.usage import DAY_SECONDS
 from sandbox.records import Account, Post
 from sandbox.threads.errors import bad, cap_reached, not_found
-from sandbox.threads.rules import DELETES_PER_DAY, JUDGE, POSTS_PER_DAY, REPLIES_PER_DAY
+from sandbox.threads.rules import DELETES_PER_DAY, POSTS_PER_DAY, REPLIES_PER_DAY
 from sandbox.threads.users import check_owner
 
+_KINDS = {"IMAGE": "photo", "VIDEO": "video", "CAROUSEL": "carousel"}
 _MEDIA_TYPES = {"TEXT": "TEXT_POST", "CAROUSEL": "CAROUSEL_ALBUM"}
 
 
@@ -40,7 +41,8 @@ def publish(call: Call) -> Answer:
     container = call.site.books(Containers).of(params.text("creation_id"), account)
     if container is None or container.is_item:
         raise not_found()
-    if state_of(container, call.site, JUDGE) != "FINISHED":
+    is_used = any(item.published is not None for item in container.children)
+    if state_of(container, call) != "FINISHED" or is_used:
         raise not_found()
     return Answer(200, {"id": publish_container(call, container).id})
 
@@ -68,8 +70,10 @@ def publish_container(call: Call, container: Container) -> Post:
         due_at=due_at,
         extra={
             **container.options,
+            "kind": _KINDS.get(container.kind),
             "media_type": _MEDIA_TYPES.get(container.kind, container.kind),
             "shortcode": shortcode(post_id),
+            "url": f"https://www.threads.com/@{call.account.name}/post/{shortcode(post_id)}",
         },
     )
     if parent is not None:

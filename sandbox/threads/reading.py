@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from sandbox.exchange import Answer, Call
 from sandbox.graph.comments import Comments
-from sandbox.graph.containers import Container, Containers, state_of
+from sandbox.graph.containers import Container, Containers, reason_of, state_of
 from sandbox.graph.errors import missing_permission, no_object
 from sandbox.graph.fields import Edge, Node, parse_fields, show
 from sandbox.graph.paging import graph_time, list_nodes, list_posts
 from sandbox.graph.params import Params
 from sandbox.records import Media, Post
 from sandbox.threads import users
-from sandbox.threads.rules import JUDGE
 
 
 def read(call: Call) -> Answer:
@@ -30,8 +29,8 @@ def read(call: Call) -> Answer:
 
 
 def _container_node(call: Call, container: Container) -> Node:
-    state = state_of(container, call.site, JUDGE)
-    error = container.error if state == "ERROR" else None
+    state = state_of(container, call)
+    error = reason_of(container) if state == "ERROR" else None
     values = {"id": container.id, "status": state, "error_message": error}
     return Node("ThreadsMediaContainer", values, ("id", "status", "error_message"))
 
@@ -47,7 +46,7 @@ def post_node(call: Call, post: Post) -> Node:
     kind = post.extra["media_type"]
     first = post.media[0] if post.media and kind != "CAROUSEL_ALBUM" else None
     url = None if first is None else _media_url(call, first)
-    code, parent, quoted = post.extra["shortcode"], post.parent, post.extra["quoted"]
+    parent, quoted = post.parent, post.extra["quoted"]
     return Node(
         "ThreadsMedia",
         {
@@ -56,12 +55,12 @@ def post_node(call: Call, post: Post) -> Node:
             "media_type": kind,
             "media_url": url,
             "thumbnail_url": url if kind == "VIDEO" else None,
-            "permalink": f"https://www.threads.com/@{post.account.name}/post/{code}",
+            "permalink": post.extra["url"],
             "owner": Node("ThreadsUser", {"id": post.account.id}),
             "username": post.account.name,
             "text": post.text or None,
             "timestamp": graph_time(post.published_at),
-            "shortcode": code,
+            "shortcode": post.extra["shortcode"],
             "is_quote_post": quoted is not None,
             "quoted_post": None if quoted is None else _id_node(quoted),
             "alt_text": (first.alt_text or None) if first else None,

@@ -589,3 +589,40 @@ def test_a_robots_file_and_a_redirect_keep_meta_away(play: Play) -> None:
             assert reply.status == 200
 
     play(story)
+
+
+def test_a_facebook_login_reaches_the_account_behind_a_page(play: Play) -> None:
+    async def story(c: Client) -> None:
+        scopes = "pages_show_list,instagram_basic,instagram_content_publish"
+        code = await code_for(c, f"{FB}/dialog/oauth", scopes)
+        path = f"{FB}/oauth/access_token"
+        user = (await c.call("GET", path, token=None, params=code_form(code))).json["access_token"]
+        fields = "access_token,instagram_business_account{id,username}"
+        pages = await c.call("GET", f"{FB}/me/accounts?fields={fields}", token=user)
+        page = pages.json["data"][0]
+        account, token = page["instagram_business_account"], page["access_token"]
+        assert account["username"] == "ada"
+        body = {"image_url": await hosted(c, jpeg()), "caption": "Through a page"}
+        base = f"{FB}/{account['id']}"
+        made = await c.call("POST", f"{base}/media", token=token, json=body)
+        c.clock.advance(1)
+        body = {"creation_id": made.json["id"]}
+        media = await c.call("POST", f"{base}/media_publish", token=token, json=body)
+        assert (await c.stats("instagram"))["posts"][0]["text"] == "Through a page"
+        gone = await c.call("DELETE", f"{FB}/{media.json['id']}", token=token)
+        assert codes(gone) == (10, None)
+        read = await c.call("GET", f"{FB}/{media.json['id']}?fields=permalink", token=user)
+        assert read.json["permalink"].startswith("https://www.instagram.com/p/")
+
+    play(story)
+
+
+def test_an_item_that_another_carousel_published_is_used_up(play: Play) -> None:
+    async def story(c: Client) -> None:
+        url = await hosted(c, jpeg())
+        items = [await finished(c, image_url=url, is_carousel_item=True) for _ in range(2)]
+        first, second = [await finished(c, media_type="CAROUSEL", children=items) for _ in range(2)]
+        assert (await publish(c, first)).status == 200
+        assert codes(await publish(c, second)) == (24, 2207006)
+
+    play(story)
