@@ -7,13 +7,19 @@ from functools import lru_cache
 from django.conf import settings
 
 from platforms.adapters.base import Adapter
+from platforms.adapters.bluesky import Bluesky
+from platforms.adapters.instagram import Instagram
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox
 from platforms.adapters.x import X
+from platforms.adapters.youtube import YouTube
 
 ADAPTERS: dict[str, type[Adapter]] = {
     "x": X,
     "mastodon": Mastodon,
+    "instagram": Instagram,
+    "bluesky": Bluesky,
+    "youtube": YouTube,
     "sandbox": Sandbox,
 }
 ALIASES = {"twitter": "x"}  # names the predecessors used

@@ -26,8 +26,6 @@ _AGENT = "carillon-sandbox"
 class Fetch:
     """One file under way. `ended_at` (epoch seconds) is set when it is no longer pending.
 
-    `then` is called at that moment, if it was set before the file came.
-
     `reason` says why it failed: "bad url", "too large", "empty", "redirected", "unreachable",
     "timeout", "robots", or "status <number>".
     """
@@ -39,8 +37,8 @@ class Fetch:
         self.mime_type = ""  # as the server named it, lower case, without parameters
         self.reason = ""
         self.ended_at: float | None = None
-        self.then: Callable[[], None] | None = None
         self._ended = asyncio.Event()
+        self._then: list[Callable[[], None]] = []
 
     async def wait(self, seconds: float) -> None:
         """Return when the fetch has ended, or after so many seconds, whichever is first."""
@@ -49,6 +47,13 @@ class Fetch:
                 await self._ended.wait()
         except TimeoutError:
             pass
+
+    def when_ended(self, act: Callable[[], None]) -> None:
+        """Act once it is no longer pending: for networks that go on without being asked again."""
+        if self.state == "pending":
+            self._then.append(act)
+        else:
+            act()
 
     def succeed(self, data: bytes, mime_type: str, now: float) -> None:
         self.state, self.data, self.mime_type = "fetched", data, mime_type
@@ -61,8 +66,8 @@ class Fetch:
     def _end(self, now: float) -> None:
         self.ended_at = now
         self._ended.set()
-        if self.then is not None:
-            self.then()
+        for act in self._then:
+            act()
 
 
 class _Failed(Exception):

@@ -26,6 +26,10 @@ class FileFacts:
         return self.mime_type.startswith("image/")
 
     @property
+    def is_video(self) -> bool:
+        return self.mime_type.startswith("video/")
+
+    @property
     def aspect(self) -> float | None:
         """Width by height."""
         return self.width / self.height if self.width and self.height else None

@@ -19,7 +19,9 @@ from sandbox import (
     linkedin,
     mastodon,
     own,
+    telegram,
     threads,
+    tiktok,
     x,
     youtube,
 )
@@ -39,8 +41,10 @@ _PROTOCOLS = (
     threads.PROTOCOL,
     linkedin.PROTOCOL,
     youtube.PROTOCOL,
+    tiktok.PROTOCOL,
     bluesky.PROTOCOL,
     deviantart.PROTOCOL,
+    telegram.PROTOCOL,
     own.PROTOCOL,
 )
 

@@ -113,7 +113,7 @@ def publish(call: Call, video: Video) -> None:
 def take_from(call: Call, video: Video, fetch: Fetch) -> None:
     """The file is on its way from an address; it may be published before it has come."""
     video.is_fetched = True
-    fetch.then = lambda: _take_fetched(call, video, fetch)
+    fetch.when_ended(lambda: _take_fetched(call, video, fetch))
 
 
 def _take_fetched(call: Call, video: Video, fetch: Fetch) -> None:

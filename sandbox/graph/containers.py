@@ -133,7 +133,7 @@ def begin_without_file(container: Container, call: Call) -> None:
 def take_from(container: Container, fetch: Fetch, call: Call, judge: Judge) -> None:
     """Take the bytes over, now or when they come."""
     if fetch.state == "pending" and container.is_video:
-        fetch.then = lambda: take_from(container, fetch, call, judge)
+        fetch.when_ended(lambda: take_from(container, fetch, call, judge))
     elif fetch.state == "fetched":
         accept(container, fetch.data, call, judge)
     else:

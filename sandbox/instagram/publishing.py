@@ -16,7 +16,6 @@ from sandbox.instagram.reading import STORY_LIFE_SECONDS, permalink
 from sandbox.instagram.rules import PUBLISHED_PER_DAY
 from sandbox.records import Account, Post
 
-_KINDS = {"IMAGE": "photo", "REELS": "reel", "STORIES": "story", "CAROUSEL": "carousel"}
 _REFUSED = {
     "PUBLISHED": errors.NO_MEDIA,
     "EXPIRED": errors.EXPIRED,
@@ -56,22 +55,23 @@ def _publish(call: Call, container: Container) -> Post:
         media=container.all_media,
         received_at=call.received_at,
         due_at=due_at,
-        extra=_extra(container, post_id),
+        extra=_extra(call, container, post_id),
     )
     post.extra["url"] = permalink(post)
-    if post.extra["product"] == "STORY":
-        post.extra["expires_at"] = post.published_at + STORY_LIFE_SECONDS
     for used in (container, *container.children):
         used.published = post
     return post
 
 
-def _extra(container: Container, post_id: str) -> dict[str, Any]:
+def _extra(call: Call, container: Container, post_id: str) -> dict[str, Any]:
     product = {"REELS": "REELS", "STORIES": "STORY"}.get(container.kind, "FEED")
     media_type = "VIDEO" if container.is_video else "IMAGE"
+    kind = {"REELS": "reel", "STORY": "story"}.get(product, media_type.lower())
+    story_ends = call.world.now() + STORY_LIFE_SECONDS if product == "STORY" else None
     return {
+        "kind": "carousel" if container.children else kind,
+        "expires_at": story_ends,
         "product": product,
-        "kind": _KINDS[container.kind],
         "media_type": "CAROUSEL_ALBUM" if container.children else media_type,
         "shortcode": shortcode(post_id),
         "is_shared_to_feed": container.options.get("share_to_feed") if product == "REELS" else None,

@@ -14,10 +14,10 @@ from sandbox.graph.params import Params
 from sandbox.graph.usage import DAY_SECONDS
 from sandbox.records import Account, Post
 from sandbox.threads.errors import bad, cap_reached, not_found
+from sandbox.threads.reading import permalink
 from sandbox.threads.rules import DELETES_PER_DAY, POSTS_PER_DAY, REPLIES_PER_DAY
 from sandbox.threads.users import check_owner
 
-_KINDS = {"IMAGE": "photo", "VIDEO": "video", "CAROUSEL": "carousel"}
 _MEDIA_TYPES = {"TEXT": "TEXT_POST", "CAROUSEL": "CAROUSEL_ALBUM"}
 
 
@@ -70,12 +70,12 @@ def publish_container(call: Call, container: Container) -> Post:
         due_at=due_at,
         extra={
             **container.options,
-            "kind": _KINDS.get(container.kind),
+            "kind": "" if container.kind == "TEXT" else container.kind.lower(),
             "media_type": _MEDIA_TYPES.get(container.kind, container.kind),
             "shortcode": shortcode(post_id),
-            "url": f"https://www.threads.com/@{call.account.name}/post/{shortcode(post_id)}",
         },
     )
+    post.extra["url"] = permalink(post)
     if parent is not None:
         call.site.books(Comments).add(parent.id, post)
     for used in (container, *container.children):

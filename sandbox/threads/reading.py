@@ -42,6 +42,10 @@ def own_post(call: Call) -> Post:
     return post
 
 
+def permalink(post: Post) -> str:
+    return f"https://www.threads.com/@{post.account.name}/post/{post.extra['shortcode']}"
+
+
 def post_node(call: Call, post: Post) -> Node:
     kind = post.extra["media_type"]
     first = post.media[0] if post.media and kind != "CAROUSEL_ALBUM" else None
@@ -55,7 +59,7 @@ def post_node(call: Call, post: Post) -> Node:
             "media_type": kind,
             "media_url": url,
             "thumbnail_url": url if kind == "VIDEO" else None,
-            "permalink": post.extra["url"],
+            "permalink": permalink(post),
             "owner": Node("ThreadsUser", {"id": post.account.id}),
             "username": post.account.name,
             "text": post.text or None,

@@ -62,6 +62,20 @@ async def _ended(fetch: Fetch) -> Fetch:
     return fetch
 
 
+def test_whoever_waits_for_the_end_is_called_then_or_at_once() -> None:
+    async def story(fetcher: Fetcher, base: str) -> None:
+        seen: list[str] = []
+        fetch = fetcher.order(f"{base}/file")
+        fetch.when_ended(lambda: seen.append(fetch.state))
+        assert seen == []
+        await _ended(fetch)
+        assert seen == ["fetched"]
+        fetch.when_ended(lambda: seen.append("late"))
+        assert seen == ["fetched", "late"]
+
+    _with_files(story)
+
+
 def test_a_file_is_fetched_while_the_caller_goes_on() -> None:
     async def story(fetcher: Fetcher, base: str) -> None:
         fetch = fetcher.order(f"{base}/file")
@@ -123,17 +137,6 @@ def test_robots_may_be_asked_first(path: str, agent: str, state: str) -> None:
         fetch = await _ended(fetcher.order(base + path, agent=agent, asks_robots=True))
         assert fetch.state == state
         assert fetch.reason == ("robots" if state == "failed" else "")
-
-    _with_files(story)
-
-
-def test_the_end_is_told_once() -> None:
-    async def story(fetcher: Fetcher, base: str) -> None:
-        told: list[str] = []
-        fetch = fetcher.order(f"{base}/file")
-        fetch.then = lambda: told.append(fetch.state)
-        await _ended(fetch)
-        assert told == ["fetched"]
 
     _with_files(story)
 
