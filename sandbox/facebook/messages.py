@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.exchange import Answer, Call
-from sandbox.facebook.posts import COMMENT, STORY, post_node, shown_text
+from sandbox.facebook.posts import COMMENT, STORY, post_node
 from sandbox.graph.errors import bad_parameter
 from sandbox.graph.fields import parse_fields, show
 from sandbox.graph.params import Params
@@ -39,8 +39,8 @@ def is_repeated(call: Call, message: str, link: str, media: tuple[Media, ...]) -
     memory_ms = call.world.switches.setting("duplicate_forgets_after_ms", call.site.name, page.name)
     memory_s = _MEMORY_SECONDS if memory_ms is None else memory_ms / 1000
     is_fresh = call.world.now() - newest.published_at <= memory_s
-    text = shown_text(message, link)
-    return is_fresh and newest.fingerprint == fingerprint(page, text, media, None)
+    says_same = newest.fingerprint == fingerprint(page, message or link, media, None)
+    return is_fresh and says_same and newest.extra["link"] == link
 
 
 def told(call: Call, params: Params, post: Post, body: dict[str, Any]) -> Answer:

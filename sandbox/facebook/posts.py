@@ -44,7 +44,7 @@ def add(
     post = call.site.publish(
         f"{call.account.id}_{call.site.new_id()}",
         call.account,
-        shown_text(message, link),
+        message or link,
         media=media,
         received_at=call.received_at,
         due_at=due_at,
@@ -60,11 +60,6 @@ def add(
     )
     post.extra["url"] = permalink(post)
     return post
-
-
-def shown_text(message: str, link: str) -> str:
-    """Two posts with other links are no copies of each other."""
-    return f"{message}\n{link}".strip()
 
 
 def bare_id(post: Post) -> str:
