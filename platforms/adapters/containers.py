@@ -92,6 +92,10 @@ class ContainerAdapter(GraphAdapter):
         """Say whether a container that failed for `reason` may succeed when it is made anew."""
         raise NotImplementedError
 
+    def reason_code(self, reason: str) -> str:
+        """Return the code in the reason of a failed container."""
+        return reason
+
     def why(self, reason: str) -> str:
         """Return the reason of a failed container as a sentence for people."""
         return sentence(reason or "it gave no reason")
@@ -277,7 +281,7 @@ class ContainerAdapter(GraphAdapter):
         if seen.state == FAILED and not self.may_pass(seen.reason):
             category = C.MEDIA_ERROR if draft.files else C.VALIDATION_ERROR
             detail = f"{self.name} cannot use this post: {reason}"
-            raise ServiceError(category, detail, provider_code=seen.reason[:100])
+            raise ServiceError(category, detail, provider_code=self.reason_code(seen.reason)[:100])
         return Continue(self._dropped(progress, place, reason))
 
     def _dropped(self, progress: Progress, place: str, reason: str) -> Progress:

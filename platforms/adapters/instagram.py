@@ -302,13 +302,16 @@ class Instagram(ContainerAdapter):
             raise ServiceError(C.MEDIA_ERROR, detail)
         return {f"{file.kind}_url": file.url}
 
-    def may_pass(self, reason: str) -> bool:
+    def reason_code(self, reason: str) -> str:
         found = REASON_CODE.search(reason)
-        return found is None or found[0] in PASSING
+        return found[0] if found else ""
+
+    def may_pass(self, reason: str) -> bool:
+        code = self.reason_code(reason)
+        return not code or code in PASSING
 
     def why(self, reason: str) -> str:
-        found = REASON_CODE.search(reason)
-        remedy = REMEDIES.get(f"/{found[0]}", "") if found else ""
+        remedy = REMEDIES.get(f"/{self.reason_code(reason)}", "")
         return f"{super().why(reason)} {remedy}".strip()
 
     async def look_at_quota(self, http: Http, draft: Draft) -> None:

@@ -274,7 +274,7 @@ def test_a_container_that_may_succeed_is_made_anew_but_not_for_ever(
 def test_a_file_that_is_refused_says_what_to_do() -> None:
     async def story(scene: Scene) -> None:
         error = await failure(scene.adapter.prepare(scene.http, draft(), waiting()))
-        assert error.category is C.MEDIA_ERROR
+        assert (error.category, error.provider_code) == (C.MEDIA_ERROR, "2207026")
         assert error.detail.endswith("Use MP4 or MOV with H.264 or HEVC and AAC sound.")
 
     run(story, status("ERROR", "Error: Media upload has failed with error code 2207026"))
