@@ -250,6 +250,13 @@ PLATFORMS = {
         "facebook_client_secret": FACEBOOK_CLIENT_SECRET,
         "max_hashtags": env.int("IG_MAX_HASHTAGS", default=30),
     },
+    "threads": {
+        "graph_base": env.str("THREADS_GRAPH_BASE", default="https://graph.threads.net"),
+        "auth_base": env.str("THREADS_AUTH_BASE", default="https://www.threads.com"),
+        "version": env.str("THREADS_API_VERSION", default="v1.0"),
+        "client_id": env.str("THREADS_CLIENT_ID", default=""),
+        "client_secret": env.str("THREADS_CLIENT_SECRET", default=""),
+    },
     "sandbox": {"api_base": SANDBOX_URL},
 }
 # Tell the network each post's due moment in a header: for the sandbox, which shows lateness.

@@ -10,12 +10,14 @@ from platforms.adapters.base import Adapter
 from platforms.adapters.instagram import Instagram
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox
+from platforms.adapters.threads import Threads
 from platforms.adapters.x import X
 
 ADAPTERS: dict[str, type[Adapter]] = {
     "x": X,
     "mastodon": Mastodon,
     "instagram": Instagram,
+    "threads": Threads,
     "sandbox": Sandbox,
 }
 ALIASES = {"twitter": "x"}  # names the predecessors used

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from engine.errors import ErrorCategory as C
@@ -355,7 +355,9 @@ class Instagram(ContainerAdapter):
         return ""
 
     # --- the account's posts ------------------------------------------------------------------
-    def posts(self, http: Http, draft: Draft, segment: int) -> AsyncIterator[dict[str, Any]]:
+    def posts(
+        self, http: Http, draft: Draft, segment: int, since: datetime
+    ) -> AsyncIterator[dict[str, Any]]:
         edge, fields = "media", "id,caption,permalink,timestamp"
         if draft.options.get("kind") == STORY:
             edge, fields = "stories", "id,permalink,timestamp"

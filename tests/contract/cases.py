@@ -13,6 +13,7 @@ from platforms.adapters.sandbox import Sandbox, SandboxConfig
 from platforms.adapters.x import X, XConfig
 from tests.contract.instagram_case import INSTAGRAM_CASE
 from tests.contract.server import Reply
+from tests.contract.threads_case import THREADS_CASE
 from tests.contract.wire import TEXT, Case, image, video
 
 __all__ = [
@@ -131,5 +132,6 @@ CASES: Mapping[str, Case] = {
     "x": X_CASE,
     "mastodon": MASTODON_CASE,
     "instagram": INSTAGRAM_CASE,
+    "threads": THREADS_CASE,
     "sandbox": SANDBOX_CASE,
 }
