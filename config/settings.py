@@ -257,6 +257,15 @@ PLATFORMS = {
         "client_id": env.str("THREADS_CLIENT_ID", default=""),
         "client_secret": env.str("THREADS_CLIENT_SECRET", default=""),
     },
+    "facebook": {
+        "graph_base": FB_GRAPH_BASE,
+        "video_base": env.str("FB_VIDEO_BASE", default="https://graph-video.facebook.com"),
+        "upload_base": env.str("FB_RUPLOAD_BASE", default="https://rupload.facebook.com"),
+        "dialog_base": env.str("FB_DIALOG_BASE", default="https://www.facebook.com"),
+        "version": META_GRAPH_VERSION,
+        "client_id": FACEBOOK_CLIENT_ID,
+        "client_secret": FACEBOOK_CLIENT_SECRET,
+    },
     "sandbox": {"api_base": SANDBOX_URL},
 }
 # Tell the network each post's due moment in a header: for the sandbox, which shows lateness.

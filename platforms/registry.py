@@ -7,6 +7,7 @@ from functools import lru_cache
 from django.conf import settings
 
 from platforms.adapters.base import Adapter
+from platforms.adapters.facebook import Facebook
 from platforms.adapters.instagram import Instagram
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox
@@ -18,6 +19,7 @@ ADAPTERS: dict[str, type[Adapter]] = {
     "mastodon": Mastodon,
     "instagram": Instagram,
     "threads": Threads,
+    "facebook": Facebook,
     "sandbox": Sandbox,
 }
 ALIASES = {"twitter": "x"}  # names the predecessors used

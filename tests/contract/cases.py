@@ -11,6 +11,7 @@ from platforms.adapters.base import Account
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox, SandboxConfig
 from platforms.adapters.x import X, XConfig
+from tests.contract.facebook_case import FACEBOOK_CASE
 from tests.contract.instagram_case import INSTAGRAM_CASE
 from tests.contract.server import Reply
 from tests.contract.threads_case import THREADS_CASE
@@ -133,5 +134,6 @@ CASES: Mapping[str, Case] = {
     "mastodon": MASTODON_CASE,
     "instagram": INSTAGRAM_CASE,
     "threads": THREADS_CASE,
+    "facebook": FACEBOOK_CASE,
     "sandbox": SANDBOX_CASE,
 }
