@@ -266,6 +266,24 @@ PLATFORMS = {
         "client_id": FACEBOOK_CLIENT_ID,
         "client_secret": FACEBOOK_CLIENT_SECRET,
     },
+    "bluesky": {
+        "service_url": env.str("BLUESKY_SERVICE_URL", default="https://bsky.social"),
+        "appview_url": env.str("BLUESKY_APPVIEW_URL", default="https://public.api.bsky.app"),
+        "video_url": env.str("BLUESKY_VIDEO_URL", default="https://video.bsky.app"),
+        "plc_url": env.str("BLUESKY_PLC_URL", default="https://plc.directory"),
+    },
+    "youtube": {
+        "api_base": env.str("YOUTUBE_API_BASE", default="https://youtube.googleapis.com"),
+        "upload_base": env.str("YOUTUBE_UPLOAD_BASE", default="https://youtube.googleapis.com"),
+        "api_version": env.str("YOUTUBE_API_VERSION", default="v3"),
+        "authorize_url": env.str(
+            "YOUTUBE_AUTHORIZE_URL", default="https://accounts.google.com/o/oauth2/v2/auth"
+        ),
+        "token_url": env.str("YOUTUBE_TOKEN_URL", default="https://oauth2.googleapis.com/token"),
+        "revoke_url": env.str("YOUTUBE_REVOKE_URL", default="https://oauth2.googleapis.com/revoke"),
+        "client_id": env.str("YOUTUBE_CLIENT_ID", default=""),
+        "client_secret": env.str("YOUTUBE_CLIENT_SECRET", default=""),
+    },
     "sandbox": {"api_base": SANDBOX_URL},
 }
 # Tell the network each post's due moment in a header: for the sandbox, which shows lateness.

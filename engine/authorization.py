@@ -53,16 +53,17 @@ class Basic:
 
 @dataclass(frozen=True, slots=True)
 class InAddress:
-    """A token that is part of the address: no header is written, but it is kept out of sight."""
+    """A token that is part of the address, kept out of sight; the header is `beside`'s, if any."""
 
     token: str = field(repr=False)
+    beside: Auth | None = field(default=None, repr=False)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return (self.token,)
+        return (self.token, *(self.beside.secrets if self.beside else ()))
 
     def authorization(self, method: str, url: str, form: Iterable[tuple[str, str]]) -> str:
-        return ""
+        return self.beside.authorization(method, url, form) if self.beside else ""
 
 
 class OAuth1:

@@ -145,7 +145,7 @@ def _post_json(post: Post) -> dict[str, Any]:
         "id": post.id,
         "account": post.account.name,
         "name": post.account.display_name,
-        "text": post.text,
+        "text": post.text.removeprefix(post.extra.get("title") or "").lstrip("\n"),
         "kind": post.extra.get("kind") or "",
         "is_reply": post.parent is not None,
         "at": post.published_at,

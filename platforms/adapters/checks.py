@@ -27,11 +27,13 @@ def draft_violations(
     schema: Mapping[str, Any],
     *,
     excess: Excess,
+    unit: str = "characters",
     comments: bool = True,
 ) -> list[Violation]:
     """Return what is wrong with a draft's texts, files and options.
 
-    `excess` counts as the network does; `comments` says whether it takes a first comment.
+    `excess` counts as the network does, in `unit`s; `comments` says whether it takes a first
+    comment.
     """
     found: list[Violation] = []
     if not draft.segments:
@@ -52,14 +54,15 @@ def draft_violations(
         elif not segment.text.strip() and not segment.media:
             message = "Write a text or add an image."
             found.append(Violation(f"{place}.text", "text_missing", message))
-        found += _text(f"{place}.text", segment.text, limit_of(draft, limits, "text_chars"), excess)
+        most = limit_of(draft, limits, "text_chars")
+        found += _text(f"{place}.text", segment.text, most, excess, unit)
         found += _files(f"{place}.media", segment.media, draft, limits)
     most = limit_of(draft, limits, "comment_chars") or limit_of(draft, limits, "text_chars")
     if draft.first_comment and not comments:
         message = "The network takes no first comment from applications. Leave it empty."
         found.append(Violation("first_comment", "first_comment_unsupported", message))
     else:
-        found += _text("first_comment", draft.first_comment, most, excess)
+        found += _text("first_comment", draft.first_comment, most, excess, unit)
     found += _options(draft.options, schema)
     return found
 
@@ -70,9 +73,9 @@ def _wanted(limits: Limits) -> str:
     return "an image" if limits.images else "a video"
 
 
-def _text(place: str, text: str, limit: int, excess: Excess) -> Iterator[Violation]:
+def _text(place: str, text: str, limit: int, excess: Excess, unit: str) -> Iterator[Violation]:
     if (over := excess(text, limit)) > 0:
-        message = f"The text is {over} over the limit of {limit} characters. Shorten it."
+        message = f"The text is {over} over the limit of {limit} {unit}. Shorten it."
         yield Violation(place, "text_too_long", message)
 
 

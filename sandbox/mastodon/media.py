@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox import recognise, working
+from sandbox import working
 from sandbox.exchange import Answer, Call, Malformed
+from sandbox.files import look_at
 from sandbox.mastodon import errors
 from sandbox.mastodon.instance import (
     DESCRIPTION_LIMIT,
@@ -33,14 +34,14 @@ def upload(call: Call) -> Answer:
     if "file" not in parts:
         raise errors.failed_validation("File can't be blank")
     file = parts["file"]
-    mime_type = recognise.kind(file.data) or file.mime_type
+    mime_type = look_at(file.data).mime_type or file.mime_type
     if mime_type not in (*IMAGE_TYPES, *VIDEO_TYPES):
         raise errors.failed_validation("File content type is invalid, File is invalid")
     is_still = mime_type in IMAGE_TYPES and not _is_animated(file.data)
     limit = IMAGE_BYTES_LIMIT if mime_type in IMAGE_TYPES else VIDEO_BYTES_LIMIT
     if not 0 < len(file.data) <= limit:
         raise errors.failed_validation(f"File size must be less than {limit // 1024**2} MB")
-    is_broken = mime_type.startswith("video/") and not recognise.kind(file.data)
+    is_broken = mime_type.startswith("video/") and not look_at(file.data).mime_type
     work = working.begin(call, reason=_FAILED if is_broken else "")
     if is_still and work.reason:
         raise errors.refused(500, work.reason)

@@ -133,6 +133,7 @@ function describe(name, value) {
 
 function remaining(fault) {
   const parts = [];
+  if (fault.skip) parts.push(`after ${fault.skip} more`);
   if (fault.times) parts.push(fault.times === 1 ? "next call" : `next ${fault.times} calls`);
   if (fault.until) parts.push(`${Math.max(0, Math.ceil(fault.until - now()))} s left`);
   return parts.join(", ");
@@ -246,7 +247,7 @@ async function watch() {
 
 function seek() {
   for (const old of document.querySelectorAll(".sought")) old.classList.remove("sought");
-  const post = location.hash && document.getElementById(location.hash.slice(1));
+  const post = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!post) return;
   post.classList.add("sought");
   post.scrollIntoView({ block: "center" });

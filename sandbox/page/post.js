@@ -188,7 +188,7 @@ function facts(post, anchor, now) {
 function address(url, anchor) {
   // The address exists in the imitation only: it leads to the post's place on this page.
   const link = make("a", "address", String(url).replace(/^https?:\/\/(www\.)?/, ""));
-  link.href = `#${anchor}`;
+  link.href = `#${encodeURIComponent(anchor)}`;
   link.title = `${url} (as the network gave it; leads to this post's place here)`;
   return link;
 }

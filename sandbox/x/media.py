@@ -1,9 +1,9 @@
 """X's uploads: one shot for images, initialize/append/finalize for everything, alt text.
 
 GIFs and films are processed after finalize: pending, in_progress, then succeeded or failed. The
-bytes decide: a film that is none fails with InvalidMedia. Guesses: the percentages on the way, and
-404 for an upload that was not finished within its life. Length and size of the picture are not
-looked at.
+bytes decide: a film that is none, or too short, fails with InvalidMedia; one that is too long is
+refused when it is posted. Guesses: the percentages on the way, and 404 for an upload that was not
+finished within its life. The picture's size is not looked at.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from sandbox import recognise, working
+from sandbox import working
 from sandbox.exchange import Answer, Call, Malformed, Part
+from sandbox.files import look_at
 from sandbox.records import Media
 from sandbox.world import MEDIA_LIFE_SECONDS
 from sandbox.x import problems
@@ -28,6 +29,8 @@ _IMAGE_TYPES = frozenset(
 _VIDEO_TYPES = frozenset(f"video/{kind}" for kind in ("mp4", "webm", "mp2t", "quicktime"))
 _GAPS = "Segments do not add up to the media file."
 _UNREADABLE = "Unsupported file format"
+_TOO_SHORT = "The video is shorter than half a second"
+_SHORTEST_SECONDS = 0.5
 _SEGMENT_BYTES = 5 * _MIB
 _STARTS_AT_PERCENT = 25
 _ALT_TEXT_CHARS = 1000
@@ -43,7 +46,7 @@ def upload(call: Call) -> Answer:
         raise problems.invalid("media_category", category, "One-shot uploads take tweet_image.")
     file = parts["media"]
     declared = _text(parts, "media_type") or file.mime_type
-    mime_type = recognise.kind(file.data) or declared
+    mime_type = look_at(file.data).mime_type or declared
     _check_kind(category, mime_type, len(file.data))
     media = _new(call, mime_type, category)
     media.seal(file.data)
@@ -87,7 +90,7 @@ def finalize(call: Call) -> Answer:
         raise problems.invalid("id", media.id, _GAPS)
     media.seal(data)
     if media.category != "tweet_image":
-        work = working.begin(call, reason="" if _is_what_it_says(media) else _UNREADABLE)
+        work = working.begin(call, reason=_fault(media))
         media.processed_from = call.world.now()
         media.ready_at, media.failure = work.ready_at, work.reason
     return Answer(200, {"data": _described(media, call)})
@@ -172,12 +175,15 @@ def _processing_info(media: Media, now: float) -> dict[str, Any]:
     return {"state": "succeeded", "progress_percent": 100}
 
 
-def _is_what_it_says(media: Media) -> bool:
-    kind = recognise.kind(media.data)
+def _fault(media: Media) -> str:
+    """What the file's bytes have against them, "" when nothing."""
+    facts = look_at(media.data)
     if media.category == "tweet_gif":
-        return kind == "image/gif"
+        return "" if facts.mime_type == "image/gif" else _UNREADABLE
     is_stream = media.data.startswith(b"G") and media.mime_type == "video/mp2t"  # its sync byte
-    return kind.startswith("video/") or is_stream
+    if not facts.is_video and not is_stream:
+        return _UNREADABLE
+    return _TOO_SHORT if facts.seconds is not None and facts.seconds < _SHORTEST_SECONDS else ""
 
 
 def _check_kind(category: Any, mime_type: Any, size: int) -> None:

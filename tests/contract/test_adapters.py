@@ -306,7 +306,7 @@ def test_an_unreadable_success_is_never_repeated(slug: str) -> None:
         for status in (200, 201, 202, 204):
             for body in (*ODD_BODIES, *HUGE_BODIES):
                 stage.server.always(Reply(status, body))
-                if not stage.case.body_matters:
+                if not stage.case.body_matters and len(body) < 2**20:
                     assert isinstance(await stage.publish(), Processing | Published)
                     continue
                 with fails(C.OUTCOME_UNKNOWN) as caught:
@@ -539,7 +539,8 @@ def test_files_that_do_not_fit_are_named_before_scheduling(slug: str, kind: str)
     good = next((file for file in case.pictured.media if file.kind == kind), files[kind])
 
     def codes(*media: Media) -> set[tuple[str, str]]:
-        segments = (Segment(TEXT, media),)
+        needed = [file for file in case.beside if file.kind != kind]
+        segments = (Segment(TEXT, (*media, *needed)),)
         draft = Draft(segments=segments, account=case.account, options=case.options)
         return {(violation.field, violation.code) for violation in adapter.violations(draft)}
 

@@ -65,6 +65,7 @@ class Case:
     other: Mapping[str, Reply] = field(default_factory=dict)
     segment: Segment = SIMPLEST
     pictured: Segment = PICTURED
+    beside: tuple[Media, ...] = ()  # a file without which files of other kinds do not fit
     options: Mapping[str, Any] = field(default_factory=dict)
     progress: Mapping[str, Any] = field(default_factory=dict)
     network: Callable[[Request], Reply] | None = None

@@ -84,6 +84,16 @@ NETWORKS: Mapping[str, Network] = {
             "thread": Sample(("One", "Two https://example.org/a"), (IMAGE,), "And three"),
         },
     ),
+    "youtube": Network(
+        "youtube",
+        lambda url: {"api_base": f"{url}/youtube", "upload_base": f"{url}/youtube"},
+        bearer,
+        {
+            "video": Sample(
+                ("Hello from the tower",), (VIDEO,), "And a comment", {"made_for_kids": False}
+            ),
+        },
+    ),
     "sandbox": Network(
         "sandbox",
         lambda url: {"api_base": url},

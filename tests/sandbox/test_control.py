@@ -127,6 +127,28 @@ def test_half_a_request_publishes_nothing_and_is_no_alarm(
     assert not caplog.records
 
 
+def test_the_feed_tells_what_a_network_says_of_a_post_in_neutral_words(play: Play) -> None:
+    async def story(c: Client) -> None:
+        site = c.running.world.site("nowhere")
+        told = {"kind": "reel", "visibility": "friends", "tags": ["a"], "options": {"duet": "off"}}
+        own = {"shortcode": b"not for the page"}
+        site.publish(
+            "at://1",
+            site.account("ada"),
+            "Bells\n\nat noon",
+            received_at=c.clock(),
+            extra={**told, **own, "title": "Bells", "cover": "7"},
+        )
+        feed = (await c.call("GET", "/_feed.json", token=None)).json
+        shown = feed["threads"][0]["posts"][0]
+        assert told.items() <= shown.items()
+        assert (shown["title"], shown["text"]) == ("Bells", "at noon")
+        assert shown["cover"] == "/_media/nowhere/7"
+        assert "shortcode" not in shown
+
+    play(story)
+
+
 @pytest.mark.parametrize(
     ("wanted", "status", "start", "told"),
     [

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.sandbox.assets import mp4
 from tests.sandbox.conftest import FILM, Client, Play, Reply
 
 DUPLICATE = "You are not allowed to create a Tweet with duplicate content."
@@ -440,6 +441,25 @@ def test_the_bytes_decide_what_becomes_of_a_file(
         media_id, _final = await chunked(c, data, mime_type, category)
         c.clock.advance(2)
         assert (await processing(c, media_id))["state"] == state
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state", "status"),
+    [(0.4, "failed", 400), (140, "succeeded", 201), (141, "succeeded", 403)],
+)
+def test_a_film_has_half_a_second_to_140(
+    play: Play, seconds: float, state: str, status: int
+) -> None:
+    async def story(c: Client) -> None:
+        media_id, _final = await chunked(c, mp4(seconds))
+        c.clock.advance(2)
+        assert (await processing(c, media_id))["state"] == state
+        reply = await c.tweet("film", media={"media_ids": [media_id]})
+        assert reply.status == status
+        if status == 403:
+            assert "video longer than 2 minutes" in reply.json["detail"]
 
     play(story)
 
