@@ -8,9 +8,11 @@ from django.conf import settings
 
 from platforms.adapters.base import Adapter
 from platforms.adapters.bluesky import Bluesky
+from platforms.adapters.facebook import Facebook
 from platforms.adapters.instagram import Instagram
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox
+from platforms.adapters.threads import Threads
 from platforms.adapters.x import X
 from platforms.adapters.youtube import YouTube
 
@@ -18,6 +20,8 @@ ADAPTERS: dict[str, type[Adapter]] = {
     "x": X,
     "mastodon": Mastodon,
     "instagram": Instagram,
+    "threads": Threads,
+    "facebook": Facebook,
     "bluesky": Bluesky,
     "youtube": YouTube,
     "sandbox": Sandbox,
