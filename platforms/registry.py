@@ -9,6 +9,7 @@ from django.conf import settings
 from platforms.adapters.base import Adapter
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox
+from platforms.adapters.tiktok import TikTok
 from platforms.adapters.x import X
 from platforms.adapters.youtube import YouTube
 
@@ -16,6 +17,7 @@ ADAPTERS: dict[str, type[Adapter]] = {
     "x": X,
     "mastodon": Mastodon,
     "youtube": YouTube,
+    "tiktok": TikTok,
     "sandbox": Sandbox,
 }
 ALIASES = {"twitter": "x"}  # names the predecessors used

@@ -12,6 +12,7 @@ from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox, SandboxConfig
 from platforms.adapters.x import X, XConfig
 from tests.contract.server import Reply
+from tests.contract.tiktok_case import TIKTOK_CASE
 from tests.contract.wire import TEXT, Case, image, video
 from tests.contract.youtube_case import YOUTUBE_CASE
 
@@ -131,5 +132,6 @@ CASES: Mapping[str, Case] = {
     "x": X_CASE,
     "mastodon": MASTODON_CASE,
     "youtube": YOUTUBE_CASE,
+    "tiktok": TIKTOK_CASE,
     "sandbox": SANDBOX_CASE,
 }
