@@ -223,6 +223,10 @@ Q_CLUSTER = {
 # Base URLs are settings so that tests and the demo can point them at the sandbox.
 SANDBOX_PORT = env.int("SANDBOX_PORT", default=8010)  # where `manage.py run` serves the sandbox
 SANDBOX_URL = env.str("SANDBOX_URL", default=f"http://127.0.0.1:{SANDBOX_PORT}")
+META_GRAPH_VERSION = env.str("META_GRAPH_VERSION", default="v26.0")
+FB_GRAPH_BASE = env.str("FB_GRAPH_BASE", default="https://graph.facebook.com")
+FACEBOOK_CLIENT_ID = env.str("FACEBOOK_CLIENT_ID", default="")
+FACEBOOK_CLIENT_SECRET = env.str("FACEBOOK_CLIENT_SECRET", default="")
 PLATFORMS = {
     "x": {
         "api_base": env.str("X_API_BASE", default="https://api.x.com"),
@@ -234,6 +238,24 @@ PLATFORMS = {
         "post_fields_param": env.str("X_POST_FIELDS_PARAM", default="tweet.fields"),
     },
     "mastodon": {},
+    "instagram": {
+        "graph_base": env.str("IG_GRAPH_BASE", default="https://graph.instagram.com"),
+        "facebook_base": FB_GRAPH_BASE,
+        "upload_base": env.str("IG_RUPLOAD_BASE", default="https://rupload.facebook.com"),
+        "oauth_base": env.str("IG_OAUTH_BASE", default="https://api.instagram.com"),
+        "version": META_GRAPH_VERSION,
+        "client_id": env.str("INSTAGRAM_CLIENT_ID", default=""),
+        "client_secret": env.str("INSTAGRAM_CLIENT_SECRET", default=""),
+        "facebook_client_id": FACEBOOK_CLIENT_ID,
+        "facebook_client_secret": FACEBOOK_CLIENT_SECRET,
+        "max_hashtags": env.int("IG_MAX_HASHTAGS", default=30),
+    },
+    "bluesky": {
+        "service_url": env.str("BLUESKY_SERVICE_URL", default="https://bsky.social"),
+        "appview_url": env.str("BLUESKY_APPVIEW_URL", default="https://public.api.bsky.app"),
+        "video_url": env.str("BLUESKY_VIDEO_URL", default="https://video.bsky.app"),
+        "plc_url": env.str("BLUESKY_PLC_URL", default="https://plc.directory"),
+    },
     "youtube": {
         "api_base": env.str("YOUTUBE_API_BASE", default="https://youtube.googleapis.com"),
         "upload_base": env.str("YOUTUBE_UPLOAD_BASE", default="https://youtube.googleapis.com"),

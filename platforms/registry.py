@@ -7,6 +7,8 @@ from functools import lru_cache
 from django.conf import settings
 
 from platforms.adapters.base import Adapter
+from platforms.adapters.bluesky import Bluesky
+from platforms.adapters.instagram import Instagram
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox
 from platforms.adapters.tiktok import TikTok
@@ -16,6 +18,8 @@ from platforms.adapters.youtube import YouTube
 ADAPTERS: dict[str, type[Adapter]] = {
     "x": X,
     "mastodon": Mastodon,
+    "instagram": Instagram,
+    "bluesky": Bluesky,
     "youtube": YouTube,
     "tiktok": TikTok,
     "sandbox": Sandbox,

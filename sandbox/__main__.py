@@ -12,7 +12,17 @@ from sandbox.server import Running, start
 from sandbox.world import World
 
 _SEED_NAMES = ("ada", "grace", "linus")
-_SEED_SITES = ("x", "mastodon/one", "mastodon/two", "bluesky", "deviantart", "sandbox")
+_SEED_SITES = (
+    "x",
+    "mastodon/one",
+    "mastodon/two",
+    "linkedin",
+    "youtube",
+    "tiktok",
+    "bluesky",
+    "deviantart",
+    "sandbox",
+)
 
 
 def main() -> int:

@@ -52,17 +52,18 @@ is an HTML page with 400; the rest goes back to the redirect as `error`, or is a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
 from sandbox import consent_page
-from sandbox.door import Endpoint
+from sandbox.door import Endpoint, Handler
 from sandbox.exchange import Answer, Call, Refusal, redirect
 from sandbox.rates import Allowance
 from sandbox.tokens import NAME, Family
 
 DEFAULT_ACCOUNT = "ada"
+BAD_NAME = "Give 1 to 40 letters, digits, dots, dashes or underscores."
 _PATIENCE = Allowance(10_000, 60)
 _RUNS_CODE = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
 _SPACE = re.compile(r"[\x00-\x20\x7f]")
@@ -76,6 +77,14 @@ def _known_client(call: Call, client_id: str, _redirect_uri: str) -> str:
     return "" if call.world.clients.knows(client_id) else f"There is no client {client_id}."
 
 
+def consent_endpoints(path: str, ask: Handler, decide: Handler) -> tuple[Endpoint, Endpoint]:
+    """Return the routes of a page and of its form, for those who bring handlers of their own."""
+    return (
+        Endpoint("GET", path, "consent", ask, _PATIENCE, "consent", signed_in=False),
+        Endpoint("POST", path, "consent", decide, _PATIENCE, "consent", signed_in=False),
+    )
+
+
 @dataclass(frozen=True)
 class Consent:
     """One network's way to ask.
@@ -87,7 +96,9 @@ class Consent:
     the request may name. `pkce_hex`: the challenge is spelt in hex.
     `denial`: what Cancel sends, beside `state`.
     `extras`: more parameters of a success. `fragment`: what the network hangs on after `#`.
+    `copied_redirect`: the redirect that means "show the code, the person copies it".
     `scope_error`: the error code of an unknown scope.
+    `client_problem`, `scope_problem`: what the network has against them in words, "" = nothing.
     """
 
     network: str
@@ -106,17 +117,16 @@ class Consent:
     denial: Mapping[str, str] = field(default_factory=lambda: {"error": "access_denied"})
     extras: Callable[[Call, Family], dict[str, str]] = _no_extras
     fragment: str = ""
+    copied_redirect: str = ""
     scope_error: str = "invalid_scope"
     errors_on_page: bool = False
-    client_problem: Callable[[Call, str, str], str] = _known_client  # "" = the client is fine
+    client_problem: Callable[[Call, str, str], str] = _known_client  # client, redirect
     client_name: Callable[[Call, str], str] = lambda _call, client_id: client_id
+    scope_problem: Callable[[Call, str, Sequence[str]], str] = lambda _call, _client, _scopes: ""
 
     def endpoints(self, path: str) -> tuple[Endpoint, Endpoint]:
         """Return the routes of the page and of its form."""
-        return tuple(  # type: ignore[return-value]  # one per method
-            Endpoint(method, path, "consent", handler, _PATIENCE, "consent", signed_in=False)
-            for method, handler in (("GET", self.ask), ("POST", self.decide))
-        )
+        return consent_endpoints(path, self.ask, self.decide)
 
     def ask(self, call: Call) -> Answer:
         """Show the page, or say what is wrong with the request."""
@@ -134,8 +144,7 @@ class Consent:
         name = fields.get("account", "").strip()
         ticked = [value for key, value in form if key == "scope"]
         if not NAME.fullmatch(name):
-            problem = "Give 1 to 40 letters, digits, dots, dashes or underscores."
-            return self._page(request, name, ticked=ticked, problem=problem)
+            return self._page(request, name, ticked=ticked, problem=BAD_NAME)
         locked = request.scopes if not self.may_untick else self.locked_scopes
         granted = [s for s in request.scopes if s in ticked or s in locked]
         call.site.account(name)
@@ -147,6 +156,8 @@ class Consent:
             challenge=request.challenge,
             method=f"{request.method}-hex" if self.pkce_hex else request.method,
         )
+        if request.redirect_uri == self.copied_redirect:
+            return consent_page.show(self.network, self.label, "Your authorization code", code)
         success = {"code": code, **self.extras(call, family)}
         return self._back(request, success, fragment=self.fragment)
 
@@ -159,7 +170,7 @@ class Consent:
             self.client_problem(call, client_id, redirect_uri)
             if client_id
             else f"The request has no {self.client_parameter}."
-        ) or _redirect_problem(redirect_uri)
+        ) or self._redirect_problem(redirect_uri)
         if problem:
             raise Refusal(consent_page.problem(self.network, self.label, problem))
         request = _Request(
@@ -171,21 +182,26 @@ class Consent:
             "" if self.pkce == "none" else query.get("code_challenge", ""),
             query.get("code_challenge_method", "plain"),
         )
-        if error := self._problem(request, query):
+        if error := self._problem(call, request):
             code, description = error
             if self.errors_on_page:
                 raise Refusal(consent_page.problem(self.network, self.label, description))
             raise Refusal(self._back(request, {"error": code, "error_description": description}))
         return request
 
+    def _redirect_problem(self, redirect_uri: str) -> str:
+        if redirect_uri and redirect_uri == self.copied_redirect:
+            return ""
+        return redirect_problem(redirect_uri)
+
     def _asked_scopes(self, text: str) -> tuple[str, ...]:
         other = "," if self.separator == " " else " "
         parts = text.replace(other, self.separator).split(self.separator)
         return tuple(dict.fromkeys(part for part in parts if part)) or self.default_scopes
 
-    def _problem(self, request: _Request, query: Mapping[str, str]) -> tuple[str, str] | None:
+    def _problem(self, call: Call, request: _Request) -> tuple[str, str] | None:
         """Return the error code and its description, None when all is well."""
-        if query.get("response_type") != "code":
+        if call.query.get("response_type") != "code":
             return "unsupported_response_type", "The response_type must be code."
         if self.needs_state and not request.state:
             return "invalid_request", "The parameter state is missing."
@@ -194,6 +210,8 @@ class Consent:
         unknown = [s for s in request.scopes if self.scopes and s not in self.scopes]
         if unknown:
             return self.scope_error, f"Unknown scope: {', '.join(unknown)}."
+        if problem := self.scope_problem(call, request.client_id, request.scopes):
+            return self.scope_error, problem
         if self.pkce == "required" and not request.challenge:
             return "invalid_request", "The parameter code_challenge is missing."
         if request.challenge and request.method not in self.pkce_methods:
@@ -229,6 +247,9 @@ class Consent:
         )
 
     def _back(self, request: _Request, parameters: dict[str, str], *, fragment: str = "") -> Answer:
+        if request.redirect_uri == self.copied_redirect:
+            text = parameters.get("error_description", parameters["error"])
+            return consent_page.problem(self.network, self.label, text)
         if request.state:
             parameters["state"] = request.state
         return redirect(with_parameters(request.redirect_uri, parameters, fragment))
@@ -251,7 +272,7 @@ def with_parameters(url: str, parameters: Mapping[str, str], fragment: str = "")
     return f"{joined}#{fragment}" if fragment else joined
 
 
-def _redirect_problem(redirect_uri: str) -> str:
+def redirect_problem(redirect_uri: str) -> str:
     """Say what is wrong with the address; "" when it will do."""
     if not redirect_uri:
         return "The request has no redirect_uri."

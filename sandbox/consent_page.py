@@ -33,13 +33,19 @@ def ask(
     boxes: Sequence[Box],
     problem: str = "",
 ) -> Answer:
-    """Return the page that asks; with a problem, of the account's name, it has status 400."""
+    """Return the page that asks; with a problem, of the account's name, it has status 400.
+
+    A `redirect_uri` without a host means that the person will copy a code.
+    """
     host = _host(redirect_uri)
+    way = f"Afterwards you return to <b>{escape(host)}</b>." if host else "You get a code to copy."
+    are_locked = bool(boxes) and all(box.is_locked for box in boxes)
+    legend = "It may, all or nothing" if are_locked else "It may"
     fault = f'<p class="problem" id="problem" role="alert">{escape(problem)}</p>' if problem else ""
     described = ' aria-invalid="true" aria-describedby="problem"' if problem else ""
     body = f"""
 <h1>Let <b>{escape(client)}</b> use your {escape(label)} account?</h1>
-<p class="hint">Afterwards you return to <b>{escape(host)}</b>.</p>
+<p class="hint">{way}</p>
 <form method="post">
   <label class="name">Account
     <input name="account" value="{escape(account)}" required maxlength="40" autofocus
@@ -48,7 +54,7 @@ def ask(
   </label>
   {fault}
   <fieldset>
-    <legend>It may</legend>
+    <legend>{legend}</legend>
     {"".join(map(_box, boxes))}
   </fieldset>
   <div class="decide">
@@ -128,13 +134,11 @@ def _page(
 
 
 def _host(redirect_uri: str) -> str:
-    parts = urlsplit(redirect_uri)
-    return parts.netloc.rpartition("@")[2] or f"{parts.scheme}:"
+    return urlsplit(redirect_uri).netloc.rpartition("@")[2]
 
 
 def _origin(redirect_uri: str) -> str:
     """The origin as a source of a policy; "" when it has characters that could break out."""
-    parts = urlsplit(redirect_uri)
-    host = parts.netloc.rpartition("@")[2]
-    origin = f"{parts.scheme.lower()}://{host}" if host else f"{parts.scheme.lower()}:"
+    scheme, host = urlsplit(redirect_uri).scheme.lower(), _host(redirect_uri)
+    origin = f"{scheme}://{host}" if host else f"{scheme}:"
     return origin if _ORIGIN.fullmatch(origin) else ""

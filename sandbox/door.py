@@ -59,6 +59,7 @@ class Protocol:
     `authenticate` sets `call.grant` when the caller's token has scopes, so that the door can refuse
     with `scope_missing` (None: `failure(403)`) what `Endpoint.scopes` asks for and the token lacks;
     `covers(granted, scope)` says whether a wider scope, such as Mastodon's `write`, includes it.
+    `limited` is the 429 of networks whose body tells how long to wait (None: `failure(429)`).
     """
 
     prefix: str
@@ -70,6 +71,7 @@ class Protocol:
     endpoints: Sequence[Endpoint]
     scope_missing: Callable[[Call, Sequence[str]], Answer] | None = None
     covers: Callable[[frozenset[str], str], bool] = _holds
+    limited: Callable[[Window, float], Answer] | None = None  # window, now
 
 
 class Door:
@@ -186,11 +188,16 @@ class _Visit:
             return self.refusal
         self._spend(call)
         if self.window is not None and self.window.used_up:
-            return self.protocol.failure(429)
+            return self._limited(self.window)
         try:
             return self.endpoint.handler(call)
         except Refusal as refusal:
             return refusal.answer
+
+    def _limited(self, window: Window) -> Answer:
+        if self.protocol.limited is None:
+            return self.protocol.failure(429)
+        return self.protocol.limited(window, self.world.now())
 
     def _spend(self, call: Call) -> None:
         """Count the call; an allowance that a switch orders counts calls and stands alone."""
@@ -250,6 +257,7 @@ class _Visit:
             seconds = retry_after if isinstance(retry_after, int) else left or 900
             limit, length_s = self.endpoint.allowance.limit, self.endpoint.allowance.window_s
             self.window = Window(limit, limit, now + seconds, used_up=True, length_s=length_s)
+            answer = self._limited(self.window)
         if retry_after is not None:
             answer.headers["Retry-After"] = str(retry_after)
         if "body" in options:

@@ -137,7 +137,7 @@ class Call:
         """The body as a JSON object; raises Malformed."""
         try:
             value = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Malformed("the body is not JSON") from None
         if not isinstance(value, dict):
             raise Malformed("the body is not a JSON object")

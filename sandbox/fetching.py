@@ -38,6 +38,7 @@ class Fetch:
         self.reason = ""
         self.ended_at: float | None = None
         self._ended = asyncio.Event()
+        self._then: list[Callable[[], None]] = []
 
     async def wait(self, seconds: float) -> None:
         """Return when the fetch has ended, or after so many seconds, whichever is first."""
@@ -46,6 +47,13 @@ class Fetch:
                 await self._ended.wait()
         except TimeoutError:
             pass
+
+    def when_ended(self, act: Callable[[], None]) -> None:
+        """Act once it is no longer pending: for networks that go on without being asked again."""
+        if self.state == "pending":
+            self._then.append(act)
+        else:
+            act()
 
     def succeed(self, data: bytes, mime_type: str, now: float) -> None:
         self.state, self.data, self.mime_type = "fetched", data, mime_type
@@ -58,6 +66,8 @@ class Fetch:
     def _end(self, now: float) -> None:
         self.ended_at = now
         self._ended.set()
+        for act in self._then:
+            act()
 
 
 class _Failed(Exception):

@@ -1,4 +1,6 @@
-"""OAuth 1.0a as a server checks it: HMAC-SHA1 signature, timestamp, nonce (RFC 5849)."""
+"""OAuth 1.0a as a server checks it: HMAC-SHA1 signature, timestamp, nonce (RFC 5849), and the
+three legs: a request token, a person's permission, an access token.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,16 @@ import base64
 import hashlib
 import hmac
 import re
+import secrets
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 CLOCK_SKEW_SECONDS = 300
 _PAIR = re.compile(r'\s*([A-Za-z0-9_]+)="([^"]*)"\s*')
-_REQUIRED = ("oauth_consumer_key", "oauth_token", "oauth_nonce", "oauth_timestamp")
+_REQUIRED = ("oauth_consumer_key", "oauth_nonce", "oauth_timestamp", "oauth_signature")
+_REQUEST_TOKEN_LIFE_SECONDS = 900.0
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -51,6 +56,73 @@ class Nonces:
         self._seen.add((token, nonce))
         self._order.append((now, (token, nonce)))
         return True
+
+
+@dataclass(slots=True, eq=False)
+class RequestToken:
+    """The first leg's token; a person's permission adds `name` and `verifier`."""
+
+    token: str
+    secret: str = field(repr=False)
+    consumer_key: str
+    callback: str  # "oob": the person copies the verifier
+    ends_at: float
+    name: str = ""
+    verifier: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """The last leg's token: without end, for one consumer."""
+
+    token: str
+    secret: str = field(repr=False)
+    consumer_key: str
+    name: str
+
+
+class Legs:
+    """The request and access tokens of one network."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._now = clock
+        self._requests: dict[str, RequestToken] = {}
+        self._access: dict[str, AccessToken] = {}
+
+    def request(self, consumer_key: str, callback: str) -> RequestToken:
+        made = RequestToken(
+            secrets.token_urlsafe(20),
+            secrets.token_urlsafe(24),
+            consumer_key,
+            callback,
+            self._now() + _REQUEST_TOKEN_LIFE_SECONDS,
+        )
+        self._requests[made.token] = made
+        return made
+
+    def asked(self, token: str) -> RequestToken | None:
+        """The request token while it can be used: unspent and younger than 15 minutes."""
+        found = self._requests.get(token)
+        return found if found is not None and self._now() < found.ends_at else None
+
+    def permit(self, request: RequestToken, name: str) -> None:
+        digits = "".join(secrets.choice("0123456789") for _ in range(7))
+        request.name = name
+        request.verifier = digits if request.callback == "oob" else secrets.token_urlsafe(24)
+
+    def refuse(self, request: RequestToken) -> None:
+        self._requests.pop(request.token, None)
+
+    def trade(self, request: RequestToken, account_id: str) -> AccessToken:
+        """Return the access token; the request token is spent."""
+        del self._requests[request.token]
+        token = f"{account_id}-{secrets.token_urlsafe(20)}"
+        made = AccessToken(token, secrets.token_urlsafe(32), request.consumer_key, request.name)
+        self._access[token] = made
+        return made
+
+    def access(self, token: str) -> AccessToken | None:
+        return self._access.get(token)
 
 
 def parse_header(header: str) -> dict[str, str]:
@@ -96,27 +168,24 @@ def verify(
     url: str,
     form: str,
     consumers: Consumers,
-    token_secret: Callable[[str], str | None],
+    token_secret: Callable[[str, str], str | None],
     nonces: Nonces,
     now: float,
-) -> str:
-    """Return the oauth_token of a well-signed request; raises Denied.
+    has_token: bool = True,
+) -> dict[str, str]:
+    """Return the header's parameters of a well-signed request; raises Denied.
 
     `form`: the body when it is `application/x-www-form-urlencoded`, else empty: JSON and
-    multipart bodies are not part of the signature.
+    multipart bodies are not part of the signature. `token_secret(token, consumer_key)` is None for
+    tokens that the consumer does not have. `has_token` False: the first leg, signed without one.
     """
     given = parse_header(header)
-    for name in (*_REQUIRED, "oauth_signature"):
+    for name in (*_REQUIRED, "oauth_token") if has_token else _REQUIRED:
         if not given.get(name):
             raise Denied(f"{name} is missing")
-    if given.get("oauth_signature_method") != "HMAC-SHA1":
-        raise Denied("only HMAC-SHA1 is accepted")
-    if given.get("oauth_version", "1.0") != "1.0":
-        raise Denied("oauth_version must be 1.0")
-    consumer_secret = consumers.secret(given["oauth_consumer_key"])
-    if consumer_secret is None:
-        raise Denied("the consumer key is unknown")
-    secret = token_secret(given["oauth_token"])
+    consumer_secret = _consumer_secret(given, consumers)
+    token = given.get("oauth_token", "")
+    secret = token_secret(token, given["oauth_consumer_key"]) if has_token else ""
     if secret is None:
         raise Denied("the token is unknown")
     if not given["oauth_timestamp"].isdecimal():
@@ -128,9 +197,20 @@ def verify(
     expected = sign(base_string(method, url, signed), consumer_secret, secret)
     if not hmac.compare_digest(expected.encode(), given["oauth_signature"].encode()):
         raise Denied("the signature does not match")
-    if not nonces.is_fresh(given["oauth_token"], given["oauth_nonce"]):
+    if not nonces.is_fresh(token or given["oauth_consumer_key"], given["oauth_nonce"]):
         raise Denied("the nonce was used before")
-    return given["oauth_token"]
+    return given
+
+
+def _consumer_secret(given: dict[str, str], consumers: Consumers) -> str:
+    if given.get("oauth_signature_method") != "HMAC-SHA1":
+        raise Denied("only HMAC-SHA1 is accepted")
+    if given.get("oauth_version", "1.0") != "1.0":
+        raise Denied("oauth_version must be 1.0")
+    secret = consumers.secret(given["oauth_consumer_key"])
+    if secret is None:
+        raise Denied("the consumer key is unknown")
+    return secret
 
 
 def _encode(text: str) -> str:

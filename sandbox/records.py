@@ -27,7 +27,10 @@ class Account:
 
 @dataclass(slots=True, eq=False)
 class Media:
-    """One uploaded file. `ready_at`: when processing ends; `chunks`: of an unfinished upload."""
+    """One uploaded file. `chunks`: of an unfinished upload of `promised_bytes`.
+
+    Processing goes on from `processed_from` to `ready_at`; then a `failure` is why it ended badly.
+    """
 
     id: str
     account: Account
@@ -37,7 +40,10 @@ class Media:
     digest: bytes = b""
     alt_text: str = ""
     category: str = ""
+    processed_from: float = 0.0
     ready_at: float = 0.0
+    failure: str = ""
+    promised_bytes: int = 0
     complete: bool = True
     attached: bool = False
     chunks: dict[int, bytes] = field(default_factory=dict)

@@ -18,7 +18,9 @@ from sandbox import (
     linkedin,
     mastodon,
     own,
+    telegram,
     threads,
+    tiktok,
     x,
     youtube,
 )
@@ -37,8 +39,10 @@ _PROTOCOLS = (
     threads.PROTOCOL,
     linkedin.PROTOCOL,
     youtube.PROTOCOL,
+    tiktok.PROTOCOL,
     bluesky.PROTOCOL,
     deviantart.PROTOCOL,
+    telegram.PROTOCOL,
     own.PROTOCOL,
 )
 

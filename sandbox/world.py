@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from sandbox.codes import Codes
 from sandbox.fetching import Fetcher
-from sandbox.oauth1 import Consumers, Nonces
+from sandbox.oauth1 import Consumers, Legs, Nonces
 from sandbox.rates import Rates
 from sandbox.records import Account, Media, Post, fingerprint
 from sandbox.switches import Switchboard
@@ -55,6 +55,7 @@ class Site:
         self.tokens = Tokens(world.now)
         self.codes = Codes(world.now)
         self.nonces = Nonces(world.now)
+        self.legs = Legs(world.now)
         self.rates = Rates(world.now)
         self.calls = 0
         self._books: dict[type, Any] = {}
@@ -182,7 +183,9 @@ class Site:
         item = self.media.get(media_id)
         if item is None or item.account is not account or not item.complete:
             return None
-        return None if self.world.now() - item.uploaded_at > MEDIA_LIFE_SECONDS else item
+        life_ms = self.world.switches.setting("handle_life_ms", self.name, account.name)
+        life_s = MEDIA_LIFE_SECONDS if life_ms is None else life_ms / 1000
+        return None if self.world.now() - item.uploaded_at > life_s else item
 
     def remembered(self, account: Account, key: str, *, life_seconds: float) -> Post | None:
         """The post made under an idempotency key, unless the key's life or a switch ended it."""

@@ -46,6 +46,8 @@ async def ask(caller: Caller, post: ClaimedPost, account: ConnectedAccount) -> P
 async def _ask_with(caller: Caller, post: ClaimedPost, renewal: Renewal) -> PostResult | None:
     if renewal.wait:
         return _ask_later(caller, post, renewal.wait.until, renewal.wait.reason)
+    if renewal.is_over:
+        return _ask_owner(caller, post, renewal.account)
     try:
         return await _find_out(caller, post, renewal.account)
     except ServiceError as error:  # the token was refused
@@ -68,13 +70,13 @@ def _ask_later(caller: Caller, post: ClaimedPost, until: datetime, why: str) -> 
 
 
 def _ask_owner(caller: Caller, post: ClaimedPost, account: ConnectedAccount) -> PostResult:
-    """Tell once that the account is needed; after a reconnect the doubt clears itself."""
+    """Tell once that the account is needed; a reconnect wakes the post (`sweeper`)."""
     return PostResult(
         post,
         S.OUTCOME_UNKNOWN,
         "the account must be connected again",
         due=caller.clock.now() + RECONNECTED_AGAIN.total_seconds(),
-        category=ErrorCategory.OUTCOME_UNKNOWN,
+        category=ErrorCategory.AUTH_ERROR,
         error=f"Whether the post is live cannot be asked: {why_blocked(account.connection)} "
         f"Or: {ASK_A_PERSON[0].lower()}{ASK_A_PERSON[1:]}",
         event="post.needs_person",

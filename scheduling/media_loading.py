@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import IO
 
 from django.conf import settings
@@ -14,6 +16,7 @@ from engine.errors import ServiceError
 from engine.http import HttpPool
 from engine.runner import DatabaseThread
 from media.models import Asset
+from media.probing import measure
 from platforms.adapters.base import Draft
 from scheduling.accounts import ConnectedAccount
 from scheduling.claims import ClaimedPost
@@ -64,7 +67,7 @@ async def _fetch(asset: Asset, database: DatabaseThread, pool: HttpPool) -> None
         allow_private=settings.PRIVATE_HOSTS_ALLOWED,
     )
     digest = hashlib.sha256()
-    with tempfile.TemporaryFile() as spool:
+    with tempfile.NamedTemporaryFile() as spool:
         try:
             async with http.download(
                 asset.source_url, max_bytes=settings.MEDIA_MAX_BYTES
@@ -76,6 +79,9 @@ async def _fetch(asset: Asset, database: DatabaseThread, pool: HttpPool) -> None
             raise MissingMedia(f"Could not fetch {asset.source_url}: {error.detail}") from None
         asset.mime_type = download.content_type or asset.mime_type
         asset.sha256 = digest.hexdigest()
+        spool.flush()
+        found = await asyncio.to_thread(measure, Path(spool.name), asset.kind)
+        asset.width, asset.height, asset.duration_ms = found.width, found.height, found.duration_ms
         await database.run(_store, asset, spool)
 
 

@@ -3,7 +3,7 @@
 1. Unsent claims of silent slots become free again.
 2. Sent posts whose lease and grace are over become `outcome_unknown`, never `scheduled`: the dead
    worker may have posted. The reconciler finds out.
-3. Posts blocked by a connection that works again go on.
+3. Posts blocked by a connection that works again go on, and doubts that waited for it are asked.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def sweep() -> None:
     if doubt_abandoned():
         reach("sweep.after")
     unblock()
+    wake_doubts()
 
 
 def doubt_abandoned() -> int:
@@ -91,6 +92,26 @@ def unblock() -> int:
             moved = [(sql.as_uuid(pk), token) for pk, token in cursor.fetchall()]
         _note(moved, source=S.BLOCKED, target=S.SCHEDULED, reason="the connection works again")
     return len(moved)
+
+
+def wake_doubts() -> int:
+    """Let posts be asked about whose account can be asked again; returns how many.
+
+    They are in doubt, and wait for their connection's owner (see `scheduling.asking`).
+    """
+    table = sql.table_of(ScheduledPost)
+    works = (
+        f"SELECT 1 FROM {sql.table_of(SocialConnection)} c "  # noqa: S608 - names are ours
+        f"WHERE c.id = {table}.connection_id AND c.state = '{ConnectionState.ACTIVE}'"
+    )
+    statement = (
+        f"UPDATE {table} SET due_at = {sql.now_plus()} "  # noqa: S608
+        f"WHERE state = '{S.OUTCOME_UNKNOWN}' AND last_category = '{ErrorCategory.AUTH_ERROR}' "
+        f"AND lease_slot IS NULL AND due_at > {sql.now_plus()} AND EXISTS ({works})"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return int(cursor.rowcount)
 
 
 def _note(moved: Sequence[tuple[uuid.UUID, int]], *, source: str, target: str, reason: str) -> None:

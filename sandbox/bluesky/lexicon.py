@@ -62,6 +62,19 @@ def pictures(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(item["image"]["ref"]["$link"], item["alt"]) for item in shown]
 
 
+def card(record: Mapping[str, Any]) -> dict[str, str] | None:
+    """The link that a valid post shows as a card."""
+    embed = record.get("embed", {})
+    if embed.get("$type") != "app.bsky.embed.external":
+        return None
+    external = embed["external"]
+    return {
+        "url": external["uri"],
+        "title": external["title"],
+        "description": external["description"],
+    }
+
+
 def blobs(value: Any) -> Iterator[dict[str, Any]]:
     """Every blob reference anywhere in a record; raises Invalid for a malformed one."""
     if isinstance(value, dict):

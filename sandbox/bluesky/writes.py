@@ -116,6 +116,8 @@ def _prepared(call: Call, body: dict[str, Any], *, rkey: Any) -> tuple[Record, b
         cid = cids.of_record(value)
     except (Invalid, cids.NotData) as invalid:
         raise errors.invalid(str(invalid)) from None
+    except RecursionError:
+        raise errors.invalid("Input/record is nested too deeply") from None
     if wanted and not is_valid:
         raise errors.invalid(f"Lexicon not found: lex:{collection}")
     if is_valid and collection == lexicon.THREADGATE:
@@ -146,6 +148,7 @@ def _write(call: Call, record: Record, *, is_checked: bool) -> None:
     post = current.post if current is not None else None
     if post is not None:
         site.rewrite(post, text, media)
+        post.extra = _extra(record)
     else:
         _make_room(call, record.uri)
         post = site.publish(
@@ -156,9 +159,25 @@ def _write(call: Call, record: Record, *, is_checked: bool) -> None:
             parent=parent,
             received_at=call.received_at,
             due_at=due,
+            extra=_extra(record),
         )
     parent_uri = parent.id if parent is not None else ""
     book.keep(replace(record, post=post, parent_uri=parent_uri))
+
+
+def _extra(record: Record) -> dict[str, Any]:
+    """What the feed page shows of a post, beside its text."""
+    url = f"https://bsky.app/profile/{did_of(record.account)}/post/{record.rkey}"
+    extra = {"url": url, "tags": record.value.get("tags", [])}
+    embed = record.value.get("embed", {})
+    if embed.get("$type") == "app.bsky.embed.external":
+        external = embed["external"]
+        extra["link"] = {
+            "url": external["uri"],
+            "title": external["title"],
+            "description": external["description"],
+        }
+    return extra
 
 
 def _make_room(call: Call, uri: str) -> None:

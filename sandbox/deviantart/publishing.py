@@ -65,6 +65,7 @@ def add(
     url = _url(call.account, kind, title, next(book.work_numbers))
     work = Deviation(post.id, kind, post, title, body, url, options or {}, folders)
     book.works[work.id] = work
+    post.extra |= _shown(work)
     return work
 
 
@@ -149,6 +150,15 @@ def _options(call: Call, fields: Fields) -> dict[str, Any]:
         "is_ai_generated": fields.flag("is_ai_generated", default=False),
         "noai": fields.flag("noai", default=False),
     }
+
+
+def _shown(work: Deviation) -> dict[str, Any]:
+    """What the feed page shows of a work, beside its text."""
+    names = ("mature_level", "is_ai_generated", "noai", "allow_free_download", "allows_comments")
+    options = {n: work.options[n] for n in names if work.options.get(n) not in (None, "")}
+    kind = "deviation" if work.kind == "art" else work.kind
+    tags = work.options.get("tags", [])
+    return {"kind": kind, "title": work.title, "url": work.url, "tags": tags, "options": options}
 
 
 def _url(account: Account, kind: str, title: str, number: int) -> str:

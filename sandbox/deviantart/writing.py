@@ -59,6 +59,7 @@ def comment(call: Call) -> Answer:
         above = found
     body = _body(fields)
     post = publishing.show(call, body, parent=above)
+    post.extra["kind"] = "comment"
     book.comments[post.id] = post
     told: dict[str, Any] = {
         "commentid": post.id,

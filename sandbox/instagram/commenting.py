@@ -42,7 +42,7 @@ def _add(call: Call, target: Post) -> Answer:
         text,
         parent=target,
         received_at=call.received_at,
-        extra={"product": "COMMENT", "target": target.id, "is_reply": is_reply},
+        extra={"kind": "comment", "product": "COMMENT", "target": target.id, "is_reply": is_reply},
     )
     call.site.books(Comments).add(target.id, added)
     return Answer(200, {"id": added.id})

@@ -12,6 +12,7 @@ from sandbox.graph.params import Params
 from sandbox.graph.usage import DAY_SECONDS
 from sandbox.instagram import errors
 from sandbox.instagram.accounts import check_owner
+from sandbox.instagram.reading import STORY_LIFE_SECONDS, permalink
 from sandbox.instagram.rules import JUDGE, PUBLISHED_PER_DAY
 from sandbox.records import Account, Post
 
@@ -52,17 +53,22 @@ def _publish(call: Call, container: Container) -> Post:
         media=container.all_media,
         received_at=call.received_at,
         due_at=due_at,
-        extra=_extra(container, post_id),
+        extra=_extra(call, container, post_id),
     )
+    post.extra["url"] = permalink(post)
     for used in (container, *container.children):
         used.published = post
     return post
 
 
-def _extra(container: Container, post_id: str) -> dict[str, Any]:
+def _extra(call: Call, container: Container, post_id: str) -> dict[str, Any]:
     product = {"REELS": "REELS", "STORIES": "STORY"}.get(container.kind, "FEED")
     media_type = "VIDEO" if container.is_video else "IMAGE"
+    kind = {"REELS": "reel", "STORY": "story"}.get(product, media_type.lower())
+    story_ends = call.world.now() + STORY_LIFE_SECONDS if product == "STORY" else None
     return {
+        "kind": "carousel" if container.children else kind,
+        "expires_at": story_ends,
         "product": product,
         "media_type": "CAROUSEL_ALBUM" if container.children else media_type,
         "shortcode": shortcode(post_id),

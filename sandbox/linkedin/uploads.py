@@ -8,6 +8,7 @@ from typing import Any
 
 from sandbox import recognise, working
 from sandbox.exchange import Answer, Call, Refusal
+from sandbox.files import look_at
 from sandbox.linkedin import errors, people, restli
 from sandbox.records import Account, Media
 from sandbox.working import Work
@@ -15,6 +16,7 @@ from sandbox.working import Work
 _MIB = 1024 * 1024
 PART_BYTES = 4 * _MIB
 _VIDEO_BYTES = (75 * 1024, 500 * _MIB)
+_VIDEO_SECONDS = (3, 1800)
 _DOCUMENT_BYTES = 100 * _MIB
 _IMAGE_PIXELS = 36_152_320
 _ADDRESS_LIFE_SECONDS = 86_400.0
@@ -180,6 +182,10 @@ def _complete(upload: Upload, data: bytes, call: Call) -> None:
     if upload.kind == "image":
         width, height = recognise.picture_size(data) or (0, 0)
         reason = reason or ("Too many pixels" if width * height >= _IMAGE_PIXELS else "")
+    if upload.kind == "video":
+        seconds, (low, high) = look_at(data).seconds, _VIDEO_SECONDS
+        is_good = seconds is None or low <= seconds <= high
+        reason = reason or ("" if is_good else "The video's length is not supported")
     upload.media.mime_type = kind or "application/octet-stream"
     upload.media.seal(data)
     upload.parts = {number: (etag, b"") for number, (etag, _) in upload.parts.items()}

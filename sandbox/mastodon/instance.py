@@ -21,6 +21,11 @@ def instance_url(call: Call) -> str:
     return f"{call.base_url}/{call.site.name}"
 
 
+def is_old(call: Call) -> bool:
+    """The instance `old` is a Mastodon before 4.3."""
+    return call.params["instance"] == "old"
+
+
 def show(call: Call) -> Answer:
     """`GET /api/v2/instance`: adapters read the limits from `configuration`."""
     name = call.params["instance"]
@@ -29,10 +34,10 @@ def show(call: Call) -> Answer:
         {
             "domain": urlsplit(call.base_url).netloc,
             "title": f"Sandbox {name}",
-            "version": "4.6.0+sandbox",
+            "version": "4.2.0+sandbox" if is_old(call) else "4.6.0+sandbox",
             "source_url": "https://github.com/mastodon/mastodon",
             "description": "An imitation instance; nothing here leaves this machine.",
-            "api_versions": {"mastodon": 8},
+            **({} if is_old(call) else {"api_versions": {"mastodon": 8}}),
             "languages": ["en"],
             "configuration": {
                 "urls": {"streaming": None},
@@ -81,8 +86,8 @@ def describe_account(call: Call, account: Account) -> dict[str, Any]:
         "url": f"{instance_url(call)}/@{account.name}",
         "avatar": avatar,
         "avatar_static": avatar,
-        "followers_count": 0,
-        "following_count": 0,
+        "followers_count": 100 + int(account.id) % 900,
+        "following_count": int(account.id) % 300,
         "statuses_count": account.live,
         "fields": [],
         "emojis": [],

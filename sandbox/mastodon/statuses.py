@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.exchange import Answer, Call, Malformed
+from sandbox.exchange import Answer, Call, Malformed, redirect
+from sandbox.growth import grown
 from sandbox.mastodon import errors, media
 from sandbox.mastodon.instance import MEDIA_LIMIT, TEXT_LIMIT, describe_account, instance_url
 from sandbox.records import Media, Post, iso
@@ -17,6 +18,7 @@ from sandbox.text import mastodon_length, web_links
 _KEY_LIFE_SECONDS = 3600.0
 _FORGETFUL = "mastodon/forgetful"
 _VISIBILITIES = ("public", "unlisted", "private", "direct")
+_OWN_FIELDS = ("visibility", "sensitive", "spoiler_text", "language")
 _HASHTAG = re.compile(r"(?<![\w&/])#(\w*[^\W\d]\w*)")
 
 
@@ -42,6 +44,7 @@ def create(call: Call) -> Answer:
         due_at=_due_at(call),
         extra=_extra(body, text, has_media=bool(attached)),
     )
+    post.extra["url"] = _address(post, call)
     if key:
         call.site.remember(call.account, key, post)
     return Answer(200, _shape(post, call))
@@ -65,7 +68,7 @@ def _attachments(call: Call, ids: Any) -> tuple[Media, ...]:
     if not isinstance(ids, list):
         raise errors.failed_validation("Media ids must be a list")
     if len(ids) > MEDIA_LIMIT:
-        raise errors.failed_validation(f"Cannot attach more than {MEDIA_LIMIT} files")
+        raise errors.refused(422, f"Cannot attach more than {MEDIA_LIMIT} files")
     found = [call.site.usable_media(str(media_id), call.account) for media_id in ids]
     ready = tuple(item for item in found if item is not None and not item.attached)
     if len(ready) < len(ids):
@@ -73,12 +76,11 @@ def _attachments(call: Call, ids: Any) -> tuple[Media, ...]:
         raise errors.failed_validation(
             f"Media {lost} not found or already attached to another post"
         )
-    if len(ready) > 1 and not all(item.is_image for item in ready):
-        raise errors.failed_validation(
-            "Cannot attach a video to a post that already contains images"
-        )
+    if len(ready) > 1 and not all(item.is_image and not item.category for item in ready):
+        raise errors.refused(422, "Cannot attach a video to a post that already contains images")
     if not all(media.is_ready(item, call) for item in ready):
-        raise errors.failed_validation("Cannot attach files that have not finished processing")
+        text = "Cannot attach files that have not finished processing. Try again in a moment!"
+        raise errors.refused(422, text)
     return ready
 
 
@@ -113,6 +115,7 @@ def _extra(body: dict[str, Any], text: str, *, has_media: bool) -> dict[str, Any
         "sensitive": bool(body.get("sensitive")) or bool(spoiler),
         "spoiler_text": spoiler,
         "language": body.get("language") or "en",
+        "options": {"content warning": spoiler} if spoiler else {},
     }
 
 
@@ -121,6 +124,12 @@ def read(call: Call) -> Answer:
     if post is None:
         raise errors.refused(404)
     return Answer(200, _shape(post, call))
+
+
+def page(call: Call) -> Answer:
+    """A status's public address leads to its place on the feed page."""
+    name = call.site.name
+    return redirect(f"/?network={name}#{name.replace('/', '-')}-{call.params['id']}")
 
 
 def delete(call: Call) -> Answer:
@@ -176,12 +185,10 @@ def _shape(post: Post, call: Call) -> dict[str, Any]:
         "created_at": iso(post.published_at),
         "in_reply_to_id": parent.id if parent else None,
         "in_reply_to_account_id": parent.account.id if parent else None,
-        **post.extra,
+        **{name: post.extra[name] for name in _OWN_FIELDS},
         "uri": f"{base}/users/{name}/statuses/{post.id}",
-        "url": f"{base}/@{name}/{post.id}",
-        "replies_count": 0,
-        "reblogs_count": 0,
-        "favourites_count": 0,
+        "url": _address(post, call),
+        **_counters(post, call),
         "edited_at": None,
         "content": content_html(post.text, base),
         "reblog": None,
@@ -194,6 +201,16 @@ def _shape(post: Post, call: Call) -> dict[str, Any]:
         "card": None,
         "poll": None,
     }
+
+
+def _counters(post: Post, call: Call) -> dict[str, int]:
+    age_s = call.world.now() - post.published_at
+    most = {"replies_count": 12, "reblogs_count": 60, "favourites_count": 200, "quotes_count": 6}
+    return {name: grown(f"{post.id} {name}", age_s, most=n) for name, n in most.items()}
+
+
+def _address(post: Post, call: Call) -> str:
+    return f"{instance_url(call)}/@{post.account.name}/{post.id}"
 
 
 def content_html(text: str, base: str) -> str:

@@ -1,4 +1,4 @@
-"use strict";
+import { NAMES, duration, kindOf, label, make, mark, postElement } from "/_static/post.js";
 
 const POLL_MS = 1000;
 const BUTTONS = [ // label, explanation, what POST /_control gets
@@ -10,6 +10,10 @@ const BUTTONS = [ // label, explanation, what POST /_control gets
   ["Garbage answer", "The next post is published, but answered with an HTML page", { garbage: 1 }],
   ["Drop before", "The next post's connection is lost before anything is done", { drop_before: 1 }],
   ["2 s slower", "Every new post takes 2 seconds", { latency_ms: 2000 }],
+  ["Work takes 20 s", "Files and videos are worked on for 20 seconds before they can be published",
+    { processing_ms: 20000 }],
+  ["Work fails", "Files and videos are refused after the network has worked on them",
+    { processing_fails: "The file could not be processed" }],
   ["Lists lag 10 s", "Lists and lookups do not show posts younger than 10 seconds", { find_lag_ms: 10000 }],
 ];
 const FAULTS = {
@@ -31,119 +35,40 @@ const view = { network: asked.get("network") || "", account: asked.get("account"
 let data = null;
 let revision = "";
 let clockOffset = 0; // server time - browser time, in seconds
-let known = null; // ids of the threads already shown
-
-function make(tag, className, text) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-
-function kindOf(network) { return network.split("/")[0]; }
-
-function label(network) {
-  if (!network) return "All networks";
-  const [kind, instance] = network.split("/");
-  const name = { x: "X", mastodon: "Mastodon", sandbox: "Sandbox" }[kind] || kind;
-  return instance ? `${name} · ${instance}` : name;
-}
-
-function duration(ms) {
-  if (ms < 1000) return `${Number(ms.toFixed(ms < 10 ? 1 : 0))} ms`;
-  if (ms < 60000) return `${Number((ms / 1000).toFixed(1))} s`;
-  if (ms < 5400000) return `${Math.round(ms / 60000)} min`;
-  return `${Math.round(ms / 3600000)} h`;
-}
-
-function lateness(ms) {
-  const grade = ms < -50 || ms > 2000 ? "bad" : ms > 100 ? "warn" : "good";
-  const chip = make("span", `chip ${grade}`, `${duration(Math.abs(ms))} ${ms < 0 ? "early" : "late"}`);
-  chip.title = "arrival of the request, measured against the post's due time";
-  return chip;
-}
-
-function clockTime(seconds) {
-  const moment = new Date(seconds * 1000);
-  const element = make("time", "", moment.toLocaleTimeString([], { hour12: false }) +
-    "." + String(moment.getMilliseconds()).padStart(3, "0"));
-  element.dateTime = moment.toISOString();
-  element.title = moment.toLocaleString();
-  return element;
-}
-
-function textWithLinks(text) {
-  const paragraph = make("p", "text");
-  let position = 0;
-  for (const match of text.matchAll(/https?:\/\/[^\s<>"]+[^\s<>".,;:!?')\]]/g)) {
-    paragraph.append(text.slice(position, match.index));
-    const link = make("a", "", match[0]);
-    link.href = match[0];
-    link.rel = "noopener noreferrer";
-    link.target = "_blank";
-    paragraph.append(link);
-    position = match.index + match[0].length;
-  }
-  paragraph.append(text.slice(position));
-  return paragraph;
-}
-
-function mediaGrid(items) {
-  const grid = make("div", `media ${{ 1: "one", 3: "three" }[items.length] || ""}`);
-  for (const item of items) {
-    if (!item.is_image) {
-      grid.append(make("div", "file", "▶ video"));
-      continue;
-    }
-    const image = make("img");
-    image.src = item.url;
-    image.alt = item.alt;
-    image.title = item.alt;
-    image.loading = "lazy";
-    grid.append(image);
-  }
-  return grid;
-}
-
-function postElement(thread, post, isFirst) {
-  const article = make("article", "post" + (post.deleted ? " deleted" : ""));
-  article.id = `${thread.network.replace("/", "-")}-${post.id}`;
-  const rail = make("div", "rail");
-  const avatar = make("div", "avatar", post.account.slice(0, 1).toUpperCase());
-  avatar.setAttribute("aria-hidden", "true");
-  rail.append(avatar);
-  const body = make("div", "body");
-  const who = make("div", "who");
-  who.append(make("strong", "", post.name), make("span", "handle", `@${post.account}`));
-  if (isFirst) who.append(make("span", "badge", label(thread.network)));
-  body.append(who);
-  if (post.text) body.append(textWithLinks(post.text));
-  if (post.media.length) body.append(mediaGrid(post.media));
-  const facts = make("div", "facts");
-  facts.append(clockTime(post.at));
-  if (post.lateness_ms !== null) facts.append(lateness(post.lateness_ms));
-  if (post.is_copy) facts.append(make("span", "chip bad", "duplicate"));
-  if (post.deleted) facts.append(make("span", "", "deleted"));
-  body.append(facts);
-  article.append(rail, body);
-  return article;
-}
+let isFirstDrawing = true;
+const drawn = new Map(); // thread's key -> what was drawn of it, and from which facts
 
 function isShown(thread) {
   const fits = !view.network || thread.network === view.network;
   return fits && (!view.account || thread.posts.some((post) => post.account === view.account));
 }
 
+function keyOf(thread) { return `${thread.network} ${thread.posts[0].id}`; }
+
+function threadElement(thread) {
+  const key = keyOf(thread);
+  const facts = JSON.stringify(thread);
+  const before = drawn.get(key);
+  if (before?.facts === facts) return before.section;
+  const section = make("section", `thread ${kindOf(thread.network)}`);
+  if (!isFirstDrawing && before?.count !== thread.posts.length) section.classList.add("fresh");
+  section.append(...thread.posts.map((post, place) => postElement(thread, post, place === 0, now())));
+  drawn.set(key, { facts, section, count: thread.posts.length });
+  return section;
+}
+
 function drawFeed() {
   const shown = data.threads.filter(isShown);
-  const names = shown.map((thread) => `${thread.network} ${thread.posts[0].id} ${thread.posts.length}`);
-  $("feed").replaceChildren(...shown.map((thread, index) => {
-    const section = make("section", `thread ${kindOf(thread.network)}`);
-    if (known && !known.has(names[index])) section.classList.add("fresh");
-    section.append(...thread.posts.map((post, place) => postElement(thread, post, place === 0)));
-    return section;
-  }));
-  known = new Set(data.threads.map((t) => `${t.network} ${t.posts[0].id} ${t.posts.length}`));
+  const wanted = shown.map(threadElement);
+  const feed = $("feed");
+  for (const old of [...feed.children]) if (!wanted.includes(old)) old.remove();
+  // What has its place keeps it: a film goes on playing, an unfolded text stays open.
+  wanted.forEach((section, place) => {
+    if (feed.children[place] !== section) feed.insertBefore(section, feed.children[place] || null);
+  });
+  const keys = new Set(data.threads.map(keyOf));
+  for (const key of drawn.keys()) if (!keys.has(key)) drawn.delete(key);
+  isFirstDrawing = false;
   $("empty").hidden = shown.length > 0;
   const everything = !view.network && !view.account;
   $("empty-title").textContent = everything ? "Nothing published yet" : "Nothing published here";
@@ -153,7 +78,9 @@ function drawNetworks() {
   const counts = Object.entries(data.networks).map(([name, stats]) => [name, stats.count]);
   const total = counts.reduce((sum, [, count]) => sum + count, 0);
   $("networks").replaceChildren(...[["", total], ...counts].map(([name, count]) => {
-    const button = make("button", "", name ? label(name) : "All");
+    const button = make("button", kindOf(name));
+    if (name) button.append(mark(name));
+    button.append(name ? label(name) : "All");
     button.type = "button";
     button.setAttribute("aria-pressed", String(view.network === name));
     button.append(make("b", "", count.toLocaleString("en")));
@@ -190,6 +117,9 @@ function describe(name, value) {
       return typeof value === "number" ? `${duration(value)} slower`
         : `${duration(value.min)} to ${duration(value.max)} slower`;
     case "find_lag_ms": return `lists lag ${duration(value)} behind`;
+    case "processing_ms": return `works ${duration(value)} on files`;
+    case "processing_fails": return `work on files fails: ${value}`;
+    case "handle_life_ms": return `uploads live ${duration(value)}`;
     case "duplicate_forgets_after_ms": return `duplicates forgotten after ${duration(value)}`;
     case "idempotency":
       return typeof value === "string" ? `idempotency keys ${value}`
@@ -203,6 +133,7 @@ function describe(name, value) {
 
 function remaining(fault) {
   const parts = [];
+  if (fault.skip) parts.push(`after ${fault.skip} more`);
   if (fault.times) parts.push(fault.times === 1 ? "next call" : `next ${fault.times} calls`);
   if (fault.until) parts.push(`${Math.max(0, Math.ceil(fault.until - now()))} s left`);
   return parts.join(", ");
@@ -241,7 +172,9 @@ function drawRules() {
 }
 
 function drawTargets() {
-  const names = ["", ...new Set(["x", "mastodon", ...Object.keys(data.networks), "sandbox"])];
+  const served = Object.keys(NAMES).filter((kind) => data.kinds.includes(kind));
+  const instances = Object.keys(data.networks).filter((name) => name.includes("/"));
+  const names = ["", ...served, ...instances];
   const select = $("target");
   if (names.join() === [...select.options].map((o) => o.value).join()) return;
   const chosen = select.value;
@@ -312,6 +245,14 @@ async function watch() {
   setTimeout(watch, POLL_MS);
 }
 
+function seek() {
+  for (const old of document.querySelectorAll(".sought")) old.classList.remove("sought");
+  const post = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!post) return;
+  post.classList.add("sought");
+  post.scrollIntoView({ block: "center" });
+}
+
 function prepare() {
   for (const [text, explanation, switches] of BUTTONS) {
     const button = make("button", "", text);
@@ -336,9 +277,8 @@ function prepare() {
     "  -d '{\"text\": \"Hello from the sandbox\"}'",
   ].join("\n");
   $("panel").open = matchMedia("(min-width: 58rem)").matches;
-  watch().then(() => {
-    if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
-  });
+  watch().then(seek);
+  addEventListener("hashchange", seek);
 }
 
 prepare();

@@ -14,6 +14,7 @@ from sandbox.graph.params import Params
 from sandbox.graph.usage import DAY_SECONDS
 from sandbox.records import Account, Post
 from sandbox.threads.errors import bad, cap_reached, not_found
+from sandbox.threads.reading import permalink
 from sandbox.threads.rules import DELETES_PER_DAY, JUDGE, POSTS_PER_DAY, REPLIES_PER_DAY
 from sandbox.threads.users import check_owner
 
@@ -68,10 +69,12 @@ def publish_container(call: Call, container: Container) -> Post:
         due_at=due_at,
         extra={
             **container.options,
+            "kind": "" if container.kind == "TEXT" else container.kind.lower(),
             "media_type": _MEDIA_TYPES.get(container.kind, container.kind),
             "shortcode": shortcode(post_id),
         },
     )
+    post.extra["url"] = permalink(post)
     if parent is not None:
         call.site.books(Comments).add(parent.id, post)
     for used in (container, *container.children):

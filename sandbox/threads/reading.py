@@ -43,11 +43,15 @@ def own_post(call: Call) -> Post:
     return post
 
 
+def permalink(post: Post) -> str:
+    return f"https://www.threads.com/@{post.account.name}/post/{post.extra['shortcode']}"
+
+
 def post_node(call: Call, post: Post) -> Node:
     kind = post.extra["media_type"]
     first = post.media[0] if post.media and kind != "CAROUSEL_ALBUM" else None
     url = None if first is None else _media_url(call, first)
-    code, parent, quoted = post.extra["shortcode"], post.parent, post.extra["quoted"]
+    parent, quoted = post.parent, post.extra["quoted"]
     return Node(
         "ThreadsMedia",
         {
@@ -56,12 +60,12 @@ def post_node(call: Call, post: Post) -> Node:
             "media_type": kind,
             "media_url": url,
             "thumbnail_url": url if kind == "VIDEO" else None,
-            "permalink": f"https://www.threads.com/@{post.account.name}/post/{code}",
+            "permalink": permalink(post),
             "owner": Node("ThreadsUser", {"id": post.account.id}),
             "username": post.account.name,
             "text": post.text or None,
             "timestamp": graph_time(post.published_at),
-            "shortcode": code,
+            "shortcode": post.extra["shortcode"],
             "is_quote_post": quoted is not None,
             "quoted_post": None if quoted is None else _id_node(quoted),
             "alt_text": (first.alt_text or None) if first else None,

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from sandbox.exchange import Answer, Call, Malformed, Refusal
+from sandbox.files import look_at
 from sandbox.records import Media, Post
 from sandbox.text import weighted_length
 from sandbox.x import problems
@@ -14,6 +15,8 @@ from sandbox.x.shape import shape_post
 
 _EPOCH_MS = 1_288_834_974_657  # of X's ids
 _TEXT_LIMIT = 280
+_FILM_SECONDS = 140  # more only for accounts that pay
+_TOO_LONG = "This user is not allowed to post a video longer than 2 minutes."
 _CASHTAG = re.compile(r"(?<![\w$])\$[A-Za-z]{1,6}\b")
 _DUPLICATE_MEMORY_SECONDS = 86_400.0  # undocumented; reports say minutes to about a day
 
@@ -45,8 +48,24 @@ def create(call: Call) -> Answer:
         parent=parent,
         received_at=call.received_at,
         due_at=due_at,
+        extra=_shown(body, media),
     )
+    post.extra["url"] = f"https://x.com/{call.account.name}/status/{post.id}"
     return Answer(201, {"data": shape_post(post, set())})
+
+
+def _shown(body: dict[str, Any], media: tuple[Media, ...]) -> dict[str, Any]:
+    """What the feed page tells of the post beside its text."""
+    kind = "poll" if "poll" in body else ""
+    if media and media[0].category != "tweet_image":
+        kind = "gif" if media[0].category == "tweet_gif" else "video"
+    options = {
+        "replies": body.get("reply_settings"),
+        "made with AI": "yes" if body.get("made_with_ai") else None,
+        "paid partnership": "yes" if body.get("paid_partnership") else None,
+        "poll": " / ".join(body.get("poll", {}).get("options", [])) or None,
+    }
+    return {"kind": kind, "options": {name: value for name, value in options.items() if value}}
 
 
 def new_id(call: Call) -> str:
@@ -56,9 +75,12 @@ def new_id(call: Call) -> str:
 def _media(call: Call, body: dict[str, Any]) -> tuple[Media, ...]:
     ids = body.get("media", {}).get("media_ids", [])
     found = [call.site.usable_media(media_id, call.account) for media_id in ids]
-    media = tuple(m for m in found if m is not None and m.ready_at <= call.world.now())
+    now = call.world.now()
+    media = tuple(m for m in found if m is not None and m.ready_at <= now and not m.failure)
     if len(media) < len(ids):
         raise problems.invalid("media.media_ids", ids, "Your media IDs are invalid.")
+    if any((look_at(m.data).seconds or 0) > _FILM_SECONDS for m in media if not m.is_image):
+        raise Refusal(problems.plain(403, _TOO_LONG))
     if len(media) > 1 and not all(m.category == "tweet_image" for m in media):
         message = "A post takes up to four images, or one GIF, or one video."
         raise problems.invalid("media.media_ids", ids, message)

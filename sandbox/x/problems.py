@@ -82,5 +82,19 @@ def missing(resource: str, resource_id: str) -> dict[str, str]:
     }
 
 
+def hidden_field(post_id: str, field: str) -> dict[str, str]:
+    """One entry of `errors` for a field that this reader may not see."""
+    return {
+        "value": post_id,
+        "detail": f"Sorry, you are not authorized to access '{field}' on the Tweet.",
+        "title": "Field Authorization Error",
+        "section": "data",
+        "resource_type": "tweet",
+        "parameter": field,
+        "resource_id": post_id,
+        "type": f"{_PROBLEMS}not-authorized-for-field",
+    }
+
+
 def not_found(resource: str, resource_id: str) -> Refusal:
     return Refusal(Answer(404, {**missing(resource, resource_id), "status": 404}))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from sandbox import oauth1
+from sandbox.consent import consent_endpoints
 from sandbox.door import Endpoint, Handler, Protocol
 from sandbox.exchange import Call
 from sandbox.rates import Allowance, Window
 from sandbox.records import Account
-from sandbox.tokens import NAME, TokenRefused
-from sandbox.x import media, oauth2, posts, problems, reading
+from sandbox.tokens import TokenRefused
+from sandbox.x import media, oauth2, posts, problems, reading, three_legs
 
 _QUARTER_HOUR_SECONDS = 900
 
@@ -31,34 +32,13 @@ def _authenticate(call: Call) -> Account:
     header = call.headers.get("Authorization", "")
     try:
         if header.lower().startswith("oauth "):
-            return call.site.account(_oauth1_name(call, header))
+            return call.site.account(three_legs.account_name(call, header))
         call.grant = call.site.tokens.grant(call.bearer_token)
         return call.site.account(call.grant.name)
     except TokenRefused as refused:
         raise problems.unauthorized(f"the token is {refused.reason}") from None
     except oauth1.Denied as denied:
         raise problems.unauthorized(str(denied)) from None
-
-
-def _oauth1_name(call: Call, header: str) -> str:
-    token = oauth1.verify(
-        header,
-        method=call.method,
-        url=call.url,
-        form=call.raw_form(),
-        consumers=call.world.consumers,
-        token_secret=_token_secret,
-        nonces=call.site.nonces,
-        now=call.world.now(),
-    )
-    call.site.tokens.check_alive(token)
-    return token.removesuffix("-token")
-
-
-def _token_secret(token: str) -> str | None:
-    """`<name>-token` goes with `<name>-secret`."""
-    name = token.removesuffix("-token")
-    return f"{name}-secret" if name != token and NAME.fullmatch(name) else None
 
 
 def _limit_headers(window: Window, _now: float) -> dict[str, str]:
@@ -86,8 +66,13 @@ PROTOCOL = Protocol(
     request_id_header="x-request-id",
     endpoints=(
         *oauth2.CONSENT.endpoints("/i/oauth2/authorize"),
+        *oauth2.CONSENT.endpoints("/2/oauth2/authorize"),
         _open("POST", "/2/oauth2/token", oauth2.token),
         _open("POST", "/2/oauth2/revoke", oauth2.revoke),
+        _open("POST", "/oauth/request_token", three_legs.request_token),
+        *consent_endpoints("/oauth/authorize", three_legs.ask, three_legs.decide),
+        *consent_endpoints("/oauth/authenticate", three_legs.ask, three_legs.decide),
+        _open("POST", "/oauth/access_token", three_legs.access_token),
         _endpoint("POST", "/2/tweets", "create", posts.create, 100, _WRITE),
         _endpoint("DELETE", _POST_ID, "delete", posts.delete, 50, _WRITE),
         _endpoint("GET", _POST_ID, "find", reading.read_one, 900, _READ),

@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.exchange import Answer, Call
 from sandbox.records import Account, Post, parse_instant
 from sandbox.x import problems
-from sandbox.x.shape import FIELDS, shape_post
+from sandbox.x.shape import FIELDS, PRIVATE_FIELDS, is_private_told, shape_post
 
 
 def read_one(call: Call) -> Answer:
@@ -18,7 +18,8 @@ def read_one(call: Call) -> Answer:
     post = call.site.visible(call.params["id"], call.account.name)
     if post is None:
         return Answer(200, {"errors": [problems.missing("tweet", call.params["id"])]})
-    return Answer(200, {"data": shape_post(post, fields)})
+    shape, errors = _told(call, post, fields)
+    return Answer(200, {"data": shape, **({"errors": errors} if errors else {})})
 
 
 def read_many(call: Call) -> Answer:
@@ -27,12 +28,20 @@ def read_many(call: Call) -> Answer:
     if not 1 <= len(ids) <= 100 or not all(i.isdecimal() for i in ids):
         raise problems.invalid("ids", query.get("ids"), "ids: give 1 to 100 ids")
     posts = {i: call.site.visible(i, call.account.name) for i in ids}
-    answer: dict[str, Any] = {}
-    if found := [shape_post(post, fields) for post in posts.values() if post is not None]:
-        answer["data"] = found
-    if lost := [problems.missing("tweet", i) for i, post in posts.items() if post is None]:
-        answer["errors"] = lost
-    return Answer(200, answer)
+    told = [_told(call, post, fields) for post in posts.values() if post is not None]
+    errors = [error for _shape, each in told for error in each]
+    errors += [problems.missing("tweet", i) for i, post in posts.items() if post is None]
+    answer: dict[str, Any] = {"data": [shape for shape, _errors in told]} if told else {}
+    return Answer(200, answer | ({"errors": errors} if errors else {}))
+
+
+def _told(call: Call, post: Post, fields: set[str]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """The post, and one error for each field that this reader may not (or no longer) see."""
+    hidden = fields & PRIVATE_FIELDS
+    if hidden and is_private_told(post, call.account, call.world.now()):
+        hidden = set()
+    errors = [problems.hidden_field(post.id, field) for field in sorted(hidden)]
+    return shape_post(post, fields - hidden, call.world.now()), errors
 
 
 def me(call: Call) -> Answer:
@@ -45,8 +54,8 @@ def me(call: Call) -> Answer:
     wanted = set(call.query.get("user.fields", "").split(","))
     if "public_metrics" in wanted:
         answer["public_metrics"] = {
-            "followers_count": 0,
-            "following_count": 0,
+            "followers_count": 1000 + int(account.id) % 9000,
+            "following_count": int(account.id) % 500,
             "tweet_count": account.live,
             "listed_count": 0,
         }
@@ -70,7 +79,10 @@ def of_user(call: Call) -> Answer:
     meta |= {"newest_id": page[0].id, "oldest_id": page[-1].id}
     if len(found) > size:
         meta["next_token"] = page[-1].id
-    return Answer(200, {"data": [shape_post(post, fields) for post in page], "meta": meta})
+    told = [_told(call, post, fields) for post in page]
+    errors = [error for _shape, each in told for error in each]
+    answer = {"data": [shape for shape, _errors in told], "meta": meta}
+    return Answer(200, answer | ({"errors": errors} if errors else {}))
 
 
 def _listed(call: Call, account: Account, query: dict[str, str]) -> Iterator[Post]:

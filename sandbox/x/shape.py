@@ -7,7 +7,8 @@ import html
 import re
 from typing import Any
 
-from sandbox.records import Post, iso
+from sandbox.growth import grown
+from sandbox.records import Account, Media, Post, iso
 from sandbox.text import x_links
 
 FIELDS = frozenset(
@@ -23,6 +24,8 @@ FIELDS = frozenset(
         "entities",
         "in_reply_to_user_id",
         "lang",
+        "non_public_metrics",
+        "organic_metrics",
         "public_metrics",
         "referenced_tweets",
         "referenced_posts",
@@ -30,8 +33,25 @@ FIELDS = frozenset(
 )
 
 
-def shape_post(post: Post, fields: set[str]) -> dict[str, Any]:
-    """Id and text, and of FIELDS what was asked for."""
+PRIVATE_FIELDS = frozenset({"non_public_metrics", "organic_metrics"})
+_PRIVATE_FOR_SECONDS = 30 * 86_400.0
+_COUNTERS = {
+    "retweet_count": 40,
+    "reply_count": 15,
+    "like_count": 300,
+    "quote_count": 8,
+    "bookmark_count": 20,
+    "impression_count": 9000,
+}
+
+
+def is_private_told(post: Post, reader: Account, now: float) -> bool:
+    """Non-public and organic metrics: of one's own posts, for 30 days."""
+    return post.account is reader and now - post.published_at <= _PRIVATE_FOR_SECONDS
+
+
+def shape_post(post: Post, fields: set[str], now: float = 0.0) -> dict[str, Any]:
+    """Id and text, and of FIELDS what was asked for; `now` is for the counters."""
     text, urls = _wrapped(post)
     shape: dict[str, Any] = {"id": post.id, "text": text}
     if "edit_history_tweet_ids" in fields:
@@ -43,19 +63,42 @@ def shape_post(post: Post, fields: set[str]) -> dict[str, Any]:
         "created_at": iso(int(post.published_at)),
         "conversation_id": post.root.id,
         "lang": "en",
-        "public_metrics": dict.fromkeys(
-            ("retweet_count", "reply_count", "like_count", "quote_count", "bookmark_count"), 0
-        ),
     }
+    if fields & {"public_metrics", *PRIVATE_FIELDS}:
+        optional |= _metrics(post, now - post.published_at)
     if urls:
         optional["entities"] = {"urls": urls}
     if post.media:
-        optional["attachments"] = {"media_keys": [f"3_{m.id}" for m in post.media]}
+        optional["attachments"] = {"media_keys": [media_key(m) for m in post.media]}
     if post.parent is not None:
         optional["in_reply_to_user_id"] = post.parent.account.id
         replied = [{"type": "replied_to", "id": post.parent.id}]
         optional["referenced_tweets"] = optional["referenced_posts"] = replied
     return shape | {name: value for name, value in optional.items() if name in fields}
+
+
+def _metrics(post: Post, age_s: float) -> dict[str, dict[str, int]]:
+    public = {
+        name: grown(f"{post.id} {name}", age_s, most=most) for name, most in _COUNTERS.items()
+    }
+    clicks = {
+        "url_link_clicks": grown(f"{post.id} clicks", age_s, most=120),
+        "user_profile_clicks": grown(f"{post.id} profile", age_s, most=60),
+    }
+    private = {"impression_count": public["impression_count"], **clicks}
+    return {
+        "public_metrics": public,
+        "non_public_metrics": {**private, "engagements": sum(public.values()) // 20},
+        "organic_metrics": {
+            **private,
+            **{name: public[name] for name in ("retweet_count", "reply_count", "like_count")},
+        },
+    }
+
+
+def media_key(media: Media) -> str:
+    prefix = {"tweet_gif": 16, "tweet_video": 7, "amplify_video": 13}.get(media.category, 3)
+    return f"{prefix}_{media.id}"
 
 
 def _wrapped(post: Post) -> tuple[str, list[dict[str, Any]]]:
@@ -87,6 +130,7 @@ def _wrapped(post: Post) -> tuple[str, list[dict[str, Any]]]:
     if post.media:
         if post.text:
             add(" ")
-        page = f"https://x.com/{post.account.name}/status/{post.id}/photo/1"
-        add_link(page, f"pic.x.com/{post.id[-10:]}", media_key=f"3_{post.media[0].id}")
+        kind = "photo" if post.media[0].category == "tweet_image" else "video"
+        page = f"https://x.com/{post.account.name}/status/{post.id}/{kind}/1"
+        add_link(page, f"pic.x.com/{post.id[-10:]}", media_key=media_key(post.media[0]))
     return "".join(pieces), urls

@@ -13,8 +13,9 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox import recognise, working
+from sandbox import working
 from sandbox.exchange import Answer, Call, Malformed
+from sandbox.files import FileFacts, look_at
 from sandbox.records import Account, Media
 from sandbox.youtube import channels, errors, metadata, parameters, quota, videos
 from sandbox.youtube.videos import Video, Videos
@@ -22,6 +23,7 @@ from sandbox.youtube.videos import Video, Videos
 _GRAIN_BYTES = 256 * 1024
 _LIFE_SECONDS = 7 * 86_400.0
 _LIMIT_BYTES = 256 * 1024**3
+_LIMIT_SECONDS = 12 * 3600
 _CHANNEL_VIDEOS = 50  # in 24 hours
 _DAY_SECONDS = 86_400.0
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
@@ -192,11 +194,10 @@ def _finish(session: Session, call: Call) -> Video:
     media = Media(call.site.new_id(), session.account, session.mime_type, now, category="video")
     media.seal(bytes(session.data))
     session.data.clear()
-    kind = recognise.kind(media.data)
-    if kind.startswith("video/"):
-        media.mime_type = kind
-    reason = "" if kind.startswith("video/") else "invalidFile" if media.data else "emptyFile"
-    work = working.begin(call, reason=reason)
+    facts = look_at(media.data)
+    if facts.is_video:
+        media.mime_type = facts.mime_type
+    work = working.begin(call, reason=_fault(facts, media.data))
     number = call.site.new_id()
     video = Video(
         _short(number, 8),
@@ -220,6 +221,13 @@ def _finish(session: Session, call: Call) -> Video:
             extra=videos.told(video, call),
         )
     return video
+
+
+def _fault(facts: FileFacts, data: bytes) -> str:
+    """Why the video cannot be processed, in YouTube's words; "" when it can."""
+    if not facts.is_video:
+        return "invalidFile" if data else "emptyFile"
+    return "length" if (facts.seconds or 0) > _LIMIT_SECONDS else ""
 
 
 def _done(session: Session, call: Call) -> Answer:

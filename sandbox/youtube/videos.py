@@ -157,9 +157,8 @@ def update(call: Call) -> Answer:
     if "status" in wanted:
         video.status = given["status"]
     if video.post is not None:
-        video.post.text = video.text
         video.post.extra |= told(video, call)
-        call.world.revision += 1
+        call.site.rewrite(video.post, video.text, video.post.media)
     return Answer(200, shape(video, wanted, call))
 
 
@@ -167,6 +166,7 @@ def told(video: Video, call: Call) -> dict[str, Any]:
     """What the feed page shows beside the text."""
     return {
         "kind": "video",
+        "title": video.snippet.get("title"),
         "visibility": video.privacy(call.world.now()),
         "url": f"https://www.youtube.com/watch?v={video.id}",
         "tags": video.snippet.get("tags", []),

@@ -11,6 +11,8 @@ from platforms.adapters.base import Account
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox, SandboxConfig
 from platforms.adapters.x import X, XConfig
+from tests.contract.bluesky_case import BLUESKY_CASE
+from tests.contract.instagram_case import INSTAGRAM_CASE
 from tests.contract.server import Reply
 from tests.contract.tiktok_case import TIKTOK_CASE
 from tests.contract.wire import TEXT, Case, image, video
@@ -131,6 +133,8 @@ SANDBOX_CASE = Case(
 CASES: Mapping[str, Case] = {
     "x": X_CASE,
     "mastodon": MASTODON_CASE,
+    "instagram": INSTAGRAM_CASE,
+    "bluesky": BLUESKY_CASE,
     "youtube": YOUTUBE_CASE,
     "tiktok": TIKTOK_CASE,
     "sandbox": SANDBOX_CASE,

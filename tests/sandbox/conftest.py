@@ -15,6 +15,7 @@ import pytest
 from sandbox import Running, start
 
 ADA = "demo-ada"
+FILM = b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2" + b"\0" * 40  # the head of an MP4, no pictures
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 24
 
 

@@ -592,6 +592,19 @@ def test_upload_limits_count_the_day_and_ask_for_a_confirmed_address(play: Play)
     play(story)
 
 
+def test_the_feed_page_knows_address_tags_and_link_card(play: Play) -> None:
+    async def story(c: Client) -> None:
+        card = {"uri": "https://example.org/x", "title": "X", "description": "All about it"}
+        embed = {"$type": "app.bsky.embed.external", "external": card}
+        await put(c, tags=["space"], embed=embed)
+        (thread,) = (await c.call("GET", "/_feed.json", token=None)).json["threads"]
+        shown = thread["posts"][0]
+        assert shown["url"] == f"https://bsky.app/profile/{await did(c)}/post/{RKEY}"
+        assert (shown["tags"], shown["link"]["url"]) == (["space"], card["uri"])
+
+    play(story)
+
+
 def test_lateness_is_known_from_the_header(play: Play) -> None:
     async def story(c: Client) -> None:
         await put(c, headers={"X-Carillon-Due-At": AT})

@@ -11,6 +11,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import pytest
 
 from tests.sandbox.conftest import Client, Play
@@ -124,6 +125,59 @@ def test_half_a_request_publishes_nothing_and_is_no_alarm(
 
     play(story)
     assert not caplog.records
+
+
+def test_the_feed_tells_what_a_network_says_of_a_post_in_neutral_words(play: Play) -> None:
+    async def story(c: Client) -> None:
+        site = c.running.world.site("nowhere")
+        told = {"kind": "reel", "visibility": "friends", "tags": ["a"], "options": {"duet": "off"}}
+        own = {"shortcode": b"not for the page"}
+        site.publish(
+            "at://1",
+            site.account("ada"),
+            "Bells\n\nat noon",
+            received_at=c.clock(),
+            extra={**told, **own, "title": "Bells", "cover": "7"},
+        )
+        feed = (await c.call("GET", "/_feed.json", token=None)).json
+        shown = feed["threads"][0]["posts"][0]
+        assert told.items() <= shown.items()
+        assert (shown["title"], shown["text"]) == ("Bells", "at noon")
+        assert shown["cover"] == "/_media/nowhere/7"
+        assert "shortcode" not in shown
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "start", "told"),
+    [
+        ("bytes=0-3", 206, 0, "bytes 0-3/32"),
+        ("bytes=30-99", 206, 30, "bytes 30-31/32"),
+        ("bytes=-4", 206, 28, "bytes 28-31/32"),
+        ("bytes=32-", 416, 0, "bytes */32"),
+        ("bytes=0-1,4-5", 200, 0, None),
+        ("", 200, 0, None),
+    ],
+)
+def test_players_may_ask_for_a_part_of_a_file(
+    play: Play, wanted: str, status: int, start: int, told: str | None
+) -> None:
+    async def story(c: Client) -> None:
+        form = aiohttp.FormData()
+        form.add_field("file", c.png, filename="a.png", content_type="image/png")
+        media_id = (await c.call("POST", "/sandbox/media", data=form)).json["id"]
+        headers = {"Range": wanted} if wanted else {}
+        url = f"{c.url}/_media/sandbox/{media_id}"
+        async with c.session.get(url, headers=headers) as reply:
+            assert reply.status == status
+            assert reply.headers.get("Content-Range") == told
+            body = await reply.read()
+        if status == 206:
+            length = int((told or "").partition("-")[2].partition("/")[0]) - start + 1
+            assert body == c.png[start : start + length]
+
+    play(story)
 
 
 def test_the_feed_joins_threads_newest_first(play: Play) -> None:

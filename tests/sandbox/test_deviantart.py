@@ -202,6 +202,17 @@ def test_options_are_kept_with_free_downloads_unless_declined(play: Play) -> Non
     play(story)
 
 
+def test_the_feed_page_knows_kind_address_and_options(play: Play) -> None:
+    async def story(c: Client) -> None:
+        work = await published(c, tags=["dawn"], noai="1")
+        (thread,) = (await c.call("GET", "/_feed.json", token=None)).json["threads"]
+        shown = thread["posts"][0]
+        assert (shown["kind"], shown["url"]) == ("deviation", work["url"])
+        assert (shown["tags"], shown["options"]["noai"]) == (["dawn"], True)
+
+    play(story)
+
+
 def test_publishing_for_watchers_only_is_a_500_that_publishes(play: Play) -> None:
     async def story(c: Client) -> None:
         folders = (await get(c, "/gallery/folders")).json["results"]

@@ -60,6 +60,20 @@ async def _ended(fetch: Fetch) -> Fetch:
     return fetch
 
 
+def test_whoever_waits_for_the_end_is_called_then_or_at_once() -> None:
+    async def story(fetcher: Fetcher, base: str) -> None:
+        seen: list[str] = []
+        fetch = fetcher.order(f"{base}/file")
+        fetch.when_ended(lambda: seen.append(fetch.state))
+        assert seen == []
+        await _ended(fetch)
+        assert seen == ["fetched"]
+        fetch.when_ended(lambda: seen.append("late"))
+        assert seen == ["fetched", "late"]
+
+    _with_files(story)
+
+
 def test_a_file_is_fetched_while_the_caller_goes_on() -> None:
     async def story(fetcher: Fetcher, base: str) -> None:
         fetch = fetcher.order(f"{base}/file")

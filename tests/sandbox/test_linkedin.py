@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from yarl import URL
 
+from tests.sandbox.assets import mp4
 from tests.sandbox.conftest import ADA, Client, Play, Reply
 
 API = "/linkedin/rest"
@@ -301,6 +302,7 @@ def test_nobody_reads_the_posts_of_a_person(play: Play) -> None:
 
 def test_an_image_is_put_with_the_token_and_shown_in_the_post(play: Play) -> None:
     async def story(c: Client) -> None:
+        await c.switch("linkedin", processing_ms=60_000)
         author = await organization(c)
         value = await begin(c, "images", author)
         assert (await put(c, value["uploadUrl"], c.png, token=None)).status == 401
@@ -312,7 +314,7 @@ def test_an_image_is_put_with_the_token_and_shown_in_the_post(play: Play) -> Non
         assert (early.status, early.json["code"]) == (400, "MEDIA_ASSET_WAITING_UPLOAD")
         assert (await put(c, value["uploadUrl"], c.png)).status == 201
         assert (await rest(c, "GET", path)).json["status"] == "PROCESSING"
-        c.clock.advance(1)
+        c.clock.advance(61)
         assert (await rest(c, "GET", path)).json["status"] == "AVAILABLE"
         assert (await share(c, author, "", content=content)).status == 201
         (post,) = (await c.stats("linkedin"))["posts"]
@@ -397,6 +399,7 @@ def test_addresses_for_uploads_expire(play: Play) -> None:
 
 def test_a_video_is_put_in_parts_without_the_token_and_finalized_by_etags(play: Play) -> None:
     async def story(c: Client) -> None:
+        await c.switch("linkedin", processing_ms=60_000)
         author = await person(c)
         value = await begin(c, "videos", author, fileSizeBytes=len(VIDEO))
         ranges = [(p["firstByte"], p["lastByte"]) for p in value["uploadInstructions"]]
@@ -420,7 +423,7 @@ def test_a_video_is_put_in_parts_without_the_token_and_finalized_by_etags(play: 
         content = {"media": {"id": value["video"], "title": "Recap"}}
         early = await share(c, author, "video", content=content)
         assert (early.status, early.json["code"]) == (400, "MEDIA_ASSET_PROCESSING")
-        c.clock.advance(1)
+        c.clock.advance(61)
         video = await rest(c, "GET", f"{API}/videos/{encoded(value['video'])}")
         assert video.json["status"] == "AVAILABLE"
         posted = await share(c, author, "video", content=content)
@@ -438,6 +441,23 @@ def test_a_video_has_75_kb_to_500_mb(play: Play) -> None:
         for size in (75 * 1024 - 1, 500 * 1024**2 + 1, None):
             body = {"initializeUploadRequest": {"owner": owner, "fileSizeBytes": size}}
             assert (await rest(c, "POST", path, json=body)).status in (400, 422)
+
+    play(story)
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(2, "PROCESSING_FAILED"), (4, "AVAILABLE")])
+def test_a_video_lasts_three_seconds_to_half_an_hour(play: Play, seconds: int, status: str) -> None:
+    async def story(c: Client) -> None:
+        data = mp4(seconds).ljust(75 * 1024, b"\0")
+        value = await begin(c, "videos", await person(c), fileSizeBytes=len(data))
+        (part,) = value["uploadInstructions"]
+        etag = (await put(c, part["uploadUrl"], data, token=None)).headers["ETag"].strip('"')
+        request = {"video": value["video"], "uploadToken": "", "uploadedPartIds": [etag]}
+        body = {"finalizeUploadRequest": request}
+        await rest(c, "POST", f"{API}/videos?action=finalizeUpload", json=body)
+        c.clock.advance(1)
+        video = await rest(c, "GET", f"{API}/videos/{encoded(value['video'])}")
+        assert video.json["status"] == status
 
     play(story)
 

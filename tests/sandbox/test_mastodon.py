@@ -9,14 +9,19 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.sandbox.conftest import Client, Play, Reply
+from tests.sandbox.conftest import FILM, PNG, Client, Play, Reply
 
 API = "/mastodon/one/api"
 
 
-async def upload(c: Client, mime_type: str = "image/png", **fields: Any) -> Reply:
+GIF = b"GIF89a" + b"\x21\xf9\x04 a frame"
+
+
+async def upload(
+    c: Client, mime_type: str = "image/png", data: bytes = PNG, **fields: Any
+) -> Reply:
     form = aiohttp.FormData()
-    form.add_field("file", c.png, filename="a", content_type=mime_type)
+    form.add_field("file", data, filename="a", content_type=mime_type)
     for name, value in fields.items():
         form.add_field(name, value)
     return await c.call("POST", f"{API}/v2/media", data=form)
@@ -132,7 +137,7 @@ def test_failed_validations_are_422_with_the_reason(play: Play, fields: Any, rea
     async def story(c: Client) -> None:
         reply = await c.call("POST", f"{API}/v1/statuses", json=fields)
         assert reply.status == 422
-        assert reply.json["error"].startswith(f"Validation failed: {reason}")
+        assert reply.json["error"].removeprefix("Validation failed: ").startswith(reason)
 
     play(story)
 
@@ -190,23 +195,76 @@ def test_images_are_ready_at_once_and_described_before_posting(play: Play) -> No
 
 def test_videos_are_processed_before_they_can_be_attached(play: Play) -> None:
     async def story(c: Client) -> None:
-        reply = await upload(c, mime_type="video/mp4")
-        assert (reply.status, reply.json["url"]) == (202, None)
+        reply = await upload(c, "video/mp4", FILM)
+        assert (reply.status, reply.json["url"], reply.json["type"]) == (202, None, "video")
         path = f"{API}/v1/media/{reply.json['id']}"
         assert (await c.call("GET", path)).status == 206
         early = await c.toot("video", media_ids=[reply.json["id"]])
         assert early.status == 422
         assert "not finished processing" in early.json["error"]
         c.clock.advance(2)
-        assert (await c.call("GET", path)).status == 200
+        ready = await c.call("GET", path)
+        assert (ready.status, ready.json["url"] is None) == (200, False)
         assert (await c.toot("video", media_ids=[reply.json["id"]])).status == 200
+
+    play(story)
+
+
+def test_an_animated_gif_is_processed_like_a_video_and_a_still_one_is_not(play: Play) -> None:
+    async def story(c: Client) -> None:
+        still = await upload(c, "image/gif", GIF)
+        assert (still.status, still.json["type"]) == (200, "image")
+        moving = await upload(c, "image/gif", GIF + GIF[6:])
+        assert (moving.status, moving.json["type"]) == (202, "gifv")
+        c.clock.advance(2)
+        ids = [still.json["id"], moving.json["id"]]
+        mixed = await c.toot("both", media_ids=ids)
+        assert mixed.status == 422
+        assert "already contains images" in mixed.json["error"]
+        assert (await c.toot("one", media_ids=ids[1:])).status == 200
+
+    play(story)
+
+
+def test_processing_lasts_and_fails_as_switched(play: Play) -> None:
+    async def story(c: Client) -> None:
+        await c.switch("mastodon/one", processing_ms=60_000, processing_fails="Too dark")
+        path = f"{API}/v1/media/{(await upload(c, 'video/mp4', FILM)).json['id']}"
+        c.clock.advance(59)
+        assert (await c.call("GET", path)).status == 206
+        c.clock.advance(2)
+        failed = await c.call("GET", path)
+        assert (failed.status, failed.json) == (422, {"error": "Too dark"})
+        assert (await c.toot("a", media_ids=[path.rpartition("/")[2]])).status == 422
+        assert (await upload(c)).status == 500
+
+    play(story)
+
+
+def test_a_film_that_is_none_fails_in_processing(play: Play) -> None:
+    async def story(c: Client) -> None:
+        reply = await upload(c, "video/mp4", b"not a film")
+        assert reply.status == 202
+        c.clock.advance(2)
+        assert (await c.call("GET", f"{API}/v1/media/{reply.json['id']}")).status == 422
+
+    play(story)
+
+
+def test_unattached_files_live_as_long_as_switched(play: Play) -> None:
+    async def story(c: Client) -> None:
+        await c.switch("mastodon/one", handle_life_ms=5000)
+        path = f"{API}/v1/media/{(await upload(c)).json['id']}"
+        assert (await c.call("GET", path)).status == 200
+        c.clock.advance(6)
+        assert (await c.call("GET", path)).status == 404
 
     play(story)
 
 
 def test_files_of_other_kinds_are_refused(play: Play) -> None:
     async def story(c: Client) -> None:
-        assert (await upload(c, mime_type="text/html")).status == 422
+        assert (await upload(c, "text/html", b"<html>")).status == 422
         assert (await c.call("POST", f"{API}/v2/media", json={})).status == 422
 
     play(story)
@@ -229,6 +287,31 @@ def test_statuses_are_listed_newest_first_by_id_bounds(play: Play) -> None:
         link = (await c.call("GET", f"{path}?limit=2")).headers["Link"]
         assert f'max_id={ids[3]}>; rel="next"' in link
         assert (await c.call("GET", f"{API}/v1/accounts/42/statuses")).status == 404
+
+    play(story)
+
+
+def test_counters_grow_with_age(play: Play) -> None:
+    async def story(c: Client) -> None:
+        status_id = (await c.toot("look at me")).json["id"]
+        path = f"{API}/v1/statuses/{status_id}"
+        assert (await c.call("GET", path)).json["favourites_count"] == 0
+        c.clock.advance(86_400)
+        assert (await c.call("GET", path)).json["favourites_count"] > 0
+
+    play(story)
+
+
+def test_a_public_address_leads_to_the_feed(play: Play) -> None:
+    async def story(c: Client) -> None:
+        status = (await c.toot("look at me", visibility="unlisted")).json
+        path = status["url"].removeprefix(c.url)
+        reply = await c.call("GET", path, token=None, allow_redirects=False)
+        assert reply.headers["Location"].endswith(f"#mastodon-one-{status['id']}")
+        feed = (await c.call("GET", "/_feed.json", token=None)).json
+        shown = feed["threads"][0]["posts"][0]
+        assert (shown["url"], shown["visibility"]) == (status["url"], "unlisted")
+        assert {"x", "mastodon", "sandbox"} <= set(feed["kinds"])
 
     play(story)
 

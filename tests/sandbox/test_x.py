@@ -8,7 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.sandbox.conftest import Client, Play, Reply
+from tests.sandbox.assets import mp4
+from tests.sandbox.conftest import FILM, Client, Play, Reply
 
 DUPLICATE = "You are not allowed to create a Tweet with duplicate content."
 
@@ -194,6 +195,32 @@ def test_fields_are_told_only_when_asked_in_either_spelling(play: Play) -> None:
     play(story)
 
 
+def test_counters_grow_with_age_and_some_are_for_the_author_only(play: Play) -> None:
+    async def story(c: Client) -> None:
+        post_id = (await c.tweet("look at me")).json["data"]["id"]
+        fields = "tweet.fields=public_metrics,non_public_metrics,organic_metrics"
+        path = f"/x/2/tweets?ids={post_id}&{fields}"
+        fresh = (await c.call("GET", path)).json["data"][0]["public_metrics"]
+        assert fresh["like_count"] == 0
+        c.clock.advance(86_400)
+        grown = (await c.call("GET", path)).json["data"][0]
+        assert grown["public_metrics"]["like_count"] > 0
+        assert grown["non_public_metrics"]["impression_count"] > 0
+        assert grown["organic_metrics"].keys() >= {"url_link_clicks", "retweet_count"}
+        foreign = (await c.call("GET", path, token="demo-eve")).json
+        assert "non_public_metrics" not in foreign["data"][0]
+        assert [e["parameter"] for e in foreign["errors"]] == [
+            "non_public_metrics",
+            "organic_metrics",
+        ]
+        c.clock.advance(30 * 86_400)
+        late = (await c.call("GET", f"/x/2/tweets/{post_id}?{fields}")).json
+        assert "public_metrics" in late["data"]
+        assert len(late["errors"]) == 2
+
+    play(story)
+
+
 def test_missing_posts_are_errors_beside_the_data(play: Play) -> None:
     async def story(c: Client) -> None:
         post_id = (await c.tweet("hi")).json["data"]["id"]
@@ -328,28 +355,134 @@ def test_uploaded_media_expire_after_a_day(play: Play) -> None:
     play(story)
 
 
+UPLOAD = "/x/2/media/upload"
+
+
+async def chunked(
+    c: Client,
+    data: bytes = FILM,
+    mime_type: str = "video/mp4",
+    category: str = "tweet_video",
+    promised_bytes: int | None = None,
+) -> tuple[str, Reply]:
+    """Upload in two segments, the second one first; return the media id and finalize's reply."""
+    size = len(data) if promised_bytes is None else promised_bytes
+    body = {"media_type": mime_type, "total_bytes": size, "media_category": category}
+    media_id = (await c.call("POST", f"{UPLOAD}/initialize", json=body)).json["data"]["id"]
+    for index, chunk in ((1, data[10:]), (0, data[:10])):
+        form = aiohttp.FormData({"segment_index": str(index)})
+        form.add_field("media", chunk, filename="c", content_type="application/octet-stream")
+        appended = await c.call("POST", f"{UPLOAD}/{media_id}/append", data=form)
+        assert appended.json["data"]["expires_at"] > c.clock()
+    return media_id, await c.call("POST", f"{UPLOAD}/{media_id}/finalize")
+
+
+async def processing(c: Client, media_id: str) -> dict[str, Any]:
+    reply = await c.call("GET", f"{UPLOAD}?command=STATUS&media_id={media_id}")
+    info: dict[str, Any] = reply.json["data"]["processing_info"]
+    return info
+
+
 def test_chunked_upload_is_assembled_and_video_is_processed(play: Play) -> None:
     async def story(c: Client) -> None:
-        upload = "/x/2/media/upload"
-        body = {"media_type": "video/mp4", "total_bytes": 6, "media_category": "tweet_video"}
-        started = (await c.call("POST", f"{upload}/initialize", json=body)).json["data"]
-        media_id = started["id"]
-        for index, chunk in ((1, b"def"), (0, b"abc")):
-            form = aiohttp.FormData({"segment_index": str(index)})
-            form.add_field("media", chunk, filename="c", content_type="application/octet-stream")
-            appended = await c.call("POST", f"{upload}/{media_id}/append", data=form)
-            assert appended.json["data"]["expires_at"] > c.clock()
-        final = (await c.call("POST", f"{upload}/{media_id}/finalize")).json["data"]
-        assert final["size"] == 6
-        assert final["processing_info"] == {"state": "pending", "check_after_secs": 1}
+        media_id, final = await chunked(c)
+        data = final.json["data"]
+        assert (data["size"], data["media_key"]) == (len(FILM), f"7_{media_id}")
+        assert data["processing_info"] == {"state": "pending", "check_after_secs": 1}
         early = await c.tweet("video", media={"media_ids": [media_id]})
         assert early.status == 400
         c.clock.advance(2)
-        status = await c.call("GET", f"{upload}?command=STATUS&media_id={media_id}")
-        assert status.json["data"]["processing_info"]["state"] == "succeeded"
+        assert (await processing(c, media_id))["state"] == "succeeded"
         assert (await c.tweet("video", media={"media_ids": [media_id]})).status == 201
         raw = await c.session.get(f"{c.url}/_media/x/{media_id}")
-        assert await raw.read() == b"abcdef"
+        assert await raw.read() == FILM
+
+    play(story)
+
+
+def test_processing_goes_from_pending_through_progress_to_its_end(play: Play) -> None:
+    async def story(c: Client) -> None:
+        await c.switch("x", processing_ms=10_000)
+        media_id, final = await chunked(c)
+        assert final.json["data"]["processing_info"]["check_after_secs"] == 10
+        c.clock.advance(5)
+        half = await processing(c, media_id)
+        assert half["state"] == "in_progress"
+        assert 45 <= half["progress_percent"] <= 60
+        await c.switch("x", processing_fails="Video is too dark")
+        failing, _final = await chunked(c)
+        c.clock.advance(11)
+        assert (await processing(c, media_id))["state"] == "succeeded"
+        failed = await processing(c, failing)
+        assert failed["state"] == "failed"
+        assert failed["error"] == {
+            "code": 1,
+            "name": "InvalidMedia",
+            "message": "Video is too dark",
+        }
+        assert (await c.tweet("video", media={"media_ids": [failing]})).status == 400
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("data", "mime_type", "category", "state"),
+    [
+        (b"GIF89a and its frames", "image/gif", "tweet_gif", "succeeded"),
+        (FILM, "image/gif", "tweet_gif", "failed"),
+        (b"no film at all", "video/mp4", "tweet_video", "failed"),
+        (b"\x1a\x45\xdf\xa3 and more", "video/webm", "amplify_video", "succeeded"),
+    ],
+)
+def test_the_bytes_decide_what_becomes_of_a_file(
+    play: Play, data: bytes, mime_type: str, category: str, state: str
+) -> None:
+    async def story(c: Client) -> None:
+        media_id, _final = await chunked(c, data, mime_type, category)
+        c.clock.advance(2)
+        assert (await processing(c, media_id))["state"] == state
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state", "status"),
+    [(0.4, "failed", 400), (140, "succeeded", 201), (141, "succeeded", 403)],
+)
+def test_a_film_has_half_a_second_to_140(
+    play: Play, seconds: float, state: str, status: int
+) -> None:
+    async def story(c: Client) -> None:
+        media_id, _final = await chunked(c, mp4(seconds))
+        c.clock.advance(2)
+        assert (await processing(c, media_id))["state"] == state
+        reply = await c.tweet("film", media={"media_ids": [media_id]})
+        assert reply.status == status
+        if status == 403:
+            assert "video longer than 2 minutes" in reply.json["detail"]
+
+    play(story)
+
+
+def test_a_chunked_image_needs_no_processing(play: Play) -> None:
+    async def story(c: Client) -> None:
+        media_id, final = await chunked(c, c.png, "image/png", "tweet_image")
+        assert "processing_info" not in final.json["data"]
+        assert (await c.tweet("see", media={"media_ids": [media_id]})).status == 201
+
+    play(story)
+
+
+def test_an_upload_is_finished_whole_and_in_time(play: Play) -> None:
+    async def story(c: Client) -> None:
+        _id, short = await chunked(c, promised_bytes=len(FILM) + 1)
+        assert short.status == 400
+        await c.switch("x", handle_life_ms=5000)
+        body = {"media_type": "video/mp4", "total_bytes": 5, "media_category": "tweet_video"}
+        started = (await c.call("POST", f"{UPLOAD}/initialize", json=body)).json["data"]
+        assert started["expires_after_secs"] in (4, 5)
+        c.clock.advance(6)
+        assert (await c.call("POST", f"{UPLOAD}/{started['id']}/finalize")).status == 404
 
     play(story)
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import aiohttp
 import pytest
 
+from tests.sandbox.assets import mp4
 from tests.sandbox.conftest import ADA, Client, Play, Reply
 
 API = "/youtube/youtube/v3"
@@ -218,6 +219,8 @@ def test_a_video_is_uploaded_then_processed(play: Play) -> None:
         ("codec", VIDEO, "failed", "failureReason", "codec"),
         ("duplicate", VIDEO, "rejected", "rejectionReason", "duplicate"),
         (None, b"no video", "failed", "failureReason", "invalidFile"),
+        (None, b"", "failed", "failureReason", "emptyFile"),
+        (None, mp4(seconds=43_201), "rejected", "rejectionReason", "length"),
     ],
 )
 def test_a_video_whose_processing_fails_says_why_and_is_no_post(

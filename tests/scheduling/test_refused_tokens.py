@@ -13,6 +13,7 @@ from notifications.models import Delivery
 from platforms import services
 from platforms.adapters.base import Account, Capability, Published, RetrySafety, Safety
 from platforms.models import ConnectionState, SocialConnection
+from scheduling import sweeper
 from scheduling.models import PublishAttempt, ScheduledPost
 from scheduling.refreshing import find_expiring
 from scheduling.states import PostState
@@ -137,16 +138,19 @@ def test_a_doubt_about_a_dead_account_is_told_once_and_clears_itself_after_a_rec
     post = in_doubt(desk, network)
     author = make_user(post.workspace, email="ada@example.org")
     ScheduledPost.objects.update(created_by=author)
-    network.will(find=[refused(C.TOKEN_EXPIRED), refused(C.TOKEN_EXPIRED), Published(("1",))])
+    network.will(find=[refused(C.TOKEN_EXPIRED), Published(("1",))])
     network.will(refresh=GONE)
-    for _ in range(2):
+    for _ in range(2):  # the network is not asked again with a dead token
         ask(desk, post)
         assert (post.state, account_state()) == (S.OUTCOME_UNKNOWN, ConnectionState.NEEDS_RECONNECT)
+        assert sweeper.wake_doubts() == 0
         ScheduledPost.objects.update(due_at=timezone.now() - SECOND)
+    ScheduledPost.objects.update(due_at=timezone.now() + 15 * MINUTE)
     assert Delivery.objects.values_list("notification__event", flat=True).get() == (
         "post.needs_person"
     )
     reconnect(post.connection)
+    assert sweeper.wake_doubts() == 1  # not a quarter of an hour later
     assert ask(desk, post).state == S.PUBLISHED
 
 

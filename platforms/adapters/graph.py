@@ -1,0 +1,472 @@
+"""What Meta's interfaces share: the error envelope and its codes, usage headers, proofs, lists.
+
+Sources: developers.facebook.com (Graph API: handling errors, rate limiting, changelog; Instagram
+platform: error codes), read 2026-11.
+
+Errors are told by code and subcode; the HTTP status is 400, 401, 403 or 500 as it pleases, so that
+tables here have status 0 (`ANY`) and keys "code/subcode", "/subcode" (with any code) or "code".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, ClassVar
+
+from engine import wall_clock
+from engine.errors import ErrorCategory as C
+from engine.errors import ServiceError
+from engine.http import Bearer, Http, Response
+from platforms.adapters.base import (
+    Adapter,
+    ApiVersion,
+    Bucket,
+    ErrorTable,
+    RateHint,
+    is_id,
+)
+
+ANY = 0  # the status of rows that hold for every status
+COMMON: Mapping[str, C] = {
+    "1": C.SERVER_ERROR,
+    "2": C.SERVER_ERROR,
+    "3": C.PERMISSION,
+    "4": C.RATE_LIMIT,  # the application's
+    "10": C.PERMISSION,
+    "17": C.RATE_LIMIT,  # the user's
+    "32": C.RATE_LIMIT,  # the Page's
+    "100": C.VALIDATION_ERROR,
+    "102": C.AUTH_ERROR,
+    "190": C.AUTH_ERROR,  # application removed, password changed, checkpoint ...
+    "190/463": C.TOKEN_EXPIRED,
+    "368": C.PERMISSION,  # blocked for a while by policy
+    "613": C.RATE_LIMIT,
+    "PartialRequestError": C.SERVER_ERROR,  # these three: the upload host's
+    "ProcessingFailedError": C.SERVER_ERROR,
+    "NotAuthorizedError": C.AUTH_ERROR,  # seen, not documented
+}
+GONE_CODES = frozenset({"100/33", "803"})  # no object of this id, or none that we may see
+BLOCKED = timedelta(hours=24)  # how long to leave an account alone that was blocked for spam
+QUOTA_AGAIN = timedelta(hours=12)  # windows of 24 h roll: three tries outlast them
+FRESH_FOR = timedelta(days=2)  # a token that lasts this long is none of those that live an hour
+VERSION_ENDS: Mapping[str, date] = {  # developers.facebook.com/docs/graph-api/changelog
+    "v20.0": date(2026, 9, 24),
+    "v21.0": date(2027, 1, 21),
+    "v24.0": date(2028, 2, 18),
+    "v25.0": date(2028, 7, 29),
+}
+HOLD_AT_PERCENT = 95.0
+USAGE_SCALE = 1000  # hints per percent: calls in flight are no percents
+USAGE_AGAIN = timedelta(minutes=5)  # where a header does not say when it is over
+USAGE_WINDOW = timedelta(hours=1)
+FIND_PAGES = 5
+
+
+def table(*groups: Mapping[str, C]) -> ErrorTable:
+    """Return an error table of rows that hold for every status; later groups overrule earlier."""
+    return {(ANY, code): category for group in groups for code, category in group.items()}
+
+
+def usage_buckets(calls: int) -> tuple[Bucket, ...]:
+    """Return the buckets that the usage headers fill: the account's own, and the application's.
+
+    `calls` are those that an account with nobody's attention has in 24 hours; there are more for
+    each person reached. The application has 200 an hour for each of its users of the day.
+    """
+    return tuple(
+        bucket
+        for operation in ("publish", "other")
+        for bucket in (
+            Bucket(f"{operation}.usage", "connection", calls, timedelta(hours=24)),
+            Bucket(f"{operation}.app_usage", "app", 200, timedelta(hours=1)),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GraphToken(Bearer):
+    """An access token; with an `app_secret`, calls prove that they come from the application.
+
+    `login` says through which network the account was connected, where that makes a difference.
+    """
+
+    app_secret: str = field(default="", repr=False)
+    login: str = ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (self.token, self.app_secret, self.proof) if self.app_secret else (self.token,)
+
+    @property
+    def proof(self) -> str:
+        """Return the appsecret_proof: HMAC-SHA256 of the token under the application's secret."""
+        return hmac.new(self.app_secret.encode(), self.token.encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class InQuery:
+    """Credentials that travel in the address: no header is written, all are kept out of sight."""
+
+    secrets: tuple[str, ...] = field(repr=False)
+
+    def authorization(self, method: str, url: str, form: Any) -> str:
+        return ""
+
+
+class GraphAdapter(Adapter):
+    """Base of Instagram, Threads and Facebook: how calls are made and errors are read."""
+
+    waits: ClassVar[Mapping[str, timedelta]] = {}  # code -> how long to wait
+    remedies: ClassVar[Mapping[str, str]] = {}  # code -> what people can do, a sentence
+    app_wide_codes = frozenset({"4"})
+
+    # --- calls --------------------------------------------------------------------------------
+    async def ask(
+        self, http: Http, path: str, params: Mapping[str, str], **options: Any
+    ) -> Response:
+        """Read something; raises ServiceError unless the answer is good."""
+        response = await http.get(path, params={**params, **proof_of(http)}, **options)
+        if not response.ok:
+            raise self.error(response)
+        return response
+
+    async def tell(
+        self,
+        http: Http,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        params: Mapping[str, str] | None = None,
+        writes: bool = False,
+    ) -> Response:
+        """Send something and return the answer, good or bad."""
+        query = {**(params or {}), **proof_of(http)} or None
+        return await http.post(path, json=body, params=query, writes=writes)
+
+    async def create(
+        self, http: Http, path: str, body: Mapping[str, Any], *, upload: bool
+    ) -> Response:
+        """Make something that nobody sees yet; returns the answer, which has its id."""
+        response = await self.tell(http, path, body)
+        if not response.ok:
+            raise self.error(response, upload=upload)
+        if not is_id(response.json_object().get("id")):
+            raise self.unreadable(response)
+        return response
+
+    async def listed(
+        self, http: Http, path: str, params: Mapping[str, str], *, most: int = FIND_PAGES
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield the entries of a list; OUTCOME_UNKNOWN when it is malformed or has too many pages.
+
+        Whoever has seen enough stops reading.
+        """
+        query = dict(params)
+        for _ in range(most):
+            response = await self.ask(http, path, query)
+            answer = response.json_object()
+            entries = answer.get("data")
+            if "error" in answer or not isinstance(entries, list) or not all(map(has_id, entries)):
+                raise self.unreadable(response, wrote=True)
+            for entry in entries:
+                yield entry
+            after = next_page(answer)
+            if not after:
+                return
+            query["after"] = after
+        raise ServiceError(C.OUTCOME_UNKNOWN, f"{self.name} lists too much to look through.")
+
+    async def permalink(self, http: Http, remote_id: str, fields: str) -> str:
+        """Return a fresh post's address, or "": this is for the eye and must not fail the post."""
+        try:
+            response = await self.ask(
+                http, f"/{remote_id}", {"fields": fields}, timeout=timedelta(seconds=3)
+            )
+        except ServiceError:
+            return ""
+        return web_address(response.json_object().get(fields.partition(",")[0]))
+
+    async def swap_token(
+        self, http: Http, url: str, params: Mapping[str, str], old: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the credentials with the token that the network gives for the one in `params`."""
+        hidden = tuple(
+            value for name, value in params.items() if "token" in name or "secret" in name
+        )
+        response = await http.get(url, params=params, auth=InQuery(hidden))
+        if not response.ok:
+            raise self.error(response)
+        answer = response.json_object()
+        token, life = answer.get("access_token"), answer.get("expires_in")
+        if not isinstance(token, str) or not token:
+            raise self.unreadable(response)
+        kept = {name: value for name, value in old.items() if name != "expires_at"}
+        fresh = {**kept, "access_token": token}
+        if type(life) is int and 0 < life < 10**9:
+            fresh["expires_at"] = (response.received_at + timedelta(seconds=life)).isoformat()
+        return fresh
+
+    async def renewed(
+        self, http: Http, url: str, grant_type: str, credentials: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the credentials with a token of 60 more days: a token renews itself.
+
+        One that is dead or has ended cannot: only the account's owner can help then.
+        """
+        params = {"grant_type": grant_type, "access_token": str(credentials["access_token"])}
+        try:
+            return await self.swap_token(http, url, params, credentials)
+        except ServiceError as error:
+            if error.provider_code.partition("/")[0] != "190":
+                raise
+            raise ServiceError(
+                C.AUTH_ERROR,
+                f"{self.name} no longer accepts the access token. Connect the account again.",
+                provider_code="invalid_grant",
+                http_status=error.http_status,
+                request_id=error.request_id,
+                excerpt=error.excerpt,
+            ) from None
+
+    async def long_lived_user(
+        self, http: Http, base: str, app: tuple[str, str], entered: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Return the credentials of a person with a token of 60 days; a Page's token is kept.
+
+        `app` is the Facebook application's id and secret. Tokens of Pages that are read with the
+        result do not end.
+        """
+        if entered.get("page_id") or not all(app):
+            return entered
+        params = {
+            "grant_type": "fb_exchange_token",
+            "client_id": app[0],
+            "client_secret": app[1],
+            "fb_exchange_token": str(entered.get("access_token") or ""),
+        }
+        return await self.swap_token(http, f"{base}/oauth/access_token", params, entered)
+
+    async def remove(self, http: Http, remote_id: str) -> None:
+        """Delete an object; one that is gone already is no error."""
+        response = await http.delete(f"/{remote_id}", params=proof_of(http) or None)
+        gone = response.status == 404 or self.provider_code(response) in GONE_CODES
+        if not response.ok and not gone:
+            raise self.error(response)
+
+    async def insights(self, http: Http, path: str, names: Sequence[str]) -> dict[str, int]:
+        """Return a post's counters by the network's own names.
+
+        A name that this kind of post does not have fails all of them: they are read singly then.
+        Posts that are gone, or that too few people saw, have none.
+        """
+        params = {"metric": ",".join(names), **proof_of(http)}
+        response = await http.get(path, params=params)
+        code = self.provider_code(response)
+        number = code.partition("/")[0]
+        if response.ok:
+            return self._values(response)
+        if response.status == 404 or code in GONE_CODES or number == "10":
+            return {}
+        if number != "100":
+            raise self.error(response)
+        found: dict[str, int] = {}
+        for name in names if len(names) > 1 else ():
+            found |= await self.insights(http, path, (name,))
+        return found
+
+    def _values(self, response: Response) -> dict[str, int]:
+        entries = response.json_object().get("data")
+        if not isinstance(entries, list):
+            raise self.unreadable(response)
+        found = {}
+        for entry in map(object_of, entries):
+            value = object_of(entry.get("total_value")).get("value")
+            values = entry.get("values")
+            if value is None and isinstance(values, list) and values:
+                value = object_of(values[-1]).get("value")
+            parts = list(object_of(value).values()) if isinstance(value, dict) else [value]
+            numbers = [part for part in parts if type(part) is int]
+            if numbers and isinstance(entry.get("name"), str):
+                found[entry["name"]] = sum(numbers)
+        return found
+
+    # --- errors -------------------------------------------------------------------------------
+    def error(
+        self,
+        response: Response,
+        *,
+        wrote: bool = False,
+        upload: bool = False,
+        table: ErrorTable | None = None,
+    ) -> ServiceError:
+        """Judge by code and subcode, then by the network's own word, then by status.
+
+        What may pass by itself says nothing about whether a write took effect.
+        """
+        code = self.provider_code(response)
+        category = category_of(response, code, self.errors if table is None else table)
+        if wrote and category is C.SERVER_ERROR:
+            category = C.OUTCOME_UNKNOWN
+        known = {(response.status, code[:100]): category} if category else {}
+        return super().error(response, wrote=wrote, upload=upload, table=known)
+
+    def provider_code(self, response: Response) -> str:
+        """Return "code/subcode" or "code"; of the upload host, the type of its complaint."""
+        answer = response.json_object()
+        error = object_of(answer.get("error"))
+        code, subcode = error.get("code"), error.get("error_subcode")
+        if type(code) is int:
+            return f"{code}/{subcode}" if type(subcode) is int and subcode else str(code)
+        kind = object_of(answer.get("debug_info")).get("type")
+        return kind if isinstance(kind, str) else ""
+
+    def retry_after(self, response: Response) -> timedelta | None:
+        """Waits are told by Retry-After, by our table of codes, or by a usage header's minutes."""
+        if response.retry_after is not None:
+            return response.retry_after
+        code = self.provider_code(response)
+        number, _, subcode = code.partition("/")
+        for key in (code, f"/{subcode}", number):
+            if key in self.waits:
+                return self.waits[key]
+        ends = [usage.regained_in for usage in usages(response) if usage.is_used_up]
+        return max(ends, default=None)
+
+    def explain(self, response: Response) -> str:
+        error = object_of(response.json_object().get("error"))
+        reason = error.get("error_user_msg") or error.get("message")
+        if not isinstance(reason, str) or not reason:
+            reason = object_of(response.json_object().get("debug_info")).get("message")
+        code = self.provider_code(response)
+        number, _, subcode = code.partition("/")
+        remedy = next(
+            (self.remedies[k] for k in (code, f"/{subcode}", number) if k in self.remedies), ""
+        )
+        if not isinstance(reason, str) or not reason:
+            return f"{super().explain(response)} {remedy}".strip()
+        told = f"{self.name} answered HTTP {response.status}: {reason.rstrip()}"
+        return f"{told.rstrip('.')}. {remedy}".strip() if remedy else told
+
+    # --- allowances ---------------------------------------------------------------------------
+    def rate_hints(self, response: Response) -> Sequence[RateHint]:
+        """Turn percents into an allowance that is used up at 95: the rest is for other tools."""
+        hints = []
+        for usage in usages(response):
+            left = 0 if usage.is_used_up else round((100 - usage.percent) * USAGE_SCALE)
+            wait = usage.regained_in if usage.is_used_up else USAGE_WINDOW
+            ends = response.received_at + wait
+            hints += [
+                RateHint(f"{operation}.{usage.bucket}", usage.scope, 100 * USAGE_SCALE, left, ends)
+                for operation in ("publish", "other")
+            ]
+        return hints
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of an allowance is used, and when it will be free if it is used up."""
+
+    bucket: str
+    scope: str
+    percent: float
+    regained_in: timedelta
+
+    @property
+    def is_used_up(self) -> bool:
+        return self.percent >= HOLD_AT_PERCENT
+
+
+def usages(response: Response) -> Iterator[Usage]:
+    """Read X-App-Usage and X-Business-Use-Case-Usage; they come after some traffic only."""
+    app = _header(response, "x-app-usage")
+    if (percent := _percent(app)) is not None:
+        yield Usage("app_usage", "app", percent, USAGE_AGAIN)
+    for entries in _header(response, "x-business-use-case-usage").values():
+        for entry in entries if isinstance(entries, list) else ():
+            if (percent := _percent(object_of(entry))) is not None:
+                minutes = entry.get("estimated_time_to_regain_access")
+                known = type(minutes) is int and 0 < minutes < 100_000
+                wait = timedelta(minutes=minutes) if known else USAGE_AGAIN
+                yield Usage("usage", "connection", percent, wait)
+
+
+def _percent(entry: Mapping[str, Any]) -> float | None:
+    names = ("call_count", "total_cputime", "total_time")
+    values = [entry[name] for name in names if type(entry.get(name)) in (int, float)]
+    return max((value for value in values if 0 <= value < 10_000), default=None)
+
+
+def _header(response: Response, name: str) -> dict[str, Any]:
+    value = response.headers.get(name, "")
+    return Response(200, {}, value.encode(errors="replace")).json_object() if value else {}
+
+
+def category_of(response: Response, code: str, errors: ErrorTable) -> C | None:
+    """Return the category of a code ("190/463"), None where no row and no rule speaks of it."""
+    number, _, subcode = code.partition("/")
+    for key in (code, f"/{subcode}", number):
+        if key not in ("", "/") and (found := errors.get((ANY, key))):
+            return found
+    if number.isdecimal() and 200 <= int(number) <= 299:
+        return C.PERMISSION
+    answer = response.json_object()
+    passes = object_of(answer.get("error")).get("is_transient")
+    passes = passes or object_of(answer.get("debug_info")).get("retriable")
+    return C.SERVER_ERROR if passes is True else None
+
+
+def proof_of(http: Http) -> dict[str, str]:
+    """Return the parameter that proves whose application calls, if this connection has one."""
+    auth = http.auth
+    if isinstance(auth, GraphToken) and auth.app_secret:
+        return {"appsecret_proof": auth.proof}
+    return {}
+
+
+def version_in_use(variable: str, value: str) -> ApiVersion:
+    """Return the version of the Graph API with the day it stops working."""
+    return ApiVersion(variable, value, VERSION_ENDS.get(value))
+
+
+def has_id(entry: Any) -> bool:
+    """Say whether something out of a list is an object with an id."""
+    return isinstance(entry, dict) and is_id(entry.get("id"))
+
+
+def next_page(answer: Mapping[str, Any]) -> str:
+    """Return the cursor of the next page, "" on the last."""
+    paging = object_of(answer.get("paging"))
+    after = object_of(paging.get("cursors")).get("after")
+    return after if paging.get("next") and isinstance(after, str) else ""
+
+
+def instant_of(value: Any) -> datetime | None:
+    """Read a time as Graph writes it: 2026-11-22T09:30:00+0000."""
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def lasts(entered: Mapping[str, Any]) -> bool:
+    """Say whether entered credentials hold a token that need not be swapped for a longer one."""
+    ends = instant_of(entered.get("expires_at"))
+    return ends is not None and ends > wall_clock.instant() + FRESH_FOR
+
+
+def web_address(value: Any) -> str:
+    """Return an address out of an answer, made whole where Facebook leaves out its own name."""
+    if not isinstance(value, str):
+        return ""
+    if value.startswith("/"):
+        return f"https://www.facebook.com{value}"
+    return value if value.startswith(("https://", "http://")) else ""
+
+
+def object_of(value: Any) -> dict[str, Any]:
+    """Return a JSON object out of an answer, an empty one when it is anything else."""
+    return value if isinstance(value, dict) else {}
