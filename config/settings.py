@@ -284,6 +284,13 @@ PLATFORMS = {
         "client_id": env.str("YOUTUBE_CLIENT_ID", default=""),
         "client_secret": env.str("YOUTUBE_CLIENT_SECRET", default=""),
     },
+    "tiktok": {
+        "api_base": env.str("TIKTOK_API_BASE", default="https://open.tiktokapis.com"),
+        "auth_base": env.str("TIKTOK_AUTH_BASE", default="https://www.tiktok.com"),
+        "api_version": env.str("TIKTOK_API_VERSION", default="v2"),
+        "client_id": env.str("TIKTOK_CLIENT_ID", default=""),
+        "client_secret": env.str("TIKTOK_CLIENT_SECRET", default=""),
+    },
     "sandbox": {"api_base": SANDBOX_URL},
 }
 # Tell the network each post's due moment in a header: for the sandbox, which shows lateness.

@@ -13,6 +13,7 @@ from platforms.adapters.instagram import Instagram
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox
 from platforms.adapters.threads import Threads
+from platforms.adapters.tiktok import TikTok
 from platforms.adapters.x import X
 from platforms.adapters.youtube import YouTube
 
@@ -24,6 +25,7 @@ ADAPTERS: dict[str, type[Adapter]] = {
     "facebook": Facebook,
     "bluesky": Bluesky,
     "youtube": YouTube,
+    "tiktok": TikTok,
     "sandbox": Sandbox,
 }
 ALIASES = {"twitter": "x"}  # names the predecessors used

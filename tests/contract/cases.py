@@ -16,6 +16,7 @@ from tests.contract.facebook_case import FACEBOOK_CASE
 from tests.contract.instagram_case import INSTAGRAM_CASE
 from tests.contract.server import Reply
 from tests.contract.threads_case import THREADS_CASE
+from tests.contract.tiktok_case import TIKTOK_CASE
 from tests.contract.wire import TEXT, Case, image, video
 from tests.contract.youtube_case import YOUTUBE_CASE
 
@@ -139,5 +140,6 @@ CASES: Mapping[str, Case] = {
     "facebook": FACEBOOK_CASE,
     "bluesky": BLUESKY_CASE,
     "youtube": YOUTUBE_CASE,
+    "tiktok": TIKTOK_CASE,
     "sandbox": SANDBOX_CASE,
 }
