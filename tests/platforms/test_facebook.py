@@ -206,10 +206,10 @@ def test_a_refused_piece_is_sent_from_where_the_network_says() -> None:
         post = draft(video(2 * MIB))
         step = await scene.adapter.prepare(scene.http, post, progress)
         assert step.progress["media"]["0.0"]["sent"] == MIB
-        progress = {**progress, "restarts": 2}
-        step = await scene.adapter.prepare(scene.http, post, progress)
+        twice, thrice = {**progress, "restarts": 2}, {**progress, "restarts": 3}
+        step = await scene.adapter.prepare(scene.http, post, twice)
         assert step.progress == {"media": {}, "restarts": 3}  # it does not say: begin anew
-        error = await failure(scene.adapter.prepare(scene.http, post, {**progress, "restarts": 3}))
+        error = await failure(scene.adapter.prepare(scene.http, post, thrice))
         assert error.category is C.MEDIA_ERROR  # but not for ever
 
     wants = {"error_data": {"start_offset": MIB, "end_offset": 2 * MIB}}
