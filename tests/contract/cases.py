@@ -16,6 +16,7 @@ from tests.contract.facebook_case import FACEBOOK_CASE
 from tests.contract.instagram_case import INSTAGRAM_CASE
 from tests.contract.linkedin_case import LINKEDIN_CASE
 from tests.contract.server import Reply
+from tests.contract.telegram_case import TELEGRAM_CASE
 from tests.contract.threads_case import THREADS_CASE
 from tests.contract.tiktok_case import TIKTOK_CASE
 from tests.contract.wire import TEXT, Case, image, video
@@ -143,5 +144,6 @@ CASES: Mapping[str, Case] = {
     "bluesky": BLUESKY_CASE,
     "youtube": YOUTUBE_CASE,
     "tiktok": TIKTOK_CASE,
+    "telegram": TELEGRAM_CASE,
     "sandbox": SANDBOX_CASE,
 }
