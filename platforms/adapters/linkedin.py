@@ -175,7 +175,6 @@ class LinkedIn(Adapter):
     prepare_ahead = timedelta(minutes=30)  # videos take several minutes
     config_class = LinkedInConfig
     config_variables: ClassVar[Mapping[str, str]] = {
-        "version": "LINKEDIN_VERSION",
         "client_id": "LINKEDIN_CLIENT_ID",
         "client_secret": "LINKEDIN_CLIENT_SECRET",
     }
