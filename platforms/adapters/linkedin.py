@@ -66,7 +66,7 @@ VERSION_ENDS = {  # learn.microsoft.com/linkedin/marketing/integrations/migratio
     "202607": date(2027, 7, 15),
 }
 PIXELS_MOST = 36_152_320
-VIDEO_SECONDS_LEAST = 3
+VIDEO_SECONDS_LEAST, VIDEO_BYTES_LEAST = 3, 75 * 1024
 POLL_AGAIN = timedelta(seconds=15)
 COMMENT_URN = re.compile(r"urn:li:comment:\((?P<post>urn:li:\w+:\d+),(?P<id>\d+)\)")
 POST_ADDRESS = re.compile(
@@ -138,9 +138,8 @@ class LinkedIn(Adapter):
         Bucket("publish.app", "app", 100_000, timedelta(days=1), counted=True, refilled_in="UTC"),
     )
     in_flight_per_connection = 1  # two writes at once are refused with 409
-    retry_safety = RetrySafety(
-        Safety.KEY, ttl=timedelta(minutes=10), min_wait=timedelta(seconds=10)
-    )
+    # No min_wait: a member's post that is not repeated yet could not be asked about meanwhile.
+    retry_safety = RetrySafety(Safety.KEY, ttl=timedelta(minutes=10))
     comment_safety = RetrySafety(Safety.FIND, ttl=timedelta(days=7))
     credential_keys: ClassVar[Mapping[str, str]] = {
         "access_token": "A member's token with w_member_social, or w_organization_social",
@@ -246,6 +245,9 @@ class LinkedIn(Adapter):
             if file.kind == "video" and 0 < file.seconds < VIDEO_SECONDS_LEAST:
                 message = f"A video lasts at least {VIDEO_SECONDS_LEAST} seconds here."
                 found.append(Violation(place, "video_too_short", message))
+            if file.kind == "video" and 0 < file.size_bytes < VIDEO_BYTES_LEAST:
+                message = f"A video has at least {VIDEO_BYTES_LEAST:,} bytes here."
+                found.append(Violation(place, "video_too_small", message))
         return [*found, *card_violations(draft)]
 
     def notices(self, draft: Draft) -> list[Notice]:

@@ -541,7 +541,7 @@ def test_files_that_do_not_fit_are_named_before_scheduling(slug: str, kind: str)
     address = "https://files.example/1"
     files = {
         "image": image(url=address),
-        "video": video(url=address),
+        "video": video(100_000, url=address),
         "gif": image(kind="gif", mime_type="image/gif", url=address),
     }
     good = next((file for file in case.pictured.media if file.kind == kind), files[kind])

@@ -168,6 +168,18 @@ NETWORKS: Mapping[str, Network] = {
             "photos": Sample(("Photos",), (BARE_IMAGE,), options={"privacy_level": PUBLIC}),
         },
     ),
+    "telegram": Network(
+        "telegram",
+        lambda url: {"api_base": f"{url}/telegram"},
+        lambda url, name: {
+            "bot_token": "123456:ABC-def",
+            "chat_id": f"@{name.replace('-', '_')}",
+        },
+        {
+            "thread": Sample(("One <b>", "Two & three"), (IMAGE,), "And four"),
+            "album": Sample(("Several",), (IMAGE, VIDEO)),
+        },
+    ),
     "sandbox": Network(
         "sandbox",
         lambda url: {"api_base": url},
