@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-FILM = (HERE / "film.mp4").read_bytes()  # 4 s, upright, grey and silent
+FILM = (HERE / "film.mp4").read_bytes()  # 4 s, upright, silent, 80 KB at least
 PICTURE = (HERE / "picture.jpg").read_bytes()  # 320 x 320
 
 
@@ -53,6 +53,7 @@ class Network:
     credentials: Callable[[str, str], Mapping[str, str]]
     samples: Mapping[str, Sample]
     can_delete: bool = True
+    can_find: bool = True
 
 
 def bearer(url: str, name: str) -> Mapping[str, str]:
@@ -167,6 +168,17 @@ NETWORKS: Mapping[str, Network] = {
             "video": Sample(("A film #tag",), (VIDEO,), options={"privacy_level": PUBLIC}),
             "photos": Sample(("Photos",), (BARE_IMAGE,), options={"privacy_level": PUBLIC}),
         },
+    ),
+    "linkedin": Network(
+        "linkedin",
+        lambda url: {"api_base": f"{url}/linkedin", "oauth_base": f"{url}/linkedin/oauth/v2"},
+        bearer,
+        {
+            "text": Sample(("Hello (from) the tower_ #tag @you",)),
+            "pictures": Sample(("Two pictures",), (IMAGE, IMAGE)),
+            "video": Sample(("A film",), (VIDEO,)),
+        },
+        can_find=False,  # members' posts cannot be listed
     ),
     "sandbox": Network(
         "sandbox",
