@@ -41,6 +41,35 @@ IMITATIONS: Mapping[str, Imitation] = {
         }
     ),
     "mastodon": Imitation({"MASTODON_SERVER": "{site}/mastodon/one"}),
+    "instagram": Imitation(
+        {
+            "IG_GRAPH_BASE": "{site}/instagram",
+            "IG_RUPLOAD_BASE": "{site}/instagram",
+            "IG_OAUTH_BASE": "{site}/instagram",
+            "IG_AUTHORIZE_URL": "{site}/instagram/oauth/authorize",
+            "INSTAGRAM_CLIENT_ID": CLIENT,
+            "INSTAGRAM_CLIENT_SECRET": CLIENT_SECRET,
+        }
+    ),
+    "bluesky": Imitation(
+        {
+            "BLUESKY_SERVICE_URL": "{site}/bluesky",
+            "BLUESKY_APPVIEW_URL": "{site}/bluesky",
+            "BLUESKY_VIDEO_URL": "{site}/bluesky",
+            "BLUESKY_PLC_URL": "{site}/bluesky",
+        }
+    ),
+    "youtube": Imitation(
+        {
+            "YOUTUBE_API_BASE": "{site}/youtube",
+            "YOUTUBE_UPLOAD_BASE": "{site}/youtube",
+            "YOUTUBE_AUTHORIZE_URL": "{site}/youtube/o/oauth2/v2/auth",
+            "YOUTUBE_TOKEN_URL": "{site}/youtube/token",
+            "YOUTUBE_REVOKE_URL": "{site}/youtube/revoke",
+            "YOUTUBE_CLIENT_ID": CLIENT,
+            "YOUTUBE_CLIENT_SECRET": CLIENT_SECRET,
+        }
+    ),
 }
 
 

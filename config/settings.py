@@ -251,6 +251,9 @@ PLATFORMS = {
         "graph_base": env.str("IG_GRAPH_BASE", default="https://graph.instagram.com"),
         "facebook_base": FB_GRAPH_BASE,
         "upload_base": env.str("IG_RUPLOAD_BASE", default="https://rupload.facebook.com"),
+        "authorize_url": env.str(
+            "IG_AUTHORIZE_URL", default="https://www.instagram.com/oauth/authorize"
+        ),
         "oauth_base": env.str("IG_OAUTH_BASE", default="https://api.instagram.com"),
         "version": META_GRAPH_VERSION,
         "client_id": env.str("INSTAGRAM_CLIENT_ID", default=""),
@@ -301,6 +304,25 @@ SOCIAL_AUTH_X_SCOPE = env.list(
 SOCIAL_AUTH_MASTODON_SCOPE = env.list(
     "MASTODON_SCOPES",
     default=["read:accounts", "read:statuses", "write:statuses", "write:media"],
+)
+SOCIAL_AUTH_INSTAGRAM_SCOPE = env.list(
+    "INSTAGRAM_SCOPES",
+    default=[
+        "instagram_business_basic",
+        "instagram_business_content_publish",
+        "instagram_business_manage_comments",
+        "instagram_business_manage_insights",
+    ],
+)
+_GOOGLE = "https://www.googleapis.com/auth/"
+SOCIAL_AUTH_YOUTUBE_SCOPE = env.list(
+    "YOUTUBE_SCOPES",
+    default=[
+        f"{_GOOGLE}youtube.upload",
+        f"{_GOOGLE}youtube.readonly",
+        f"{_GOOGLE}youtube.force-ssl",
+        f"{_GOOGLE}yt-analytics.readonly",
+    ],
 )
 # Where networks send people back to, if not to PUBLIC_URL/oauth/complete/<name>/.
 OAUTH_REDIRECT_URIS = {"youtube": env.str("YOUTUBE_REDIRECT_URI", default="")}

@@ -9,6 +9,7 @@ from platforms.backends.base import ConnectBackend
 AGAIN = "Begin again with Connect."
 CANCELLED = frozenset({"user_cancelled_login", "user_cancelled_authorize"})  # LinkedIn's words
 SCOPES = frozenset({"invalid_scope", "invalid_scope_error", "unauthorized_scope_error"})
+REFUSALS = frozenset({400, 401, 403})
 SENTENCES = {
     "missing_parameter": "{name} sent an answer without what it must contain. " + AGAIN,
     "session_context_missing": "This answer of {name} belongs to nothing begun here. " + AGAIN,
@@ -41,6 +42,12 @@ def sentence_of(error: SocialAuthBaseException, backend: type[ConnectBackend]) -
         return (
             f"{name} does not accept this installation as an application: "
             f"your administrator must look at {where}."
+        )
+    if error.stage == "token_exchange" and error.status_code in REFUSALS:
+        return (
+            f"{name} gave no access: its answer was too old by then, or it does not accept this "
+            "installation as an application. Begin again; if it stays so, your administrator "
+            f"must look at {' and '.join(backend.variables())}."
         )
     known = SENTENCES.get(error.code)
     if known is None:

@@ -24,5 +24,7 @@ class Case:
 CASES: dict[str, Case] = {
     "x": Case(scope="tweet.write", refreshes=True),
     "x-oauth1": Case(scope="", ends_there=False),
+    "instagram": Case(scope="instagram_business_content_publish", ends_there=False),
+    "youtube": Case(scope="https://www.googleapis.com/auth/youtube.upload", refreshes=True),
     "mastodon": Case(scope="write:statuses", posted={"server": "{site}/mastodon/one"}),
 }
