@@ -10,6 +10,7 @@ from django.conf import settings
 from engine.http import SECRET_FIELD
 from platforms.adapters.base import Adapter
 
+WORDS = {"pds": "PDS", "url": "address", "id": "id"}
 MACHINES = frozenset({"expires_at", "refresh_expires_at"})  # nobody types these
 
 
@@ -18,12 +19,10 @@ class CredentialsForm(forms.Form):
 
     def __init__(self, adapter: Adapter, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for key, meaning in adapter.credential_keys.items():
+        for key, label, meaning in asked_for(adapter):
             name = key.rstrip("?")
-            if name in MACHINES:
-                continue
             self.fields[name] = forms.CharField(
-                label=_label(name),
+                label=label,
                 help_text=meaning,
                 required=not key.endswith("?"),
                 max_length=5000,
@@ -63,8 +62,18 @@ class ServerForm(forms.Form):
     )
 
 
+def asked_for(adapter: Adapter) -> list[tuple[str, str, str]]:
+    """Return key, label and meaning of what people enter for a network."""
+    return [
+        (key, _label(key.rstrip("?")), meaning)
+        for key, meaning in adapter.credential_keys.items()
+        if key.rstrip("?") not in MACHINES
+    ]
+
+
 def _label(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+    words = [WORDS.get(word, word) for word in name.split("_")]
+    return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
 
 
 def _widget(name: str) -> forms.Widget:

@@ -126,3 +126,21 @@ def test_a_form_is_sent_to_its_server(browser: Client, sandbox_url: str, setting
     response = browser.post("/connections/new/mastodon/", {"server": server})
     assert response["Location"].startswith(f"{server}/oauth/authorize?")
     assert adapter_for("mastodon").user_given_host()
+
+
+def test_an_app_password_is_swapped_for_a_session_and_not_shown_again(
+    browser: Client, imitated: str, account: str
+) -> None:
+    address = "/connections/new/bluesky/"
+    page = text_of(browser.get(address))
+    assert "App password" in page
+    assert "PDS address (optional)" in page
+    given = {"handle": f"{account}.bsky.social", "app_password": "of somebody else"}
+    wrong = browser.post(address, given)
+    assert wrong.status_code == 422
+    assert 'id="id_app_password_error"' in wrong.content.decode()
+    assert "of somebody else" not in wrong.content.decode()
+    browser.post(address, {**given, "app_password": f"app-{account}"})
+    connection = SocialConnection.objects.get()
+    assert connection.username == f"{account}.bsky.social"
+    assert connection.get_credentials()["refresh_token"]

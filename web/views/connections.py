@@ -43,9 +43,9 @@ class AccountRow:
         return self.connection.display_name or self.connection.username
 
     @property
-    def can_reconnect(self) -> bool:
-        """Say whether it can be connected again here."""
-        return self.by_form or self.way is not None
+    def place(self) -> str:
+        """Return the server it is on, for networks of many servers."""
+        return self.connection.instance_url.partition("://")[2]
 
     @property
     def is_revoked(self) -> bool:

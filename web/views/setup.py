@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from platforms.networks import WARN_BEFORE, Network, all_networks
+from web.forms import asked_for
 from web.workspaces import current_access, show
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -43,6 +44,7 @@ def _described(network: Network) -> dict[str, Any]:
     today = timezone.now().date()
     return {
         "network": network,
+        "asked": [label for _, label, _ in asked_for(network.adapter)] if network.by_form else [],
         "ways": [
             {
                 "way": way,
