@@ -250,6 +250,22 @@ PLATFORMS = {
         "facebook_client_secret": FACEBOOK_CLIENT_SECRET,
         "max_hashtags": env.int("IG_MAX_HASHTAGS", default=30),
     },
+    "threads": {
+        "graph_base": env.str("THREADS_GRAPH_BASE", default="https://graph.threads.net"),
+        "auth_base": env.str("THREADS_AUTH_BASE", default="https://www.threads.com"),
+        "version": env.str("THREADS_API_VERSION", default="v1.0"),
+        "client_id": env.str("THREADS_CLIENT_ID", default=""),
+        "client_secret": env.str("THREADS_CLIENT_SECRET", default=""),
+    },
+    "facebook": {
+        "graph_base": FB_GRAPH_BASE,
+        "video_base": env.str("FB_VIDEO_BASE", default="https://graph-video.facebook.com"),
+        "upload_base": env.str("FB_RUPLOAD_BASE", default="https://rupload.facebook.com"),
+        "dialog_base": env.str("FB_DIALOG_BASE", default="https://www.facebook.com"),
+        "version": META_GRAPH_VERSION,
+        "client_id": FACEBOOK_CLIENT_ID,
+        "client_secret": FACEBOOK_CLIENT_SECRET,
+    },
     "bluesky": {
         "service_url": env.str("BLUESKY_SERVICE_URL", default="https://bsky.social"),
         "appview_url": env.str("BLUESKY_APPVIEW_URL", default="https://public.api.bsky.app"),

@@ -9,9 +9,11 @@ from django.conf import settings
 from platforms.adapters.base import Adapter
 from platforms.adapters.bluesky import Bluesky
 from platforms.adapters.deviantart import DeviantArt
+from platforms.adapters.facebook import Facebook
 from platforms.adapters.instagram import Instagram
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox
+from platforms.adapters.threads import Threads
 from platforms.adapters.tiktok import TikTok
 from platforms.adapters.x import X
 from platforms.adapters.youtube import YouTube
@@ -20,6 +22,8 @@ ADAPTERS: dict[str, type[Adapter]] = {
     "x": X,
     "mastodon": Mastodon,
     "instagram": Instagram,
+    "threads": Threads,
+    "facebook": Facebook,
     "bluesky": Bluesky,
     "youtube": YouTube,
     "tiktok": TikTok,

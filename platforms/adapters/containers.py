@@ -49,7 +49,8 @@ LIFE = timedelta(hours=23)  # the networks keep a container for 24 hours
 POLL_MOST = timedelta(seconds=60)
 REMADE_MOST = 2
 REFUSED_MOST = 5
-PUBLISH_AGAIN = timedelta(seconds=30)  # after "not ready yet"
+LOOK_AGAIN = timedelta(seconds=30)
+NEW = timedelta(minutes=1)  # for so long a container may not be everywhere yet
 CLOCK_SKEW = timedelta(minutes=2)
 
 
@@ -68,6 +69,7 @@ class ContainerAdapter(GraphAdapter):
     edge: ClassVar[str]  # where containers are made; "<edge>_publish" publishes them
     status_fields: ClassVar[str]  # the state first, then the reason
     poll_least: ClassVar[timedelta]
+    publish_again: ClassVar[timedelta] = timedelta(seconds=30)  # after "not ready yet"
     patience: ClassVar[timedelta]  # how long a file may be worked on
     later_codes: ClassVar[frozenset[str]]  # refusals that mean: not ready yet
     lost_codes: ClassVar[frozenset[str]]  # refusals that mean: there is no such container any more
@@ -92,6 +94,10 @@ class ContainerAdapter(GraphAdapter):
         """Say whether a container that failed for `reason` may succeed when it is made anew."""
         raise NotImplementedError
 
+    def reason_code(self, reason: str) -> str:
+        """Return the code in the reason of a failed container."""
+        return reason
+
     def why(self, reason: str) -> str:
         """Return the reason of a failed container as a sentence for people."""
         return sentence(reason or "it gave no reason")
@@ -100,8 +106,13 @@ class ContainerAdapter(GraphAdapter):
         """Raise QUOTA_EXCEEDED when the account's allowance is used up already."""
         raise NotImplementedError
 
-    def posts(self, http: Http, draft: Draft, segment: int) -> AsyncIterator[dict[str, Any]]:
-        """Yield what the account published, newest first, each with its id and `timestamp`."""
+    def posts(
+        self, http: Http, draft: Draft, segment: int, since: datetime
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield what the account published, newest first, each with its id and `timestamp`.
+
+        It need not end at `since`.
+        """
         raise NotImplementedError
 
     def text_of(self, draft: Draft, segment: int) -> str:
@@ -126,7 +137,9 @@ class ContainerAdapter(GraphAdapter):
         """Return the id of the first comment below `parent`, "" when it is not there."""
         raise NotImplementedError
 
-    def judge_quota(self, response: Response, used: str, config: str, *, needed: int) -> None:
+    def judge_quota(
+        self, response: Response, used: str, config: str, *, needed: int, what: str = "posts"
+    ) -> None:
         """Raise QUOTA_EXCEEDED unless `needed` more calls are within the allowance told."""
         told = response.json_object()
         entries = told.get("data")
@@ -141,7 +154,7 @@ class ContainerAdapter(GraphAdapter):
             if type(usage) is int and type(limit) is int and usage + needed > limit:
                 raise ServiceError(
                     C.QUOTA_EXCEEDED,
-                    f"{self.name} allows {limit} posts in 24 hours; {usage} were made already.",
+                    f"{self.name} allows {limit} {what} in 24 hours; {usage} were made already.",
                     retry_after=QUOTA_AGAIN,
                     provider_code=used,
                     http_status=response.status,
@@ -203,7 +216,7 @@ class ContainerAdapter(GraphAdapter):
             remade = progress.get("remade", 0)
             if error.provider_code not in self.fetch_codes or remade >= REMADE_MOST:
                 raise
-            return Processing({**progress, "remade": remade + 1}, PUBLISH_AGAIN)
+            return Processing({**progress, "remade": remade + 1}, LOOK_AGAIN)
         answer = response.json_object()
         entry: dict[str, Any] = {
             "id": answer["id"],
@@ -250,7 +263,8 @@ class ContainerAdapter(GraphAdapter):
         """Return how far a container is; one that is not there any more has expired."""
         params = {"fields": self.status_fields, **proof_of(http)}
         response = await http.get(f"/{container}", params=params)
-        if self.provider_code(response) in self.lost_codes | GONE_CODES:
+        code = self.provider_code(response)
+        if code in self.lost_codes | self.later_codes | GONE_CODES:
             return Seen(EXPIRED, "", response.received_at)
         if not response.ok:
             raise self.error(response)
@@ -266,8 +280,8 @@ class ContainerAdapter(GraphAdapter):
         entry, reason = progress["containers"][place], self.why(seen.reason)
         if seen.state in {FINISHED, PUBLISHED}:
             return Continue(_with(progress, place, {**entry, "ready": True}))
-        if seen.state == IN_PROGRESS:
-            age = seen.at - datetime.fromtimestamp(entry["at"], UTC)
+        age = seen.at - datetime.fromtimestamp(entry["at"], UTC)
+        if seen.state == IN_PROGRESS or (seen.state == EXPIRED and age < NEW):
             if age > self.patience:
                 minutes = round(self.patience.total_seconds() / 60)
                 detail = f"{self.name} did not finish with a file within {minutes} minutes."
@@ -277,7 +291,7 @@ class ContainerAdapter(GraphAdapter):
         if seen.state == FAILED and not self.may_pass(seen.reason):
             category = C.MEDIA_ERROR if draft.files else C.VALIDATION_ERROR
             detail = f"{self.name} cannot use this post: {reason}"
-            raise ServiceError(category, detail, provider_code=seen.reason[:100])
+            raise ServiceError(category, detail, provider_code=self.reason_code(seen.reason)[:100])
         return Continue(self._dropped(progress, place, reason))
 
     def _dropped(self, progress: Progress, place: str, reason: str) -> Progress:
@@ -327,7 +341,7 @@ class ContainerAdapter(GraphAdapter):
             raise self.error(response, wrote=True)
         entry = {**progress["containers"][place], "ready": False}
         progress = {**_with(progress, place, entry), "refused": refused}
-        return Processing(progress, self.retry_after(response) or PUBLISH_AGAIN)
+        return Processing(progress, self.retry_after(response) or self.publish_again)
 
     def _finished(self, draft: Draft, progress: Progress) -> Continue | Published:
         done = tuple(progress.get("published", ()))
@@ -364,7 +378,7 @@ class ContainerAdapter(GraphAdapter):
         found = [post async for post in self._alike(http, draft, number, made_at - CLOCK_SKEW)]
         found = [post for post in found if post["id"] not in others]
         if len(found) != 1:
-            return Processing(progress, PUBLISH_AGAIN)
+            return Processing(progress, LOOK_AGAIN)
         step = self._finished(draft, _with_post(progress, found[0]))
         return step if isinstance(step, Published) else Ready(step.progress)
 
@@ -390,14 +404,14 @@ class ContainerAdapter(GraphAdapter):
             return Published((found[0]["id"],), str(progress.get("permalink") or ""), progress)
         if state == PUBLISHED:
             detail = f"{self.name} says that the post is live, but does not list it yet."
-            raise ServiceError(C.SERVER_ERROR, detail, retry_after=PUBLISH_AGAIN)
+            raise ServiceError(C.SERVER_ERROR, detail, retry_after=LOOK_AGAIN)
         return None
 
     async def _alike(
         self, http: Http, draft: Draft, segment: int, since: datetime
     ) -> AsyncIterator[dict[str, Any]]:
         """Yield the account's posts since then that look like this segment, newest first."""
-        async for post in self.posts(http, draft, segment):
+        async for post in self.posts(http, draft, segment, since):
             made_at = instant_of(post.get("timestamp"))
             if made_at is None:
                 detail = f"{self.name} lists a post without its time."

@@ -467,6 +467,20 @@ def web_address(value: Any) -> str:
     return value if value.startswith(("https://", "http://")) else ""
 
 
+def page_problem(page: Mapping[str, Any]) -> str:
+    """Return why nothing can be published through a Page, with the remedy; "" when it can."""
+    name = str(page.get("name") or page.get("id"))
+    tasks = page.get("tasks")
+    if not is_id(page.get("access_token")):
+        return f"Facebook gave no access to {name}. Connect again and tick this Page."
+    if isinstance(tasks, list) and "CREATE_CONTENT" not in tasks:
+        return (
+            f"You may not create content on {name}. Ask an administrator of the Page for that "
+            "task, then connect again."
+        )
+    return ""
+
+
 def object_of(value: Any) -> dict[str, Any]:
     """Return a JSON object out of an answer, an empty one when it is anything else."""
     return value if isinstance(value, dict) else {}

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from engine.errors import ErrorCategory as C
@@ -302,13 +302,16 @@ class Instagram(ContainerAdapter):
             raise ServiceError(C.MEDIA_ERROR, detail)
         return {f"{file.kind}_url": file.url}
 
-    def may_pass(self, reason: str) -> bool:
+    def reason_code(self, reason: str) -> str:
         found = REASON_CODE.search(reason)
-        return found is None or found[0] in PASSING
+        return found[0] if found else ""
+
+    def may_pass(self, reason: str) -> bool:
+        code = self.reason_code(reason)
+        return not code or code in PASSING
 
     def why(self, reason: str) -> str:
-        found = REASON_CODE.search(reason)
-        remedy = REMEDIES.get(f"/{found[0]}", "") if found else ""
+        remedy = REMEDIES.get(f"/{self.reason_code(reason)}", "")
         return f"{super().why(reason)} {remedy}".strip()
 
     async def look_at_quota(self, http: Http, draft: Draft) -> None:
@@ -352,7 +355,9 @@ class Instagram(ContainerAdapter):
         return ""
 
     # --- the account's posts ------------------------------------------------------------------
-    def posts(self, http: Http, draft: Draft, segment: int) -> AsyncIterator[dict[str, Any]]:
+    def posts(
+        self, http: Http, draft: Draft, segment: int, since: datetime
+    ) -> AsyncIterator[dict[str, Any]]:
         edge, fields = "media", "id,caption,permalink,timestamp"
         if draft.options.get("kind") == STORY:
             edge, fields = "stories", "id,permalink,timestamp"

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import ErrorCategory as C
 from platforms.adapters.base import Account, Media, is_id
-from platforms.adapters.graph import object_of
+from platforms.adapters.graph import object_of, page_problem
 
 ROWS: Mapping[str, C] = {
     "25": C.PERMISSION,
@@ -147,17 +147,3 @@ def linked_account(page: Mapping[str, Any]) -> Iterator[tuple[Account, str, str]
         return
     token = page.get("access_token")
     yield account_of(linked), token if is_id(token) else "", page_problem(page)
-
-
-def page_problem(page: Mapping[str, Any]) -> str:
-    """Return why nothing can be published through a Page, with the remedy; "" when it can."""
-    name = str(page.get("name") or page.get("id"))
-    tasks = page.get("tasks")
-    if not is_id(page.get("access_token")):
-        return f"Facebook gave no access to {name}. Connect again and tick this Page."
-    if isinstance(tasks, list) and "CREATE_CONTENT" not in tasks:
-        return (
-            f"You may not create content on {name}. Ask an administrator of the Page for that "
-            "task, then connect again."
-        )
-    return ""

@@ -26,7 +26,8 @@ BY_INSTAGRAM = {"access_token": "ig-user-token"}
 BY_FACEBOOK = {"login": "facebook", "access_token": "ig-page-token"}
 SINCE = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 NOW = int(wall_clock.now())
-READY = {"containers": {"0": {"id": "c0", "at": NOW, "ready": True}}, "quota": True}
+EARLIER = NOW - 600  # when a container was made ahead
+READY = {"containers": {"0": {"id": "c0", "at": EARLIER, "ready": True}}, "quota": True}
 INSTAGRAM = Instagram()
 
 
@@ -261,20 +262,29 @@ def test_a_container_that_may_succeed_is_made_anew_but_not_for_ever(
     state: str, reason: str
 ) -> None:
     async def story(scene: Scene) -> None:
-        step = await scene.adapter.prepare(scene.http, draft(), waiting(remade=1))
+        step = await scene.adapter.prepare(scene.http, draft(), waiting(600, remade=1))
         assert isinstance(step, Continue)
         assert step.progress["containers"] == {}
         assert step.progress["remade"] == 2
-        error = await failure(scene.adapter.prepare(scene.http, draft(), waiting(remade=2)))
+        error = await failure(scene.adapter.prepare(scene.http, draft(), waiting(600, remade=2)))
         assert error.category is C.MEDIA_ERROR
 
     run(story, status(state, reason), status(state, reason))
 
 
+@pytest.mark.parametrize("told", [refused(400, 100, 33), refused(400, 24, 2207006)])
+def test_a_new_container_may_not_be_everywhere_yet(told: Reply) -> None:
+    async def story(scene: Scene) -> None:
+        step = await scene.adapter.prepare(scene.http, draft(), waiting(10))
+        assert isinstance(step, Processing)
+
+    run(story, told)
+
+
 def test_a_file_that_is_refused_says_what_to_do() -> None:
     async def story(scene: Scene) -> None:
         error = await failure(scene.adapter.prepare(scene.http, draft(), waiting()))
-        assert error.category is C.MEDIA_ERROR
+        assert (error.category, error.provider_code) == (C.MEDIA_ERROR, "2207026")
         assert error.detail.endswith("Use MP4 or MOV with H.264 or HEVC and AAC sound.")
 
     run(story, status("ERROR", "Error: Media upload has failed with error code 2207026"))
@@ -295,7 +305,7 @@ def test_an_address_that_did_not_answer_is_tried_again_twice() -> None:
 
 
 def test_an_item_that_is_made_anew_takes_its_carousel_with_it() -> None:
-    entries = {place: {"id": place, "at": NOW, "ready": True} for place in ("0", "0.0", "0.1")}
+    entries = {place: {"id": place, "at": EARLIER, "ready": True} for place in ("0", "0.0", "0.1")}
     entries["0.1"]["ready"] = False
 
     async def story(scene: Scene) -> None:
