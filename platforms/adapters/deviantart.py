@@ -1,8 +1,7 @@
 """DeviantArt: files go to Sta.sh ahead and are published from there; journals and statuses.
 
 Sources: deviantart.readme.io (API v1, minor version 20240701), wix-incubator/DeviantArt-API
-(issues 134, 148, 238), read 2026-11. Recalled: how lists of comments, statuses and profile posts
-look, and that comments on a status have an address of their own.
+(issues 134, 148, 238), read 2026-11. Recalled: that a status is a deviation whose id is its own.
 
 Progress: `items` maps "segment.position" to {"id" (in Sta.sh), "at" (epoch seconds)}, and once it
 is published to {"deviation", "url"} too; `checked` is the place for whose upload the token was
@@ -45,9 +44,7 @@ from platforms.adapters.base import (
 from platforms.adapters.checks import draft_violations
 from platforms.adapters.deviantart_finding import (
     COMMENT,
-    STATUS,
     DeviantArtLists,
-    commented,
     published_as,
     with_items,
 )
@@ -242,26 +239,23 @@ class DeviantArt(DeviantArtLists):
         form = post.journal_form(draft) if is_journal else [("body", post.body_of(draft))]
         response = await http.post(path, form=form, headers=self._version, writes=True)
         answer = self._success(response, wrote=True)
-        made = answer.get("deviationid" if is_journal else "statusid")
-        if not is_id(made):
+        remote_id = answer.get("deviationid" if is_journal else "statusid")
+        if not is_id(remote_id):
             raise self.unreadable(response, wrote=True)
-        remote_id = made if is_journal else f"{STATUS}{made}"
         address = answer.get("url") or await self._address_of(http, remote_id)
         return {**progress, "published": [remote_id], "permalink": address}
 
     async def _address_of(self, http: Http, remote_id: str) -> str:
         """Ask for the address of a text; without it the account's own must do."""
-        is_status = remote_id.startswith(STATUS)
-        path = f"/user/statuses/{remote_id.removeprefix(STATUS)}" if is_status else ""
         try:
-            answer = await self._get(http, path or f"/deviation/{remote_id}")
+            answer = await self._get(http, f"/deviation/{remote_id}")
         except ServiceError:
             return ""
         return str(answer.get("url") or "")
 
     async def _comment(self, http: Http, draft: Draft, on: str) -> str:
         response = await http.post(
-            f"/comments/post/{commented(on)}",
+            f"/comments/post/deviation/{on}",
             form={"body": post.to_html(draft, draft.first_comment)},
             headers=self._version,
             writes=True,

@@ -1,7 +1,7 @@
 """Asking DeviantArt: requests, their errors, and finding what an earlier try may have left.
 
-Sources and progress: as in `platforms.adapters.deviantart`. How lists of comments and profile
-posts look is recalled.
+Sources and progress: as in `platforms.adapters.deviantart`. How lists of comments and of profile
+posts look is what several public clients read.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ from platforms.adapters.base import (
 )
 from platforms.adapters.deviantart_reading import (
     CODES,
+    entries_of,
     instant,
     kind_of,
     provider_code,
     reason_of,
-    results_of,
     retry_after,
+    shows,
     success_of,
 )
 from platforms.adapters.texts import comparable, plain_text
 
 FIND_PAGES = 5
-STATUS, COMMENT = "status/", "comment/"  # before remote ids that are no deviations
+COMMENT = "comment/"  # before remote ids that are no deviations
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,21 +147,22 @@ class DeviantArtLists(Adapter):
     ) -> AsyncIterator[dict[str, Any]]:
         """Yield the account's works, newest first; OUTCOME_UNKNOWN if the list is cut."""
         params = {"username": draft.account.username, "limit": "24", "mature_content": "true"}
-        async for work in self._pages(http, "/gallery/all", params, since, "published_time"):
+        async for work in self._pages(http, "/gallery/all", params, since):
             yield work
 
     async def _pages(
-        self, http: Http, path: str, params: Mapping[str, str], since: datetime, dated: str
+        self, http: Http, path: str, params: Mapping[str, str], since: datetime, *, key: str = ""
     ) -> AsyncIterator[dict[str, Any]]:
+        """Yield a list's entries that are not older; comments come in any order."""
         turn: dict[str, str] = {}
         for _ in range(FIND_PAGES):
             response = await http.get(path, params={**params, **turn}, headers=self._version)
             answer = self._success(response)
-            results = results_of(response)
-            if results is None:
+            entries = entries_of(response, key or "results")
+            if entries is None:
                 raise self.unreadable(response, wrote=True)
-            for entry in results:
-                made = instant(entry.get(dated) or entry.get("ts"))
+            for entry in entries:
+                made = instant(entry.get("published_time"))
                 if made is not None and made < since:
                     return
                 yield entry
@@ -173,22 +175,18 @@ class DeviantArtLists(Adapter):
     async def _find_text(
         self, http: Http, draft: Draft, progress: Progress, since: datetime
     ) -> Published | None:
+        """Look among the profile's posts: journals are known by their title, statuses by words."""
         is_journal, others = post.is_journal(draft), spoken_for(progress)
-        wanted = comparable(plain_text(post.body_of(draft)))
-        title = comparable(post.title_of(draft))
-        params = {"username": draft.account.username, "limit": "24"}
-        async for entry in self._pages(
-            http, "/user/profile/posts", params, since, "published_time"
-        ):
-            made = entry.get("deviationid" if is_journal else "statusid")
-            remote_id = f"{'' if is_journal else STATUS}{made}"
-            shown = comparable(plain_text(str(entry.get("body") or entry.get("excerpt") or "")))
+        text, title = plain_text(post.body_of(draft)), comparable(post.title_of(draft))
+        params = {"username": draft.account.username}
+        async for entry in self._pages(http, "/user/profile/posts", params, since):
+            remote_id = entry.get("deviationid")
             is_same = (
                 comparable(str(entry.get("title") or "")) == title
                 if is_journal
-                else shown == wanted
+                else shows(entry, text)
             )
-            if is_id(made) and is_same and remote_id not in others:
+            if is_same and is_id(remote_id) and remote_id not in others:
                 known = {**progress, "published": [remote_id]}
                 return Published((remote_id,), str(entry.get("url") or ""), known)
         return None
@@ -198,24 +196,15 @@ class DeviantArtLists(Adapter):
     ) -> Published | None:
         done, others = list(progress.get("published", ())), spoken_for(progress)
         wanted = comparable(draft.first_comment)
-        path = f"/comments/{commented(done[0] if done else '')}"
-        response = await http.get(path, params={"limit": "50"}, headers=self._version)
-        answer = self._success(response)
-        thread = answer.get("thread")
-        if not isinstance(thread, list):
-            raise self.unreadable(response, wrote=True)
-        for comment in thread:
-            if not isinstance(comment, dict) or not is_id(comment.get("commentid")):
-                continue
-            user, remote_id = comment.get("user"), f"{COMMENT}{comment['commentid']}"
+        path = f"/comments/deviation/{done[0] if done else ''}"
+        async for comment in self._pages(http, path, {"limit": "50"}, since, key="thread"):
+            user, remote_id = comment.get("user"), f"{COMMENT}{comment.get('commentid')}"
             author = user.get("userid") if isinstance(user, dict) else ""
+            is_ours = author == draft.account.external_id and is_id(comment.get("commentid"))
             shown = comparable(plain_text(str(comment.get("body") or "")))
-            if shown == wanted and author == draft.account.external_id and remote_id not in others:
+            if is_ours and shown == wanted and remote_id not in others:
                 known = {**progress, "published": [*done, remote_id]}
                 return Published((remote_id,), published_as(draft, known).permalink, known)
-        if answer.get("has_more"):
-            detail = "The work has too many comments to look through."
-            raise ServiceError(C.OUTCOME_UNKNOWN, detail)
         return None
 
 
@@ -236,10 +225,3 @@ def published_as(draft: Draft, progress: Progress) -> Published:
     home = f"https://www.deviantart.com/{draft.account.username}"
     address = str(progress.get("permalink") or "") or home
     return Published((*made, *done[1:]), address, progress)
-
-
-def commented(remote_id: str) -> str:
-    """Return what is commented on, as the addresses of comments have it."""
-    if remote_id.startswith(STATUS):
-        return remote_id
-    return f"deviation/{remote_id}"

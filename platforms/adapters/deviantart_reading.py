@@ -13,6 +13,7 @@ from typing import Any
 from engine.errors import ErrorCategory as C
 from engine.http import Response
 from platforms.adapters.base import ErrorTable, is_id
+from platforms.adapters.texts import comparable, plain_text
 
 # deviantart.readme.io/docs/errors. Scopes that were not granted and accounts that are not verified
 # are for a person, as no fresh token helps: PERMISSION.
@@ -63,6 +64,7 @@ SENTENCES = {  # what people are told instead of codes
     "invalid_client": "DeviantArt refuses the application: check DEVIANTART_CLIENT_ID and "
     "DEVIANTART_CLIENT_SECRET.",
 }
+CUT_FROM = 80  # ours: a shown text that is longer may be the beginning of one
 METRIC_NAMES = {
     "views": "views",
     "favourites": "likes",
@@ -131,12 +133,22 @@ def id_of(value: object) -> str:
     return value if is_id(value) else ""
 
 
-def results_of(response: Response) -> list[dict[str, Any]] | None:
+def entries_of(response: Response, key: str) -> list[dict[str, Any]] | None:
     """Return the entries of a list answer, or None when it is not one."""
-    results = response.json_object().get("results")
-    if not isinstance(results, list) or not all(isinstance(entry, dict) for entry in results):
+    entries = response.json_object().get(key)
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         return None
-    return results
+    return entries
+
+
+def shows(entry: Mapping[str, Any], text: str) -> bool:
+    """Say whether a listed post shows this text, or as much of it as the list shows."""
+    content = entry.get("text_content")
+    excerpt = entry.get("excerpt") or (content.get("excerpt") if isinstance(content, dict) else "")
+    shown, wanted = comparable(plain_text(str(excerpt or ""))), comparable(text)
+    return bool(shown) and (
+        shown == wanted or (len(shown) > CUT_FROM and wanted.startswith(shown.rstrip(". …")))
+    )
 
 
 def instant(value: object) -> datetime | None:

@@ -420,15 +420,15 @@ def test_a_text_becomes_a_status() -> None:
         what = said("Hello & welcome\nall", first_comment="Hi")
         assert not adapter.needs_preparation(what)
         step = await adapter.publish(http, what, {}, key="k")
-        assert step.progress["published"] == ["status/S-1"]
+        assert step.progress["published"] == ["S-1"]
         step = await adapter.publish(http, what, step.progress, key="k:1")
         assert isinstance(step, Published)
-        assert step.remote_ids == ("status/S-1", f"comment/{COMMENT_ID}")
+        assert step.remote_ids == ("S-1", f"comment/{COMMENT_ID}")
         assert step.permalink == "https://www.deviantart.com/ada/status/1"
         assert [request.path for request in server.requests] == [
             "/user/statuses/post",
-            "/user/statuses/S-1",
-            "/comments/post/status/S-1",
+            "/deviation/S-1",
+            "/comments/post/deviation/S-1",
         ]
         assert form_of(server.requests[0]) == [("body", "Hello &amp; welcome<br />all")]
 
@@ -529,13 +529,19 @@ def test_further_pages_are_read_until_the_moment_is_reached() -> None:
 
 
 def test_texts_are_found_among_the_profile_s_posts() -> None:
-    status = {"statusid": "S-1", "body": "Hello &amp; welcome", "ts": "2026-11-22T09:30:00+0000"}
-    journal = {"deviationid": DEVIATION_ID, "title": "News", "published_time": str(NOW)}
-    posts = listed(status, journal)
-    assert found(said(), {}, posts).remote_ids == ("status/S-1",)
+    status = work(deviationid="S-1", title="", excerpt="Hello &amp; welcome")
+    journal = work(title="News", text_content={"excerpt": "Long"})
+    posts = listed(status, journal, next_cursor=None)
+    assert found(said(), {}, posts).remote_ids == ("S-1",)
     assert found(said("x", options={"title": "News"}), {}, posts).remote_ids == (DEVIATION_ID,)
     assert found(said("Other"), {}, posts) is None
-    assert found(said(), {"taken": ["status/S-1"]}, posts) is None
+    assert found(said(), {"taken": ["S-1"]}, posts) is None
+    long = "All about autumn leaves, and about winter. " * 5
+    cut = work(text_content={"excerpt": long[:100] + "..."})
+    assert found(said(long), {}, listed(cut)) is not None
+    assert found(said(long), {}, listed(work(excerpt="All about autumn"))) is None
+    more = listed(work(excerpt="Other"), has_more=True, next_cursor="c2")
+    assert found(said(), {}, more, posts).remote_ids == ("S-1",)
     assert ADAPTER.safety(said(), {}).kind is Safety.FIND
 
 
@@ -550,8 +556,10 @@ def test_a_comment_is_found_by_author_and_words() -> None:
     assert step.progress["published"] == ["dev-0", f"comment/{COMMENT_ID}"]
     for other in (comment(body="Ho"), comment(user={"userid": "x"}), comment(user=None)):
         assert found(what, progress, Reply(200, {"thread": [other]}), segment=1) is None
+    more = Reply(200, {"thread": [comment(body="Ho")], "has_more": True, "next_offset": 50})
+    assert found(what, progress, more, Reply(200, {"thread": [comment()]}), segment=1)
     with pytest.raises(ServiceError):
-        found(what, progress, Reply(200, {"thread": [], "has_more": True}), segment=1)
+        found(what, progress, *[more] * 5, segment=1)
     assert ADAPTER.safety(what, progress).kind is Safety.FIND
 
 
@@ -685,7 +693,7 @@ def test_a_token_is_revoked() -> None:
 def test_counters_are_read_10_at_a_time_and_of_deviations_only() -> None:
     async def story(adapter: Adapter, http: Http, server: Scripted) -> None:
         ids = [str(number) for number in range(12)]
-        counted = await adapter.metrics(http, [*ids, "status/1", f"comment/{COMMENT_ID}"])
+        counted = await adapter.metrics(http, [*ids, f"comment/{COMMENT_ID}"])
         assert [(entry.remote_id, dict(entry.values)) for entry in counted] == [
             ("1", {"downloads": 2}),
             ("11", {}),
