@@ -168,6 +168,21 @@ NETWORKS: Mapping[str, Network] = {
             "photos": Sample(("Photos",), (BARE_IMAGE,), options={"privacy_level": PUBLIC}),
         },
     ),
+    "deviantart": Network(
+        "deviantart",
+        lambda url: {
+            "api_base": f"{url}/deviantart/api/v1/oauth2",
+            "oauth_base": f"{url}/deviantart/oauth2",
+            "client_id": "sandbox-client",
+            "client_secret": "sandbox-client-secret",
+        },
+        bearer,
+        {
+            "picture": Sample(("Autumn\nFive colours",), (IMAGE,)),
+            "status": Sample(("Hello from the tower",)),
+            "journal": Sample(("Hello from the tower",), options={"title": "News"}),
+        },
+    ),
     "sandbox": Network(
         "sandbox",
         lambda url: {"api_base": url},
