@@ -179,6 +179,20 @@ NETWORKS: Mapping[str, Network] = {
             "video": Sample(("A film",), (VIDEO,)),
         },
         can_find=False,  # members' posts cannot be listed
+    "deviantart": Network(
+        "deviantart",
+        lambda url: {
+            "api_base": f"{url}/deviantart/api/v1/oauth2",
+            "oauth_base": f"{url}/deviantart/oauth2",
+            "client_id": "sandbox-client",
+            "client_secret": "sandbox-client-secret",
+        },
+        bearer,
+        {
+            "picture": Sample(("Autumn\nFive colours",), (IMAGE,)),
+            "status": Sample(("Hello from the tower",)),
+            "journal": Sample(("Hello from the tower",), options={"title": "News"}),
+        },
     ),
     "sandbox": Network(
         "sandbox",

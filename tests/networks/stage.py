@@ -225,7 +225,7 @@ def trust_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every network's lists be believed at once: the sandbox's show everything."""
     soon = timedelta(seconds=0.1)
     # Members may not ask LinkedIn how far it is with a file; it is given some time instead.
-    some = timedelta(seconds=0.4)
+    some = timedelta(seconds=1.5)
     monkeypatch.setattr(linkedin_uploads, "GRACE", {"images": some, "videos": some})
 
     def sooner(safety: Any) -> Any:
