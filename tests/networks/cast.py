@@ -179,6 +179,7 @@ NETWORKS: Mapping[str, Network] = {
             "video": Sample(("A film",), (VIDEO,)),
         },
         can_find=False,  # members' posts cannot be listed
+    ),
     "deviantart": Network(
         "deviantart",
         lambda url: {
