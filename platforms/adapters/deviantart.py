@@ -3,10 +3,9 @@
 Sources: deviantart.readme.io (API v1, minor version 20240701), wix-incubator/DeviantArt-API
 (issues 134, 148, 238), read 2026-11. Recalled: that a status is a deviation whose id is its own.
 
-Progress: `items` maps "segment.position" to {"id" (in Sta.sh), "at" (epoch seconds)}, and once it
-is published to {"deviation", "url"} too; `checked` is the place for whose upload the token was
-tried. `published` lists the segment (by its first deviation, or what else it became), then the
-comment; remote ids of all files come at the end.
+Progress: `items` maps "segment.position" to {"id" (in Sta.sh), "at" (epoch seconds)}; `checked` is
+the place for whose upload the token was tried; `permalink` is the first work's address.
+`published` lists the works, one for each file, then the comment.
 Publishing the same Sta.sh item twice is refused ("already published"), so a repeat is safe; texts
 and comments have nothing of the kind and are looked for. Its limits are secret: calls to one
 account are kept apart.
@@ -45,8 +44,8 @@ from platforms.adapters.checks import draft_violations
 from platforms.adapters.deviantart_finding import (
     COMMENT,
     DeviantArtLists,
-    published_as,
-    with_items,
+    address_of,
+    count_works,
 )
 from platforms.adapters.deviantart_reading import (
     APP_WIDE,
@@ -143,14 +142,21 @@ class DeviantArt(DeviantArtLists):
     def notices(self, draft: Draft) -> list[Notice]:
         return post.notices(draft)
 
+    @classmethod
+    def part_texts(
+        cls, texts: Sequence[str], *, files: int, options: Mapping[str, Any]
+    ) -> Sequence[str]:
+        is_series = options.get("uploadMode") == "multiple" and files > 1
+        return list(texts[:1]) * files if is_series else texts
+
     def safety(self, draft: Draft, progress: Progress) -> RetrySafety:
-        if draft.files and not progress.get("published"):
+        if draft.files and len(progress.get("published", ())) < len(draft.files):
             return self.retry_safety
         return RetrySafety(Safety.FIND, ttl=timedelta(), find_lag=LISTS_LATE)
 
     async def prepare(self, http: Http, draft: Draft, progress: Progress) -> Continue | Ready:
         items = dict(progress.get("items", {}))
-        for place, file in draft.files:
+        for place, file in draft.files[len(progress.get("published", ())) :]:
             if place in items:
                 continue
             if file.size_bytes > LARGE_BYTES and progress.get("checked") != place:
@@ -181,8 +187,6 @@ class DeviantArt(DeviantArtLists):
 
     async def discard(self, http: Http, progress: Progress) -> None:
         for item in progress.get("items", {}).values():
-            if "deviation" in item:
-                continue
             form = {"itemid": item["id"]}
             response = await http.post("/stash/delete", form=form, headers=self._version)
             if response.status >= 500 or response.status in (401, 403, 429):
@@ -192,48 +196,49 @@ class DeviantArt(DeviantArtLists):
     async def publish(
         self, http: Http, draft: Draft, progress: Progress, *, key: str
     ) -> Continue | Published:
-        done = list(progress.get("published", ()))
-        if not done:
-            made = self._publish_file if draft.files else self._publish_text
-            progress = await made(http, draft, progress)
-        elif len(done) < len(draft.parts):
+        done, works = list(progress.get("published", ())), count_works(draft)
+        total = works + bool(draft.first_comment)
+        if len(done) < works:
+            make = self._publish_file if draft.files else self._publish_text
+            remote_id, address = await make(http, draft, progress)
+            if not done:
+                progress = {**progress, "permalink": address}
+            done.append(remote_id)
+        elif len(done) < total:
             done.append(await self._comment(http, draft, done[0]))
-            progress = {**progress, "published": done}
-        if len(progress.get("published", ())) < len(draft.parts):
+        progress = {**progress, "published": done}
+        if len(done) < total:
             return Continue(progress)
-        return published_as(draft, progress)
+        return Published(tuple(done), address_of(draft, progress), progress)
 
-    async def _publish_file(self, http: Http, draft: Draft, progress: Progress) -> Progress:
-        """Publish the next file out of Sta.sh; the segment is done with the last."""
-        items = dict(progress.get("items", {}))
-        if not all(place in items for place, _ in draft.files):
-            raise ServiceError(C.UNKNOWN, "The files are not uploaded yet.")
-        place = next(place for place, _ in draft.files if "deviation" not in items[place])
-        form = post.publish_form(draft, items[place]["id"])
+    async def _publish_file(self, http: Http, draft: Draft, progress: Progress) -> tuple[str, str]:
+        """Publish the next file out of Sta.sh; returns the deviation's id and address."""
+        place, _ = draft.files[len(progress.get("published", ()))]
+        item = progress.get("items", {}).get(place)
+        if item is None:
+            raise ServiceError(C.UNKNOWN, "The file is not uploaded yet.")
+        form = post.publish_form(draft, item["id"])
         response = await http.post("/stash/publish", form=form, headers=self._version, writes=True)
         if kind_of(response) == "already-published":
-            made = await self._already_published(http, draft, progress, items[place])
-        else:
-            answer = self._success(response, wrote=True)
-            deviation = answer.get("deviationid")
-            if not is_id(deviation):
-                raise self.unreadable(response, wrote=True)
-            made = {"deviation": deviation, "url": str(answer.get("url") or "")}
-        items[place] = {**items[place], **made}
-        return with_items(draft, progress, items)
+            return await self._already_published(http, draft, progress, item)
+        answer = self._success(response, wrote=True)
+        deviation = answer.get("deviationid")
+        if not is_id(deviation):
+            raise self.unreadable(response, wrote=True)
+        return deviation, str(answer.get("url") or "")
 
     async def _already_published(
         self, http: Http, draft: Draft, progress: Progress, item: Mapping[str, Any]
-    ) -> dict[str, str]:
+    ) -> tuple[str, str]:
         """Return the deviation an item became in an earlier try; DeviantArt does not name it."""
         since = datetime.fromtimestamp(item["at"], UTC) - timedelta(minutes=2)
-        found = await self._find_deviation(http, draft, progress, since)
+        found = await self._find_work(http, draft, progress, since)
         if found is None:
             detail = "DeviantArt has published the file already and does not show it yet."
             raise ServiceError(C.OUTCOME_UNKNOWN, detail, provider_code="already-published")
         return found
 
-    async def _publish_text(self, http: Http, draft: Draft, progress: Progress) -> Progress:
+    async def _publish_text(self, http: Http, draft: Draft, progress: Progress) -> tuple[str, str]:
         is_journal = post.is_journal(draft)
         path = "/deviation/journal/create" if is_journal else "/user/statuses/post"
         form = post.journal_form(draft) if is_journal else [("body", post.body_of(draft))]
@@ -242,8 +247,7 @@ class DeviantArt(DeviantArtLists):
         remote_id = answer.get("deviationid" if is_journal else "statusid")
         if not is_id(remote_id):
             raise self.unreadable(response, wrote=True)
-        address = answer.get("url") or await self._address_of(http, remote_id)
-        return {**progress, "published": [remote_id], "permalink": address}
+        return remote_id, str(answer.get("url") or "") or await self._address_of(http, remote_id)
 
     async def _address_of(self, http: Http, remote_id: str) -> str:
         """Ask for the address of a text; without it the account's own must do."""

@@ -112,34 +112,30 @@ class DeviantArtLists(Adapter):
     async def find(
         self, http: Http, draft: Draft, progress: Progress, *, segment: int, since: datetime
     ) -> Published | None:
-        if segment > 0:
-            return await self._find_comment(http, draft, progress, since)
-        if not draft.files:
-            return await self._find_text(http, draft, progress, since)
-        found = await self._find_deviation(http, draft, progress, since)
+        done = list(progress.get("published", ()))
+        if segment >= count_works(draft):
+            look = self._find_comment
+        else:
+            look = self._find_work if draft.files else self._find_text
+        found = await look(http, draft, progress, since)
         if found is None:
             return None
-        items = dict(progress.get("items", {}))
-        open_places = [p for p, _ in draft.files if "deviation" not in items.get(p, {})]
-        if items and len(open_places) > 1:
-            return None  # the repeat is refused, adopts this file and goes on with the others
-        if items and open_places:
-            items[open_places[0]] = {**items[open_places[0]], **found}
-            return published_as(draft, with_items(draft, progress, items))
-        return Published((found["deviation"],), found["url"], progress)
+        remote_id, address = found
+        known = progress if done else {**progress, "permalink": address}
+        known = {**known, "published": [*done, remote_id]}
+        return Published((remote_id,), address_of(draft, known), known)
 
-    async def _find_deviation(
+    async def _find_work(
         self, http: Http, draft: Draft, progress: Progress, since: datetime
-    ) -> dict[str, str] | None:
+    ) -> tuple[str, str] | None:
         """Return the earliest deviation since then with our title that nobody owns."""
-        items = progress.get("items", {}).values()
-        owned = spoken_for(progress) | {item.get("deviation", "") for item in items}
-        title, found = comparable(post.title_of(draft)), None
+        others, found = spoken_for(progress), None
+        title = comparable(post.title_of(draft))
         async for work in self._gallery(http, draft, since):
             deviation = work.get("deviationid")
             is_same = comparable(str(work.get("title") or "")) == title
-            if is_same and is_id(deviation) and deviation not in owned:
-                found = {"deviation": deviation, "url": str(work.get("url") or "")}
+            if is_same and is_id(deviation) and deviation not in others:
+                found = deviation, str(work.get("url") or "")
         return found
 
     async def _gallery(
@@ -174,7 +170,7 @@ class DeviantArtLists(Adapter):
 
     async def _find_text(
         self, http: Http, draft: Draft, progress: Progress, since: datetime
-    ) -> Published | None:
+    ) -> tuple[str, str] | None:
         """Look among the profile's posts: journals are known by their title, statuses by words."""
         is_journal, others = post.is_journal(draft), spoken_for(progress)
         text, title = plain_text(post.body_of(draft)), comparable(post.title_of(draft))
@@ -187,13 +183,12 @@ class DeviantArtLists(Adapter):
                 else shows(entry, text)
             )
             if is_same and is_id(remote_id) and remote_id not in others:
-                known = {**progress, "published": [remote_id]}
-                return Published((remote_id,), str(entry.get("url") or ""), known)
+                return remote_id, str(entry.get("url") or "")
         return None
 
     async def _find_comment(
         self, http: Http, draft: Draft, progress: Progress, since: datetime
-    ) -> Published | None:
+    ) -> tuple[str, str] | None:
         done, others = list(progress.get("published", ())), spoken_for(progress)
         wanted = comparable(draft.first_comment)
         path = f"/comments/deviation/{done[0] if done else ''}"
@@ -203,25 +198,16 @@ class DeviantArtLists(Adapter):
             is_ours = author == draft.account.external_id and is_id(comment.get("commentid"))
             shown = comparable(plain_text(str(comment.get("body") or "")))
             if is_ours and shown == wanted and remote_id not in others:
-                known = {**progress, "published": [*done, remote_id]}
-                return Published((remote_id,), published_as(draft, known).permalink, known)
+                return remote_id, ""
         return None
 
 
-def with_items(draft: Draft, progress: Progress, items: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the progress with these items; the segment is published when all of them are."""
-    known = {**progress, "items": dict(items)}
-    made = [items[place].get("deviation") for place, _ in draft.files]
-    if all(made):
-        first = items[draft.files[0][0]]
-        known |= {"published": [made[0]], "permalink": first.get("url", "")}
-    return known
+def count_works(draft: Draft) -> int:
+    """Return how many works the draft becomes: one for each file, or one for a text."""
+    return len(draft.files) or len(draft.segments)
 
 
-def published_as(draft: Draft, progress: Progress) -> Published:
-    """Return the end: every deviation of the segment, then the comment."""
-    done, items = list(progress["published"]), progress.get("items", {})
-    made = [items[place]["deviation"] for place, _ in draft.files if place in items] or done[:1]
+def address_of(draft: Draft, progress: Progress) -> str:
+    """Return the address of the first work, or else the account's."""
     home = f"https://www.deviantart.com/{draft.account.username}"
-    address = str(progress.get("permalink") or "") or home
-    return Published((*made, *done[1:]), address, progress)
+    return str(progress.get("permalink") or "") or home

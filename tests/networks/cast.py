@@ -44,6 +44,14 @@ class Sample:
         return len(self.texts) + bool(self.first_comment)
 
 
+class Several(Sample):
+    """A post whose every file goes live by itself."""
+
+    @property
+    def parts(self) -> int:
+        return len(self.files)
+
+
 @dataclass(frozen=True)
 class Network:
     """How a network is reached at the sandbox: settings by its address, credentials by a name."""
@@ -191,6 +199,9 @@ NETWORKS: Mapping[str, Network] = {
         bearer,
         {
             "picture": Sample(("Autumn\nFive colours",), (IMAGE,)),
+            "series": Several(
+                ("Autumn",), (IMAGE, BARE_IMAGE, IMAGE), options={"uploadMode": "multiple"}
+            ),
             "status": Sample(("Hello from the tower",)),
             "journal": Sample(("Hello from the tower",), options={"title": "News"}),
         },

@@ -74,10 +74,13 @@ def series(number: int = 3, **more: Any) -> Draft:
 
 def stashed(number: int = 1, published: int = 0) -> dict[str, Any]:
     """Return the progress with so many files in Sta.sh, of which so many are published."""
-    items: dict[str, Any] = {f"0.{n}": {"id": f"77{n}", "at": NOW} for n in range(number)}
-    for n in range(published):
-        items[f"0.{n}"] |= {"deviation": f"dev-{n}", "url": f"https://d.example/{n}"}
-    return {"items": items}
+    progress: dict[str, Any] = {
+        "items": {f"0.{n}": {"id": f"77{n}", "at": NOW} for n in range(number)}
+    }
+    if published:
+        progress["published"] = [f"dev-{n}" for n in range(published)]
+        progress["permalink"] = "https://d.example/0"
+    return progress
 
 
 def form_of(request: Any) -> list[tuple[str, str]]:
@@ -266,10 +269,10 @@ def test_each_file_is_uploaded_once_whoever_goes_on() -> None:
 
 def test_what_nobody_wants_any_more_is_taken_out_of_sta_sh() -> None:
     async def story(adapter: Adapter, http: Http, server: Scripted) -> None:
-        await adapter.discard(http, stashed(3, published=1))
+        await adapter.discard(http, stashed(2))
         assert [form_of(request) for request in server.requests] == [
+            [("itemid", "770")],
             [("itemid", "771")],
-            [("itemid", "772")],
         ]
         with pytest.raises(ServiceError):
             await adapter.discard(http, stashed())
@@ -361,10 +364,10 @@ def test_in_multiple_mode_each_file_becomes_a_deviation_one_request_per_call() -
         what = series(first_comment="The end")
         progress: Progress = stashed(3)
         for number in range(4):
-            step = await adapter.publish(http, what, progress, key=f"k:{min(number // 3, 1)}")
+            step = await adapter.publish(http, what, progress, key=f"k:{number}")
             assert len(server.requests) == number + 1
             progress = step.progress
-            assert len(progress.get("published", ())) == (0, 0, 1, 2)[number]
+            assert len(progress["published"]) == number + 1
         assert isinstance(step, Published)
         assert step.remote_ids == ("dev-0", "dev-1", "dev-2", f"comment/{COMMENT_ID}")
         assert step.permalink == "https://d.example/0"
@@ -397,8 +400,7 @@ def test_a_file_that_was_published_by_a_lost_call_is_adopted() -> None:
         repeat = {**stashed(3, published=1), "repeated": True, "taken": [OTHER_ID]}
         step = await adapter.publish(http, series(), repeat, key="k")
         assert isinstance(step, Continue)
-        assert step.progress["items"]["0.1"]["deviation"] == DEVIATION_ID
-        assert "deviation" not in step.progress["items"]["0.2"]
+        assert step.progress["published"] == ["dev-0", DEVIATION_ID]
 
     gallery = listed(work(deviationid=OTHER_ID), work(), work(deviationid="dev-0"))
     tell(DEVIANTART_CASE, story, DROP, PUBLISHED_ALREADY, gallery)  # type: ignore[arg-type]
@@ -512,12 +514,36 @@ def test_another_work_is_not_taken_for_ours(
     assert found(draft(), progress, listed(listing)) is None
 
 
-def test_of_several_files_only_the_last_ends_the_post() -> None:
-    gallery = listed(work())
-    assert found(series(), stashed(3, published=1), gallery) is None
-    step = found(series(), stashed(3, published=2), gallery)
-    assert step.remote_ids == ("dev-0", "dev-1", DEVIATION_ID)
-    assert found(series(), {}, listed(work(), work(deviationid="first"))).remote_ids == ("first",)
+def test_of_several_files_the_one_in_doubt_is_found() -> None:
+    step = found(series(), stashed(3, published=1), listed(work()), segment=1)
+    assert step.remote_ids == (DEVIATION_ID,)
+    assert step.progress["published"] == ["dev-0", DEVIATION_ID]
+    assert step.permalink == "https://d.example/0"
+    first = found(series(), {}, listed(work(), work(deviationid="first")))
+    assert first.remote_ids == ("first",)
+
+
+def test_a_series_has_a_part_for_each_file() -> None:
+    multiple = {"uploadMode": "multiple"}
+    assert ADAPTER.part_texts(["a"], files=3, options=multiple) == ["a", "a", "a"]
+    assert ADAPTER.part_texts(["a"], files=1, options=multiple) == ["a"]
+    assert ADAPTER.part_texts(["a"], files=3, options={}) == ["a"]
+    assert ADAPTER.part_texts(["a"], files=0, options=multiple) == ["a"]
+    assert ADAPTER.safety(series(), stashed(3, published=2)).kind is Safety.KEY
+    assert ADAPTER.safety(series(), stashed(3, published=3)).kind is Safety.FIND
+
+
+def test_a_new_run_of_a_series_uploads_what_is_not_live_only() -> None:
+    async def story(adapter: Adapter, http: Http, server: Scripted) -> None:
+        step = await adapter.prepare(http, series(), {"published": ["dev-0", "dev-1"]})
+        assert list(step.progress["items"]) == ["0.2"]
+        ready = await adapter.prepare(http, series(), step.progress)
+        assert isinstance(ready, Ready)
+        step = await adapter.publish(http, series(), ready.progress, key="k")
+        assert isinstance(step, Published)
+        assert step.remote_ids == ("dev-0", "dev-1", "dev-2")
+
+    tell(DEVIANTART_CASE, story, fine(itemid=9), made(2))
 
 
 def test_further_pages_are_read_until_the_moment_is_reached() -> None:
@@ -550,7 +576,7 @@ def comment(**more: Any) -> dict[str, Any]:
 
 
 def test_a_comment_is_found_by_author_and_words() -> None:
-    what, progress = draft(first_comment="Hi"), {**stashed(1, published=1), "published": ["dev-0"]}
+    what, progress = draft(first_comment="Hi"), stashed(1, published=1)
     step = found(what, progress, Reply(200, {"thread": [comment()]}), segment=1)
     assert step.remote_ids == (f"comment/{COMMENT_ID}",)
     assert step.progress["published"] == ["dev-0", f"comment/{COMMENT_ID}"]
