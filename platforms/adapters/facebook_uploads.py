@@ -3,7 +3,7 @@
 Photos are staged unpublished; videos go in chunks, on the address of their kind: `videos` (chunks
 as long as the answers say), `video_reels` and `video_stories` (one address at the upload host).
 Progress: `media` maps "segment.position" to {"id", "at" (epoch seconds), "sent" (bytes), "ready",
-and of videos "session" and "upto", or "address"}.
+and of videos "session" and "upto", or "address"}; `remade` counts uploads that had to begin anew.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from platforms.adapters.graph_uploads import CHUNK_BYTES, bytes_received, send_c
 LIFE = timedelta(hours=20)  # ours: what is never finished is forgotten after about a day (recalled)
 PATIENCE = timedelta(minutes=15)
 POLL_LEAST, POLL_MOST = timedelta(seconds=5), timedelta(seconds=60)
+REMADE_MOST = 2
 EDGES = {REEL: "video_reels", "story": "video_stories"}
 
 Entry = Mapping[str, Any]
@@ -62,9 +63,18 @@ class Uploads:
                 entry = await self._watch(progress, known)
             if isinstance(entry, Processing):
                 return entry
-            left = {name: value for name, value in media.items() if name != place}
-            return {**progress, "media": {**left, place: entry} if entry else left}
+            if not entry:
+                return self._begun_anew(progress, place)
+            return {**progress, "media": {**media, place: entry}}
         return None
+
+    def _begun_anew(self, progress: Progress, place: str) -> Progress:
+        """Return the progress without an upload that Facebook lost."""
+        remade = progress.get("remade", 0) + 1
+        if remade > REMADE_MOST:
+            raise ServiceError(C.MEDIA_ERROR, "Facebook lost the upload of a video several times.")
+        left = {name: entry for name, entry in progress["media"].items() if name != place}
+        return {**progress, "media": left, "remade": remade}
 
     async def _stage(self, file: Media) -> Entry:
         """Put a photo on the Page without publishing it."""
@@ -111,12 +121,16 @@ class Uploads:
         if "session" in entry:
             return await self._transfer(file, entry)
         sent = await send_chunk(self._adapter, self._http, entry["address"], file, entry["sent"])
-        if sent is None:
-            video = await self._adapter.ask(self._http, f"/{entry['id']}", {"fields": "status"})
-            sent = bytes_received(video.json_object().get("status"))
-            if sent is None or sent == entry["sent"] or sent > file.size_bytes:
-                return {}
-        return {**entry, "sent": sent}
+        return {**entry, "sent": sent} if sent is not None else await self._corrected(file, entry)
+
+    async def _corrected(self, file: Media, entry: Entry) -> Entry:
+        """Go on from what Facebook has, or begin anew when it does not tell."""
+        video = await self._adapter.ask(self._http, f"/{entry['id']}", {"fields": "status"})
+        sent = bytes_received(video.json_object().get("status"))
+        if sent is None or sent == entry["sent"] or sent > file.size_bytes:
+            return {}
+        is_whole = "session" in entry and sent == file.size_bytes
+        return {**entry, "sent": sent, "ready": is_whole}
 
     async def _transfer(self, file: Media, entry: Entry) -> Entry:
         """Send a chunk no longer than the last answer asked for; it says what it wants next."""
@@ -132,12 +146,13 @@ class Uploads:
         chunk = Part("video_file_chunk", file.part(sent, size), size, "chunk", file.mime_type)
         response = await self._videos([*(Part(name, form[name]) for name in form), chunk])
         told = response.json_object()
-        if not response.ok:
-            # 1363037: the network wants another piece, and says which.
+        if self._adapter.provider_code(response).endswith("/1363037"):
+            # The network wants another piece, and says which: an answer to an earlier one was lost.
             told = object_of(object_of(told.get("error")).get("error_data"))
-            wanted = _number(told.get("start_offset"))
-            if wanted is None or wanted == sent:
-                raise self._adapter.error(response, upload=True)
+            if _number(told.get("start_offset")) in (None, sent):
+                return await self._corrected(file, entry)
+        elif not response.ok:
+            raise self._adapter.error(response, upload=True)
         wanted, upto = _number(told.get("start_offset")), _number(told.get("end_offset"))
         if wanted is None or wanted > file.size_bytes:
             raise self._adapter.unreadable(response)
