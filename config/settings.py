@@ -237,6 +237,13 @@ PLATFORMS = {
         "client_secret": env.str("TWITTER_CLIENT_SECRET", default=""),
         "post_fields_param": env.str("X_POST_FIELDS_PARAM", default="tweet.fields"),
     },
+    "linkedin": {
+        "api_base": env.str("LINKEDIN_API_BASE", default="https://api.linkedin.com"),
+        "oauth_base": env.str("LINKEDIN_OAUTH_BASE", default="https://www.linkedin.com/oauth/v2"),
+        "version": env.str("LINKEDIN_VERSION", default="202607"),
+        "client_id": env.str("LINKEDIN_CLIENT_ID", default=""),
+        "client_secret": env.str("LINKEDIN_CLIENT_SECRET", default=""),
+    },
     "mastodon": {},
     "instagram": {
         "graph_base": env.str("IG_GRAPH_BASE", default="https://graph.instagram.com"),
@@ -283,6 +290,13 @@ PLATFORMS = {
         "revoke_url": env.str("YOUTUBE_REVOKE_URL", default="https://oauth2.googleapis.com/revoke"),
         "client_id": env.str("YOUTUBE_CLIENT_ID", default=""),
         "client_secret": env.str("YOUTUBE_CLIENT_SECRET", default=""),
+    },
+    "tiktok": {
+        "api_base": env.str("TIKTOK_API_BASE", default="https://open.tiktokapis.com"),
+        "auth_base": env.str("TIKTOK_AUTH_BASE", default="https://www.tiktok.com"),
+        "api_version": env.str("TIKTOK_API_VERSION", default="v2"),
+        "client_id": env.str("TIKTOK_CLIENT_ID", default=""),
+        "client_secret": env.str("TIKTOK_CLIENT_SECRET", default=""),
     },
     "sandbox": {"api_base": SANDBOX_URL},
 }

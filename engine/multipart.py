@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from engine.errors import ErrorCategory, ServiceError
@@ -47,8 +48,9 @@ def encode_multipart(
             if isinstance(piece, bytes):
                 yield piece
                 continue
-            async for chunk in readable(piece)():
-                yield chunk
+            async with aclosing(readable(piece)()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     return read, size + len(end), f"multipart/form-data; boundary={boundary}"
 
@@ -59,13 +61,17 @@ def readable(
     """Return `source` such that a file that cannot be read is a MEDIA_ERROR."""
 
     async def read() -> AsyncGenerator[bytes, None]:
+        content = source()
         try:
-            async for chunk in source():
+            async for chunk in content:
                 yield chunk
         except OSError:
             raise ServiceError(
                 ErrorCategory.MEDIA_ERROR, "A file of the post could not be read."
             ) from None
+        finally:  # also when the request ends before the file does
+            if isinstance(content, AsyncGenerator):
+                await content.aclose()
 
     return read
 

@@ -10,20 +10,24 @@ from platforms.adapters.base import Adapter
 from platforms.adapters.bluesky import Bluesky
 from platforms.adapters.facebook import Facebook
 from platforms.adapters.instagram import Instagram
+from platforms.adapters.linkedin import LinkedIn
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox
 from platforms.adapters.threads import Threads
+from platforms.adapters.tiktok import TikTok
 from platforms.adapters.x import X
 from platforms.adapters.youtube import YouTube
 
 ADAPTERS: dict[str, type[Adapter]] = {
     "x": X,
+    "linkedin": LinkedIn,
     "mastodon": Mastodon,
     "instagram": Instagram,
     "threads": Threads,
     "facebook": Facebook,
     "bluesky": Bluesky,
     "youtube": YouTube,
+    "tiktok": TikTok,
     "sandbox": Sandbox,
 }
 ALIASES = {"twitter": "x"}  # names the predecessors used

@@ -21,6 +21,9 @@ _SEED_SITES = (
     "tiktok",
     "bluesky",
     "deviantart",
+    "facebook",
+    "instagram",
+    "threads",
     "sandbox",
 )
 

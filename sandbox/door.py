@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import re
 import socket
@@ -121,8 +122,7 @@ class _Visit:
             call = await self._read()
         except ConnectionError:
             return self._cut()  # the client left in the middle of its request: nothing was asked
-        if self.endpoint.operation_of is not None:
-            self.operation = self.record.operation = self.endpoint.operation_of(call)
+        self._tell_operation(call)
         self._sign_in(call)
         switches, operation = self.world.switches, self.operation
         fault = switches.take(self.site.name, self.account_name, operation)
@@ -151,6 +151,12 @@ class _Visit:
             received_at=self.world.now(),
             client=self.request.remote or "",
         )
+
+    def _tell_operation(self, call: Call) -> None:
+        if self.endpoint.operation_of is None:
+            return
+        with contextlib.suppress(Refusal):  # the handler refuses the same parameters
+            self.operation = self.record.operation = self.endpoint.operation_of(call)
 
     def _sign_in(self, call: Call) -> None:
         if not self.endpoint.signed_in:
@@ -203,7 +209,7 @@ class _Visit:
         """Count the call; an allowance that a switch orders counts calls and stands alone."""
         endpoint, allowance = self.endpoint, self.endpoint.allowance
         who = call.signed_in.id if call.signed_in is not None else call.client
-        bucket = endpoint.bucket or f"{endpoint.method} {endpoint.path}"
+        bucket = endpoint.bucket or f"{endpoint.method} {endpoint.path} {self.operation}"
         rule = self.world.switches.setting(
             "rate", self.site.name, self.account_name, self.operation
         )

@@ -13,6 +13,7 @@ from sandbox import (
     bluesky,
     control,
     deviantart,
+    facebook,
     feed,
     instagram,
     linkedin,
@@ -36,6 +37,7 @@ _PROTOCOLS = (
     mastodon.PROTOCOL,
     instagram.PROTOCOL,
     instagram.VIA_FACEBOOK,  # before Facebook: its ids are the narrower pattern
+    facebook.PROTOCOL,
     threads.PROTOCOL,
     linkedin.PROTOCOL,
     youtube.PROTOCOL,

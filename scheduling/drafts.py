@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.core.files import File
 
 from media.models import Asset
 from media.public import public_address
@@ -78,9 +80,27 @@ def media_of(asset: Asset, alt_text: str = "") -> Media:
     )
 
 
+async def _open(asset: Asset) -> File[bytes]:
+    """Open a handle of its own: one file may be read twice at the same time."""
+    path = asset.file.name or ""
+    opening = asyncio.ensure_future(
+        sync_to_async(asset.file.storage.open, thread_sensitive=False)(path, "rb")
+    )
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:  # the thread opens it all the same
+        opening.add_done_callback(_close_unused)
+        raise
+
+
+def _close_unused(opening: asyncio.Future[File[bytes]]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
 def _reader(asset: Asset) -> Reader:
     async def read(start: int = 0, size: int | None = None) -> AsyncIterator[bytes]:
-        handle = await sync_to_async(asset.file.open, thread_sensitive=False)("rb")
+        handle = await _open(asset)
         left = asset.size_bytes - start if size is None else size
         try:
             if start:
@@ -90,7 +110,7 @@ def _reader(asset: Asset) -> Reader:
                 left -= len(chunk)
                 yield chunk
         finally:
-            await sync_to_async(handle.close, thread_sensitive=False)()
+            handle.close()  # here and now: an awaited close may be cancelled with the request
 
     return read
 

@@ -3,7 +3,7 @@
 Photos are staged unpublished; videos go in chunks, on the address of their kind: `videos` (chunks
 as long as the answers say), `video_reels` and `video_stories` (one address at the upload host).
 Progress: `media` maps "segment.position" to {"id", "at" (epoch seconds), "sent" (bytes), "ready",
-and of videos "session" and "upto", or "address"}; `remade` counts uploads that had to begin anew.
+and of videos "session" and "upto", or "address"}; `restarts` counts uploads that broke off.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from platforms.adapters.graph import GraphAdapter, object_of, proof_of
 from platforms.adapters.graph_uploads import CHUNK_BYTES, bytes_received, send_chunk
 
 LIFE = timedelta(hours=20)  # ours: what is never finished is forgotten after about a day (recalled)
+OUT_OF_STEP = ("/1363037", "/1363030", "/1363019")  # the session cannot go on from where we are
+RESTARTS_MOST = 3
 PATIENCE = timedelta(minutes=15)
 POLL_LEAST, POLL_MOST = timedelta(seconds=5), timedelta(seconds=60)
-REMADE_MOST = 2
 EDGES = {REEL: "video_reels", "story": "video_stories"}
 
 Entry = Mapping[str, Any]
@@ -64,17 +65,9 @@ class Uploads:
             if isinstance(entry, Processing):
                 return entry
             if not entry:
-                return self._begun_anew(progress, place)
+                return begun_anew(progress, place)
             return {**progress, "media": {**media, place: entry}}
         return None
-
-    def _begun_anew(self, progress: Progress, place: str) -> Progress:
-        """Return the progress without an upload that Facebook lost."""
-        remade = progress.get("remade", 0) + 1
-        if remade > REMADE_MOST:
-            raise ServiceError(C.MEDIA_ERROR, "Facebook lost the upload of a video several times.")
-        left = {name: entry for name, entry in progress["media"].items() if name != place}
-        return {**progress, "media": left, "remade": remade}
 
     async def _stage(self, file: Media) -> Entry:
         """Put a photo on the Page without publishing it."""
@@ -146,8 +139,8 @@ class Uploads:
         chunk = Part("video_file_chunk", file.part(sent, size), size, "chunk", file.mime_type)
         response = await self._videos([*(Part(name, form[name]) for name in form), chunk])
         told = response.json_object()
-        if self._adapter.provider_code(response).endswith("/1363037"):
-            # The network wants another piece, and says which: an answer to an earlier one was lost.
+        if self._adapter.provider_code(response).endswith(OUT_OF_STEP):
+            # The network wants another piece and says which, or it says no more than that.
             told = object_of(object_of(told.get("error")).get("error_data"))
             if _number(told.get("start_offset")) in (None, sent):
                 return await self._corrected(file, entry)
@@ -183,6 +176,16 @@ class Uploads:
             detail = f"Facebook cannot use this video: {reason.rstrip('.')}."
             raise ServiceError(C.MEDIA_ERROR, detail)
         return Processing(progress, min(max(age, POLL_LEAST), POLL_MOST))
+
+
+def begun_anew(progress: Progress, place: str) -> Progress:
+    """Drop an upload that cannot be gone on with; raises MEDIA_ERROR when that happens again."""
+    times = progress.get("restarts", 0) + 1
+    if times > RESTARTS_MOST:
+        detail = "Facebook breaks off the upload of this video each time. Try another file."
+        raise ServiceError(C.MEDIA_ERROR, detail)
+    media = {name: value for name, value in progress["media"].items() if name != place}
+    return {**progress, "media": media, "restarts": times}
 
 
 def _epoch(response: Response) -> int:

@@ -211,7 +211,9 @@ class Threads(ContainerAdapter):
         return excess(text, limit)
 
     def violations(self, draft: Draft) -> list[Violation]:
-        found = draft_violations(draft, self.limits, self.options_schema, excess=excess)
+        found = draft_violations(
+            draft, self.limits, self.options_schema, excess=excess, unit=self.text_unit
+        )
         attached = str(draft.options.get("link_attachment") or "")
         for number, segment in enumerate(draft.segments):
             place = f"segments[{number}]"

@@ -12,26 +12,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sandbox import working
 from sandbox.exchange import Call
 from sandbox.fetching import Fetch
 from sandbox.files import FileFacts, look_at
 from sandbox.records import Account, Media, Post
+from sandbox.working import Work
 from sandbox.world import Site
 
 State = Literal["IN_PROGRESS", "FINISHED", "ERROR", "EXPIRED", "PUBLISHED"]
 AGENT = "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)"
 LIFE_SECONDS = 86_400.0
-_IMAGE_SECONDS = 0.05
-_VIDEO_SECONDS = 0.3
+_IMAGE_MS, _VIDEO_MS = 50.0, 300.0
 _FETCH_PATIENCE_SECONDS = 20.0
 _MIB = 1024 * 1024
 
 
 @dataclass(slots=True, eq=False)
 class Container:
-    """`kind` in the network's words; `media` once the bytes are there, at `filled_at`.
+    """`kind` in the network's words; `media` and `work` once the bytes are there.
 
-    `error` is why it will never be FINISHED, in the network's words.
+    `error` is why the file will not do, in the network's words.
     """
 
     id: str
@@ -42,13 +43,11 @@ class Container:
     is_video: bool = False
     is_item: bool = False  # of a carousel
     options: dict[str, Any] = field(default_factory=dict)
-    fetch: Fetch | None = None
     upload: Media | None = None
     children: tuple[Container, ...] = ()
     parent: Post | None = None
     media: Media | None = None
-    filled_at: float | None = None
-    is_finished: bool = False
+    work: Work | None = None
     error: str = ""
     published: Post | None = None
 
@@ -115,73 +114,45 @@ def order_video(call: Call, url: str) -> Fetch:
     return call.world.fetcher.order(url, agent=AGENT, asks_robots=True, limit_bytes=1024 * _MIB)
 
 
-def state_of(container: Container, site: Site, judge: Judge) -> State:
-    """Where the container stands now; looking is what moves it on."""
+def state_of(container: Container, call: Call) -> State:
     if container.published is not None:
         return "PUBLISHED"
-    if site.world.now() >= container.created_at + _life_seconds(container, site):
+    now, work = call.world.now(), container.work
+    if now >= container.created_at + working.handle_life_s(call, LIFE_SECONDS):
         return "EXPIRED"
-    if not container.error and not container.is_finished:
-        _advance(container, site, judge)
-    if container.error:
+    if container.error or (work is not None and work.has_failed(now)):
         return "ERROR"
-    return "FINISHED" if container.is_finished else "IN_PROGRESS"
+    return "FINISHED" if work is not None and work.is_good(now) else "IN_PROGRESS"
 
 
-def _advance(container: Container, site: Site, judge: Judge) -> None:
-    states = [state_of(child, site, judge) for child in container.children]
-    if any(state in ("ERROR", "EXPIRED") for state in states):
-        failed = next(c for c, s in zip(container.children, states, strict=True) if s != "FINISHED")
-        container.error = failed.error or "UNKNOWN"
-        return
-    if any(state == "IN_PROGRESS" for state in states):
-        return
-    if container.filled_at is None:
-        fill(container, site, judge)
-    if container.filled_at is None or container.error:
-        return
-    account = container.account.name
-    if site.world.now() < container.filled_at + _processing_seconds(container, site):
-        return
-    container.error = site.world.switches.setting("processing_fails", site.name, account) or ""
-    container.is_finished = not container.error
+def begin_without_file(container: Container, call: Call) -> None:
+    """Of text, or of finished items: nothing has to come."""
+    container.work = working.begin(call, default_ms=0)
 
 
-def fill(container: Container, site: Site, judge: Judge) -> None:
-    """Take the bytes over when they have come."""
-    fetch, upload = container.fetch, container.upload
-    if fetch is None and upload is None:
-        container.filled_at = container.created_at  # text, or a carousel's parent
-    elif fetch is not None and fetch.state == "failed":
+def take_from(container: Container, fetch: Fetch, call: Call, judge: Judge) -> None:
+    """Take the bytes over, now or when they come."""
+    if fetch.state == "pending" and container.is_video:
+        fetch.when_ended(lambda: take_from(container, fetch, call, judge))
+    elif fetch.state == "fetched":
+        accept(container, fetch.data, call, judge)
+    else:
         container.error = judge.of_fetch(container, fetch)
-    elif fetch is not None and fetch.state == "fetched":
-        container.filled_at = fetch.ended_at
-        _accept(container, fetch.data, site, judge)
-    elif upload is not None and upload.complete:
-        container.filled_at = upload.ready_at
-        _accept(container, upload.data, site, judge)
 
 
-def _accept(container: Container, data: bytes, site: Site, judge: Judge) -> None:
-    facts = look_at(data)
-    media = Media(new_id(site), container.account, facts.mime_type, site.world.now())
+def accept(container: Container, data: bytes, call: Call, judge: Judge) -> None:
+    """All bytes are there: work begins, unless the network's rules refuse the file."""
+    facts, site = look_at(data), call.site
+    media = Media(new_id(site), container.account, facts.mime_type, call.world.now())
     media.alt_text = str(container.options.get("alt_text", ""))
     media.seal(data)
     container.error = judge.of_file(container, media, facts)
     if not container.error:
         container.media = site.media[media.id] = media
-        container.fetch = None
+        work_ms = _VIDEO_MS if container.is_video else _IMAGE_MS
+        container.work = working.begin(call, default_ms=work_ms)
 
 
-def _life_seconds(container: Container, site: Site) -> float:
-    life_ms = site.world.switches.setting("handle_life_ms", site.name, container.account.name)
-    return LIFE_SECONDS if life_ms is None else float(life_ms) / 1000
-
-
-def _processing_seconds(container: Container, site: Site) -> float:
-    work_ms = site.world.switches.setting("processing_ms", site.name, container.account.name)
-    if work_ms is not None:
-        return float(work_ms) / 1000
-    if container.is_video:
-        return _VIDEO_SECONDS
-    return _IMAGE_SECONDS if container.media is not None else 0.0
+def reason_of(container: Container) -> str:
+    """Why a container is in ERROR, in the network's words."""
+    return container.error or (container.work.reason if container.work is not None else "")

@@ -11,6 +11,8 @@ from typing import Any
 from sandbox.exchange import Call, Malformed, Part
 from sandbox.graph.errors import bad_parameter, refused
 
+_LATEST = 4_102_444_800  # the year 2100
+_DATE_DIGITS = 8  # 20261122 is a date, a longer number epoch seconds
 _INDEXED = re.compile(r"(\w+)\[(\d*)\]")
 
 
@@ -71,13 +73,18 @@ class Params:
     def instant(self, name: str) -> float | None:
         """Epoch seconds, or a date as ISO 8601; without a zone it means UTC."""
         value = self.text(name)
-        if not value or value.isdecimal():
-            return float(value) if value else None
+        if not value:
+            return None
         try:
             instant = datetime.fromisoformat(value)
-        except ValueError:
-            raise bad_parameter(f"Param {name} must be a valid time") from None
-        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
+            at = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            at = -1.0
+        if value.isdecimal() and len(value) > _DATE_DIGITS:
+            at = float(value)
+        if not 0 <= at <= _LATEST:
+            raise bad_parameter(f"Param {name} must be a valid time")
+        return at
 
     def items(self, name: str) -> list[Any]:
         """A list: JSON, `name[0]=...`, or separated by commas; JSON inside is read too."""

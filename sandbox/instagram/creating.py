@@ -9,10 +9,11 @@ from sandbox.fetching import is_fetchable
 from sandbox.graph.containers import (
     Container,
     Containers,
-    fill,
+    begin_without_file,
     new_id,
     order_video,
     state_of,
+    take_from,
     wait_for_image,
 )
 from sandbox.graph.errors import bad_parameter, refused
@@ -53,7 +54,9 @@ def create(call: Call) -> Answer:
     container = _container(call, params)
     if params.text("upload_type") == "resumable":
         return _for_upload(call, containers.add(container))
-    if container.kind != "CAROUSEL":
+    if container.kind == "CAROUSEL":
+        begin_without_file(container, call)
+    else:
         _give_source(call, params, container)
     return Answer(200, {"id": containers.add(container).id})
 
@@ -130,7 +133,7 @@ def _children(call: Call, ids: list[str]) -> tuple[Container, ...]:
     if len(items) < len(ids):
         raise errors.refused(errors.NO_MEDIA)
     for item in items:
-        state = state_of(item, call.site, JUDGE)
+        state = state_of(item, call)
         if state == "IN_PROGRESS":
             raise errors.refused(errors.NOT_READY)
         if state == "EXPIRED":
@@ -151,14 +154,8 @@ def _give_source(call: Call, params: Params, container: Container) -> None:
     url = params.text(wanted)
     if not is_fetchable(url):
         raise errors.refused(errors.NOT_FETCHED)
-    if container.is_video:
-        container.fetch = order_video(call, url)
-        return
-    container.fetch = call.fetched[url]
-    if container.fetch.state == "pending":
-        container.error = JUDGE.of_fetch(container, container.fetch)
-    else:
-        fill(container, call.site, JUDGE)
+    fetch = order_video(call, url) if container.is_video else call.fetched[url]
+    take_from(container, fetch, call, JUDGE)
     if container.error:
         raise errors.refused_as(container.error)
 

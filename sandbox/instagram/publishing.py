@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.exchange import Answer, Call, Malformed
-from sandbox.graph.containers import Container, Containers, new_id, shortcode, state_of
+from sandbox.graph.containers import Container, Containers, new_id, reason_of, shortcode, state_of
 from sandbox.graph.errors import bad_parameter
 from sandbox.graph.fields import Node, parse_fields, show
 from sandbox.graph.params import Params
@@ -13,7 +13,7 @@ from sandbox.graph.usage import DAY_SECONDS
 from sandbox.instagram import errors
 from sandbox.instagram.accounts import check_owner
 from sandbox.instagram.reading import STORY_LIFE_SECONDS, permalink
-from sandbox.instagram.rules import JUDGE, PUBLISHED_PER_DAY
+from sandbox.instagram.rules import PUBLISHED_PER_DAY
 from sandbox.records import Account, Post
 
 _REFUSED = {
@@ -30,11 +30,13 @@ def publish(call: Call) -> Answer:
     container = call.site.books(Containers).of(params.text("creation_id"), account)
     if container is None or container.is_item:
         raise errors.refused(errors.NO_MEDIA)
-    state = state_of(container, call.site, JUDGE)
+    state = state_of(container, call)
     if state == "ERROR":
-        raise errors.refused_as(container.error)
+        raise errors.refused_as(reason_of(container))
     if state != "FINISHED":
         raise errors.refused(_REFUSED[state])
+    if any(item.published is not None for item in container.children):
+        raise errors.refused(errors.NO_MEDIA)
     if published_within(call, account, DAY_SECONDS) >= _quota(call, account):
         raise errors.refused(errors.CAP)
     return Answer(200, {"id": _publish(call, container).id})

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 from sandbox.exchange import Answer, Call
 from sandbox.graph.comments import Comments
-from sandbox.graph.containers import Container, Containers, state_of
+from sandbox.graph.containers import Container, Containers, reason_of, state_of
 from sandbox.graph.errors import no_object
 from sandbox.graph.fields import Edge, Node, parse_fields, show
 from sandbox.graph.growth import counted
 from sandbox.graph.paging import graph_time, list_nodes, list_posts
 from sandbox.graph.params import Params
 from sandbox.instagram import accounts
-from sandbox.instagram.rules import JUDGE
 from sandbox.records import Media, Post
 
 STORY_LIFE_SECONDS = 86_400
@@ -47,12 +46,9 @@ def _node(call: Call, object_id: str) -> Node:
 
 
 def _container_node(call: Call, container: Container) -> Node:
-    state = state_of(container, call.site, JUDGE)
-    status = _STATUS.get(state)
-    if status is None:
-        is_code = container.error.isdecimal()
-        words = "Media has been failed with error code " if is_code else ""
-        status = f"Error: {words}{container.error}"
+    state, reason = state_of(container, call), reason_of(container)
+    words = "Media upload has failed with error code " if reason.isdecimal() else ""
+    status = _STATUS.get(state, f"Error: {words}{reason}")
     return Node("IGContainer", {"id": container.id, "status_code": state, "status": status})
 
 

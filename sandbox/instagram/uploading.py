@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.exchange import Answer, Call
 from sandbox.graph import rupload
-from sandbox.graph.containers import Containers, state_of
+from sandbox.graph.containers import Containers, accept, state_of
 from sandbox.instagram.rules import JUDGE
 
 
@@ -14,9 +14,9 @@ def upload(call: Call) -> Answer:
     container = call.site.books(Containers).of(call.params["container"], call.account)
     if container is None or container.upload is None:
         raise rupload.refused("ProcessingFailedError", "Request processing failed", status=404)
-    state = state_of(container, call.site, JUDGE)
-    if state == "EXPIRED":
+    if state_of(container, call) == "EXPIRED":
         raise rupload.refused("ProcessingFailedError", "The upload session has expired")
-    if container.filled_at is None:
+    if container.work is None and not container.error:
         rupload.receive(call, container.upload)
+        accept(container, container.upload.data, call, JUDGE)
     return Answer(200, {"success": True, "message": "Upload successful."})

@@ -7,10 +7,11 @@ from sandbox.fetching import is_fetchable
 from sandbox.graph.containers import (
     Container,
     Containers,
-    fill,
+    begin_without_file,
     new_id,
     order_video,
     state_of,
+    take_from,
     wait_for_image,
 )
 from sandbox.graph.errors import missing_permission
@@ -52,7 +53,9 @@ def create(call: Call) -> Answer:
     options["quoted"] = _post(call, params, "quote_post_id")
     if kind == "CAROUSEL":
         container.children = _children(call, params.ids("children"))
-    elif kind != "TEXT":
+    if kind in ("TEXT", "CAROUSEL"):
+        begin_without_file(container, call)
+    else:
         _give_source(call, params, container)
     if kind == "TEXT" and params.flag("auto_publish_text"):
         return Answer(200, {"id": publish_container(call, container).id})
@@ -78,7 +81,7 @@ def _children(call: Call, ids: list[str]) -> tuple[Container, ...]:
     items = tuple(item for item in found if item is not None and item.is_item)
     if len(items) < len(ids):
         raise bad("Param children must be the ids of carousel items")
-    if any(state_of(item, call.site, JUDGE) != "FINISHED" for item in items):
+    if any(state_of(item, call) != "FINISHED" for item in items):
         raise bad("Param children has items that are not finished", subcode=2207027)
     return items
 
@@ -90,13 +93,8 @@ def _give_source(call: Call, params: Params, container: Container) -> None:
     url = params.text(name)
     if not is_fetchable(url):
         raise bad(f"The media could not be fetched from this URI: {url}", subcode=_UNFETCHED)
-    if container.is_video:
-        container.fetch = order_video(call, url)
-        return
-    container.fetch = call.fetched[url]
-    if container.fetch.state == "pending":
-        container.error = JUDGE.of_fetch(container, container.fetch)
-    else:
-        fill(container, call.site, JUDGE)
+    fetch = order_video(call, url) if container.is_video else call.fetched[url]
+    take_from(container, fetch, call, JUDGE)
     if container.error:
-        raise bad(container.error, subcode=None if container.filled_at else _UNFETCHED)
+        is_there = fetch.state == "fetched"
+        raise bad(container.error, subcode=None if is_there else _UNFETCHED)

@@ -15,7 +15,7 @@ from sandbox.graph.usage import DAY_SECONDS
 from sandbox.records import Account, Post
 from sandbox.threads.errors import bad, cap_reached, not_found
 from sandbox.threads.reading import permalink
-from sandbox.threads.rules import DELETES_PER_DAY, JUDGE, POSTS_PER_DAY, REPLIES_PER_DAY
+from sandbox.threads.rules import DELETES_PER_DAY, POSTS_PER_DAY, REPLIES_PER_DAY
 from sandbox.threads.users import check_owner
 
 _MEDIA_TYPES = {"TEXT": "TEXT_POST", "CAROUSEL": "CAROUSEL_ALBUM"}
@@ -41,7 +41,8 @@ def publish(call: Call) -> Answer:
     container = call.site.books(Containers).of(params.text("creation_id"), account)
     if container is None or container.is_item:
         raise not_found()
-    if state_of(container, call.site, JUDGE) != "FINISHED":
+    is_used = any(item.published is not None for item in container.children)
+    if state_of(container, call) != "FINISHED" or is_used:
         raise not_found()
     return Answer(200, {"id": publish_container(call, container).id})
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from sandbox.exchange import Answer, Call
 from sandbox.graph.comments import Comments
-from sandbox.graph.containers import Container, Containers, state_of
+from sandbox.graph.containers import Container, Containers, reason_of, state_of
 from sandbox.graph.errors import missing_permission, no_object
 from sandbox.graph.fields import Edge, Node, parse_fields, show
 from sandbox.graph.paging import graph_time, list_nodes, list_posts
 from sandbox.graph.params import Params
 from sandbox.records import Media, Post
 from sandbox.threads import users
-from sandbox.threads.rules import JUDGE
 
 
 def read(call: Call) -> Answer:
@@ -30,8 +29,8 @@ def read(call: Call) -> Answer:
 
 
 def _container_node(call: Call, container: Container) -> Node:
-    state = state_of(container, call.site, JUDGE)
-    error = container.error if state == "ERROR" else None
+    state = state_of(container, call)
+    error = reason_of(container) if state == "ERROR" else None
     values = {"id": container.id, "status": state, "error_message": error}
     return Node("ThreadsMediaContainer", values, ("id", "status", "error_message"))
 

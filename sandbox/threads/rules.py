@@ -62,6 +62,7 @@ def read_options(params: Params, kind: str) -> dict[str, Any]:
     return {
         "reply_control": control,
         "topic_tag": topic or None,
+        "tags": [topic] if topic else [],
         "alt_text": params.text("alt_text"),
         "link": params.text("link_attachment") or None,
         "poll": poll or None,

@@ -306,7 +306,8 @@ def test_an_unreadable_success_is_never_repeated(slug: str) -> None:
         for status in (200, 201, 202, 204):
             for body in (*ODD_BODIES, *HUGE_BODIES):
                 stage.server.always(Reply(status, body))
-                if not stage.case.body_matters and len(body) < 2**20:
+                is_whole = len(body) < 2**20 and not (status == 204 and body)
+                if not stage.case.body_matters and is_whole:
                     assert isinstance(await stage.publish(), Processing | Published)
                     continue
                 with fails(C.OUTCOME_UNKNOWN) as caught:
@@ -330,7 +331,7 @@ def test_an_unreadable_answer_to_anything_else_is_a_service_error_or_nothing(slu
                     assert found is None
                     assert nothing is not None
                     assert Reply(200, body).encode() == nothing.encode()
-                else:
+                elif name != "publish" or stage.case.body_matters:
                     assert name in {"delete", "metrics"}, (name, body)
 
     tell(slug, story)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-# The smallest JPEG that decoders accept: 1 x 1, grey.
-JPEG = base64.b64decode(
-    "/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAP//////////////////////////////////////////////////////////"
-    "////////////////////////////wgALCAABAAEBAREA/8QAFBABAAAAAAAAAAAAAAAAAAAAAP/aAAgBAQABPxA="
-)
-MP4 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp42" + bytes(300_000)
+HERE = Path(__file__).parent
+FILM = (HERE / "film.mp4").read_bytes()  # 4 s, upright, grey and silent
+PICTURE = (HERE / "picture.jpg").read_bytes()  # 320 x 320
 
 
 @dataclass(frozen=True)
@@ -26,9 +23,10 @@ class File:
     alt_text: str = ""
 
 
-IMAGE = File("image", "image/jpeg", JPEG, "dot.jpg", "a dot")
-BARE_IMAGE = File("image", "image/jpeg", JPEG, "dot.jpg")
-VIDEO = File("video", "video/mp4", MP4, "film.mp4")
+IMAGE = File("image", "image/jpeg", PICTURE, "picture.jpg", "a grey square")
+BARE_IMAGE = File("image", "image/jpeg", PICTURE, "picture.jpg")
+PUBLIC = "PUBLIC_TO_EVERYONE"
+VIDEO = File("video", "video/mp4", FILM, "film.mp4")
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,7 @@ class Sample:
     files: tuple[File, ...] = ()
     first_comment: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    is_counted: bool = True  # whether the network has figures at once
 
     @property
     def parts(self) -> int:
@@ -84,14 +83,89 @@ NETWORKS: Mapping[str, Network] = {
             "thread": Sample(("One", "Two https://example.org/a"), (IMAGE,), "And three"),
         },
     ),
+    "bluesky": Network(
+        "bluesky",
+        lambda url: {
+            "service_url": f"{url}/bluesky",
+            "appview_url": f"{url}/bluesky",
+            "video_url": f"{url}/bluesky",
+            "plc_url": f"{url}/bluesky",
+        },
+        lambda url, name: {"handle": f"{name}.bsky.social", "app_password": f"app-{name}"},
+        {
+            "thread": Sample(("One #tag", "Two https://example.org/a"), (IMAGE,), "And three"),
+            "video": Sample(("A film",), (VIDEO,)),
+        },
+    ),
+    "instagram": Network(
+        "instagram",
+        lambda url: {
+            "graph_base": f"{url}/instagram",
+            "upload_base": f"{url}/instagram",
+            "oauth_base": f"{url}/instagram",
+            "facebook_base": f"{url}/facebook",
+        },
+        bearer,
+        {
+            "picture": Sample(("A picture #tag",), (IMAGE,), "First!"),
+            "carousel": Sample(("Several",), (IMAGE, VIDEO)),
+            "reel": Sample(("A reel",), (VIDEO,)),
+            "story": Sample(("",), (BARE_IMAGE,), options={"kind": "story"}, is_counted=False),
+        },
+        can_delete=False,  # only what was connected through Facebook
+    ),
     "youtube": Network(
         "youtube",
-        lambda url: {"api_base": f"{url}/youtube", "upload_base": f"{url}/youtube"},
+        lambda url: {
+            "api_base": f"{url}/youtube",
+            "upload_base": f"{url}/youtube",
+            "token_url": f"{url}/youtube/token",
+            "revoke_url": f"{url}/youtube/revoke",
+            "client_id": "sandbox-client",
+            "client_secret": "sandbox-client-secret",
+        },
         bearer,
         {
             "video": Sample(
-                ("Hello from the tower",), (VIDEO,), "And a comment", {"made_for_kids": False}
+                ("A film about bells\nAnd its description",),
+                (VIDEO,),
+                "First!",
+                {"made_for_kids": False},
             ),
+        },
+    ),
+    "threads": Network(
+        "threads",
+        lambda url: {"graph_base": f"{url}/threads", "auth_base": f"{url}/threads"},
+        bearer,
+        {
+            "thread": Sample(("One #tag", "Two https://example.org/a"), (IMAGE,), "And three"),
+            "video": Sample(("A film",), (VIDEO,)),
+            "carousel": Sample(("Several",), (IMAGE, VIDEO)),
+        },
+    ),
+    "facebook": Network(
+        "facebook",
+        lambda url: {
+            "graph_base": f"{url}/facebook",
+            "video_base": f"{url}/facebook",
+            "upload_base": f"{url}/facebook",
+            "dialog_base": f"{url}/facebook",
+        },
+        bearer,
+        {
+            "text": Sample(("Hello from the tower",), first_comment="First!"),
+            "pictures": Sample(("Two pictures",), (IMAGE, IMAGE)),
+            "video": Sample(("A film",), (VIDEO,)),
+        },
+    ),
+    "tiktok": Network(
+        "tiktok",
+        lambda url: {"api_base": f"{url}/tiktok", "auth_base": f"{url}/tiktok"},
+        bearer,
+        {
+            "video": Sample(("A film #tag",), (VIDEO,), options={"privacy_level": PUBLIC}),
+            "photos": Sample(("Photos",), (BARE_IMAGE,), options={"privacy_level": PUBLIC}),
         },
     ),
     "sandbox": Network(

@@ -123,7 +123,6 @@ class Theatre:
     """All networks of the sandbox, with short times."""
 
     judge: Judge
-    media_root: str
     workspace: Any = field(default_factory=make_workspace)
 
     def connection(self, slug: str) -> SocialConnection:
@@ -150,7 +149,7 @@ class Theatre:
         post, _ = services.schedule_post(
             workspace=self.workspace,
             connection=connection,
-            segments=[{"text": f"{text} ({number})"} for text in sample.texts],
+            segments=[{"text": text and f"{text} ({number})"} for text in sample.texts],
             first_comment=sample.first_comment and f"{sample.first_comment} ({number})",
             options=dict(sample.options),
             attachments=attachments,
@@ -204,7 +203,7 @@ class Theatre:
 
     def account_of(self, play: Play) -> str:
         """Return the sandbox's own name of the account."""
-        return play.connection.username
+        return play.connection.username.removesuffix(".bsky.social")
 
 
 def short_times(settings: Any, url: str) -> None:

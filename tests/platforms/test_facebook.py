@@ -211,17 +211,17 @@ def test_a_refused_piece_is_sent_from_where_the_network_says() -> None:
         assert step.progress["media"]["0.0"]["sent"] == 2 * MIB
         assert step.progress["media"]["0.0"]["ready"]
         assert scene.calls[-1] == "GET /v1"
-        step = await scene.adapter.prepare(scene.http, post, progress)
-        assert step.progress == {"media": {}, "remade": 1}
-        tired = {**progress, "remade": 2}
-        error = await failure(scene.adapter.prepare(scene.http, post, tired))
-        assert error.category is C.MEDIA_ERROR
+        twice, thrice = {**progress, "restarts": 2}, {**progress, "restarts": 3}
+        step = await scene.adapter.prepare(scene.http, post, twice)
+        assert step.progress == {"media": {}, "restarts": 3}  # nor what it has: begin anew
+        error = await failure(scene.adapter.prepare(scene.http, post, thrice))
+        assert error.category is C.MEDIA_ERROR  # but not for ever
 
     wants = {"error_data": {"start_offset": MIB, "end_offset": 2 * MIB}}
-    unsaid, nothing = refused(400, 6001, 1363037), Reply(200, {"id": "v1"})
+    silent, nothing = refused(400, 6001, 1363037), Reply(200, {"id": "v1"})
     has_all = Reply(200, {"status": {"uploading_phase": {"bytes_transfered": 2 * MIB}}})
     said = refused(400, 6001, 1363037, **wants)
-    run(story, said, unsaid, has_all, unsaid, nothing, unsaid, nothing)
+    run(story, said, silent, has_all, silent, nothing, silent, nothing)
 
 
 def test_videos_go_to_their_own_host() -> None:
@@ -622,6 +622,15 @@ def test_a_video_that_does_not_name_its_post_must_be_listed(told: str) -> None:
     with pytest.raises(ServiceError, match="does not show yet") as caught:
         found(post, progress, answer, listed(attached("video_inline", "v2")))
     assert caught.value.category is C.SERVER_ERROR
+
+
+def test_a_story_is_never_looked_for_among_posts() -> None:
+    post = draft(video(), options={"kind": "story"})
+    working = Reply(200, {"status": phases("processing", "in_progress", "not_started")})
+    with pytest.raises(ServiceError, match="does not show yet"):
+        found(post, on_facebook(), working)
+    live = {"status": phases("ready", "complete", "complete"), "post_id": "77"}
+    assert found(post, on_facebook(), Reply(200, live))[0].remote_ids == ("77",)
 
 
 def test_nobody_tells_whether_a_photo_story_is_live() -> None:

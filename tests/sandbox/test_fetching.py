@@ -22,6 +22,8 @@ async def _serve(request: web.Request) -> web.StreamResponse:
             return web.Response(body=PNG, content_type="image/png")
         case "/moved":
             raise web.HTTPFound("/file")
+        case "/robots.txt":
+            return web.Response(text="User-agent: facebookexternalhit\nDisallow: /private\n")
         case "/empty":
             return web.Response()
         case "/never":
@@ -118,6 +120,23 @@ def test_an_address_that_nobody_can_have_fails_at_once(url: str) -> None:
     async def story(fetcher: Fetcher, _base: str) -> None:
         fetch: Any = fetcher.order(url)
         assert (fetch.state, fetch.reason) == ("failed", "bad url")
+
+    _with_files(story)
+
+
+@pytest.mark.parametrize(
+    ("path", "agent", "state"),
+    [
+        ("/private", "facebookexternalhit/1.1", "failed"),
+        ("/file", "facebookexternalhit/1.1", "fetched"),
+        ("/file", "another", "fetched"),
+    ],
+)
+def test_robots_may_be_asked_first(path: str, agent: str, state: str) -> None:
+    async def story(fetcher: Fetcher, base: str) -> None:
+        fetch = await _ended(fetcher.order(base + path, agent=agent, asks_robots=True))
+        assert fetch.state == state
+        assert fetch.reason == ("robots" if state == "failed" else "")
 
     _with_files(story)
 

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.sandbox.assets import hosted, jpeg, mp4
 from tests.sandbox.conftest import PNG, Client, Play, Reply
@@ -553,5 +555,74 @@ def test_cancelling_the_login_says_so(play: Play) -> None:
         assert reply.headers["Location"].startswith(f"{BACK}?error=access_denied")
         allowed = await decide(c, path, scope, decision="allow", account="ada")
         assert allowed.headers["Location"].endswith("#_")
+
+    play(story)
+
+
+def test_an_ordered_429_is_said_as_meta_says_it_unless_it_has_a_body(play: Play) -> None:
+    async def story(c: Client) -> None:
+        answers = [{"status": 429}, {"status": 429, "body": {"odd": True}}]
+        await c.switch("instagram", on="account", fail=answers)
+        assert codes(await c.call("GET", f"{IG}/me")) == (80002, None)
+        odd = await c.call("GET", f"{IG}/me")
+        assert (odd.status, odd.json) == (429, {"odd": True})
+
+    play(story)
+
+
+def test_a_robots_file_and_a_redirect_keep_meta_away(play: Play) -> None:
+    async def story(c: Client) -> None:
+        async def serve(request: web.Request) -> web.Response:
+            if request.path == "/moved.jpg":
+                raise web.HTTPFound("/open.jpg")
+            if request.path == "/robots.txt":
+                return web.Response(text="User-agent: *\nDisallow: /closed.jpg\n")
+            return web.Response(body=jpeg(), content_type="image/jpeg")
+
+        app = web.Application()
+        app.router.add_get("/{path:.*}", serve)
+        async with TestServer(app) as server:
+            for name in ("closed.jpg", "moved.jpg"):
+                reply = await create(c, image_url=str(server.make_url(f"/{name}")))
+                assert codes(reply) == (9004, 2207052)
+            reply = await create(c, image_url=str(server.make_url("/open.jpg")))
+            assert reply.status == 200
+
+    play(story)
+
+
+def test_a_facebook_login_reaches_the_account_behind_a_page(play: Play) -> None:
+    async def story(c: Client) -> None:
+        scopes = "pages_show_list,instagram_basic,instagram_content_publish"
+        code = await code_for(c, f"{FB}/dialog/oauth", scopes)
+        path = f"{FB}/oauth/access_token"
+        user = (await c.call("GET", path, token=None, params=code_form(code))).json["access_token"]
+        fields = "access_token,instagram_business_account{id,username}"
+        pages = await c.call("GET", f"{FB}/me/accounts?fields={fields}", token=user)
+        page = pages.json["data"][0]
+        account, token = page["instagram_business_account"], page["access_token"]
+        assert account["username"] == "ada"
+        body = {"image_url": await hosted(c, jpeg()), "caption": "Through a page"}
+        base = f"{FB}/{account['id']}"
+        made = await c.call("POST", f"{base}/media", token=token, json=body)
+        c.clock.advance(1)
+        body = {"creation_id": made.json["id"]}
+        media = await c.call("POST", f"{base}/media_publish", token=token, json=body)
+        assert (await c.stats("instagram"))["posts"][0]["text"] == "Through a page"
+        gone = await c.call("DELETE", f"{FB}/{media.json['id']}", token=token)
+        assert codes(gone) == (10, None)
+        read = await c.call("GET", f"{FB}/{media.json['id']}?fields=permalink", token=user)
+        assert read.json["permalink"].startswith("https://www.instagram.com/p/")
+
+    play(story)
+
+
+def test_an_item_that_another_carousel_published_is_used_up(play: Play) -> None:
+    async def story(c: Client) -> None:
+        url = await hosted(c, jpeg())
+        items = [await finished(c, image_url=url, is_carousel_item=True) for _ in range(2)]
+        first, second = [await finished(c, media_type="CAROUSEL", children=items) for _ in range(2)]
+        assert (await publish(c, first)).status == 200
+        assert codes(await publish(c, second)) == (24, 2207006)
 
     play(story)
