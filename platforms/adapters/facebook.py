@@ -70,14 +70,12 @@ from platforms.adapters.facebook_reading import (
     state_of_video,
 )
 from platforms.adapters.facebook_uploads import LIFE, Uploads
-from platforms.adapters.graph import (
+from platforms.adapters.graph import GraphAdapter, GraphToken, proof_of
+from platforms.adapters.graph_reading import (
     COMMON,
     GONE_CODES,
-    GraphAdapter,
-    GraphToken,
     instant_of,
     page_problem,
-    proof_of,
     table,
     usage_buckets,
     version_in_use,

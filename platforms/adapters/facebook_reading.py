@@ -13,7 +13,11 @@ from typing import Any
 
 from engine.errors import ErrorCategory as C
 from platforms.adapters.base import Account, Draft, Media, Notice, Violation, is_id
-from platforms.adapters.graph import BLOCKED, QUOTA_AGAIN, object_of
+from platforms.adapters.graph_reading import (
+    BLOCKED,
+    QUOTA_AGAIN,
+    object_of,
+)
 from platforms.adapters.texts import comparable
 
 

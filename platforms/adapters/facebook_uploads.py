@@ -25,7 +25,10 @@ from platforms.adapters.facebook_reading import (
     reason_of_video,
     state_of_upload,
 )
-from platforms.adapters.graph import GraphAdapter, object_of, proof_of
+from platforms.adapters.graph import GraphAdapter, proof_of
+from platforms.adapters.graph_reading import (
+    object_of,
+)
 from platforms.adapters.graph_uploads import CHUNK_BYTES, bytes_received, send_chunk
 
 LIFE = timedelta(hours=20)  # ours: what is never finished is forgotten after about a day (recalled)

@@ -38,10 +38,10 @@ from platforms.adapters.base import (
 )
 from platforms.adapters.checks import draft_violations
 from platforms.adapters.containers import ContainerAdapter
-from platforms.adapters.graph import (
+from platforms.adapters.graph import GraphToken
+from platforms.adapters.graph_reading import (
     BLOCKED,
     COMMON,
-    GraphToken,
     lasts,
     table,
     usage_buckets,

@@ -24,7 +24,9 @@ from platforms.adapters.facebook_reading import (
     state_of_upload,
     state_of_video,
 )
-from platforms.adapters.graph import ANY
+from platforms.adapters.graph_reading import (
+    ANY,
+)
 from tests.contract.facebook_case import ACCOUNT, PERMALINK, SUCCESS, make_facebook
 from tests.contract.facebook_case import network as friendly
 from tests.contract.server import Reply, Request
