@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import itertools
 import secrets
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -50,6 +51,7 @@ BEFORE, ANSWERED = "http.before", "http.answered"
 DEATH, LOST = "death", "lost"  # what happens once the network has answered
 Fate = tuple[str, int]  # which of them, at which request of the post, counted from 0
 
+HURRY_EVERY_SECONDS = 0.2
 _whose: contextvars.ContextVar[uuid.UUID | None] = contextvars.ContextVar("whose", default=None)
 _numbers = itertools.count(1)
 
@@ -102,6 +104,8 @@ class MortalHost(Host):
 
     async def _work_on(self, job: Job) -> PostResult | None:
         _whose.set(job.id)
+        if job.marked and (held := self.workload.hold(job)) is not None:
+            return held
         return await super()._work_on(job)
 
 
@@ -126,6 +130,7 @@ class Theatre:
 
     judge: Judge
     workspace: Any = field(default_factory=make_workspace)
+    _hurry_at: float = 0.0
 
     def connection(self, slug: str, name: str) -> SocialConnection:
         """Connect an account, as a person entering its credentials would."""
@@ -172,7 +177,7 @@ class Theatre:
             await host.open()
             try:
                 with host.watching():
-                    for _ in range(400):
+                    for _ in range(800):
                         if await host.database.run(self._all_over, plays):
                             break
                         await host.database.run(self._hurry, plays)
@@ -193,6 +198,10 @@ class Theatre:
         return all(post.state in OVER or questions.is_open(post) for post in posts)
 
     def _hurry(self, plays: list[Play]) -> None:
+        """Let the next moments come; not so often that polls are all there is to strike."""
+        if time.monotonic() < self._hurry_at:
+            return
+        self._hurry_at = time.monotonic() + HURRY_EVERY_SECONDS
         look_ahead.queue_due_posts()
         ScheduledPost.objects.filter(
             pk__in=[play.post.pk for play in plays], due_at__gt=Now(), lease_slot=None
