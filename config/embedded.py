@@ -21,10 +21,9 @@ import environ
 from cryptography.fernet import Fernet
 
 from config.paths import EMBEDDED_ENV, RUNNING_ENV, VAR_DIR, environment_files
+from config.sandbox import IMITATIONS, imitation_of
 
 SHUTDOWN_GRACE_SECONDS = 8  # everything ends within 10 s of Ctrl-C
-# Whoever gives one of these means the real network, not our imitation of it.
-REAL_X = frozenset({"TWITTER_API_KEY", "TWITTER_API_SECRET", "TWITTER_CLIENT_ID", "X_API_BASE"})
 
 _provided: dict[str, str] = {}  # what prepare_environment filled in, secrets excepted
 _lock: TextIO | None = None  # held open, hence locked, until the process ends
@@ -49,10 +48,7 @@ def prepare_environment(*, sandbox: bool) -> None:
 
 
 def provisions(given: Mapping[str, str], *, sandbox: bool) -> dict[str, str]:
-    """Return what a run provides where `given` leaves it open.
-
-    X is pointed at the sandbox only while nothing of the real one is given.
-    """
+    """Return what a run provides where `given` leaves it open; see `config.sandbox`."""
     port = given.get("PORT") or "8000"
     chosen = {
         "PORT": port,
@@ -69,14 +65,10 @@ def provisions(given: Mapping[str, str], *, sandbox: bool) -> dict[str, str]:
         "SANDBOX_URL": address,
         "PRIVATE_HOSTS_ALLOWED": "127.0.0.0/8",
         "TELL_DUE_AT": "1",  # the sandbox shows how late each post arrived
+        "OFFER_SANDBOX": "1",
     }
-    if not any(given.get(name) for name in REAL_X):
-        chosen |= {
-            "X_API_BASE": f"{address}/x",
-            "X_TOKEN_URL": f"{address}/x/2/oauth2/token",
-            "TWITTER_API_KEY": "sandbox-consumer",
-            "TWITTER_API_SECRET": "sandbox-consumer-secret",
-        }
+    for slug in IMITATIONS:
+        chosen |= imitation_of(slug, given, address)
     return chosen
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime
+
+from django.http import HttpRequest
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -23,7 +26,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             "pid": record.process,
         }
-        line.update({name: value for name, value in vars(record).items() if name not in _STANDARD})
+        line.update(_extras(record))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str, ensure_ascii=False)
@@ -35,10 +38,16 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return one line (and the traceback, if there is one)."""
         at = datetime.fromtimestamp(record.created, tz=UTC).strftime("%H:%M:%S.%f")[:-3]
-        extras = " ".join(
-            f"{name}={value}" for name, value in vars(record).items() if name not in _STANDARD
-        )
+        extras = " ".join(f"{name}={value}" for name, value in _extras(record))
         line = f"{at} {record.levelname.lower():7} {record.name} {record.getMessage()} {extras}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line.rstrip()
+
+
+def _extras(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
+    """Yield what was passed as `extra`; of a request its path only: a query may carry a code."""
+    for name, value in vars(record).items():
+        if name not in _STANDARD:
+            is_request = isinstance(value, HttpRequest)
+            yield name, f"{value.method} {value.path}" if is_request else value

@@ -32,6 +32,7 @@ SERVICE_TOKEN = env.str("SERVICE_TOKEN", default="")
 SECURE_COOKIES = env.bool("SECURE_COOKIES", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"  # Strict would lose the session when a network sends people back
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 if env.bool("TRUST_PROXY_HEADERS", default=False):
@@ -50,9 +51,11 @@ INSTALLED_APPS = [
     "engine",  # before django_q: our qcluster command takes its place
     "accounts",
     "notifications",
+    "social_django",  # before platforms, which takes its admin pages away
     "platforms",
     "media",
     "scheduling",
+    "web",
     "django_q",
 ]
 MIDDLEWARE = [
@@ -64,10 +67,15 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "web.middleware.ContentSecurityPolicy",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 AUTH_USER_MODEL = "accounts.User"
+CSRF_FAILURE_VIEW = "web.views.frame.refused_form"
+LOGIN_URL = "web:login"
+LOGIN_REDIRECT_URL = "web:home"
+LOGOUT_REDIRECT_URL = "web:login"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -230,6 +238,7 @@ FACEBOOK_CLIENT_SECRET = env.str("FACEBOOK_CLIENT_SECRET", default="")
 PLATFORMS = {
     "x": {
         "api_base": env.str("X_API_BASE", default="https://api.x.com"),
+        "authorize_url": env.str("X_AUTHORIZE_URL", default="https://x.com/i/oauth2/authorize"),
         "token_url": env.str("X_TOKEN_URL", default="https://api.x.com/2/oauth2/token"),
         "consumer_key": env.str("TWITTER_API_KEY", default=""),
         "consumer_secret": env.str("TWITTER_API_SECRET", default=""),
@@ -249,6 +258,9 @@ PLATFORMS = {
         "graph_base": env.str("IG_GRAPH_BASE", default="https://graph.instagram.com"),
         "facebook_base": FB_GRAPH_BASE,
         "upload_base": env.str("IG_RUPLOAD_BASE", default="https://rupload.facebook.com"),
+        "authorize_url": env.str(
+            "IG_AUTHORIZE_URL", default="https://www.instagram.com/oauth/authorize"
+        ),
         "oauth_base": env.str("IG_OAUTH_BASE", default="https://api.instagram.com"),
         "version": META_GRAPH_VERSION,
         "client_id": env.str("INSTAGRAM_CLIENT_ID", default=""),
@@ -298,6 +310,15 @@ PLATFORMS = {
         "client_id": env.str("TIKTOK_CLIENT_ID", default=""),
         "client_secret": env.str("TIKTOK_CLIENT_SECRET", default=""),
     },
+    "deviantart": {
+        "api_base": env.str(
+            "DEVIANTART_API_BASE", default="https://www.deviantart.com/api/v1/oauth2"
+        ),
+        "oauth_base": env.str("DEVIANTART_OAUTH_BASE", default="https://www.deviantart.com/oauth2"),
+        "api_version": env.str("DEVIANTART_API_VERSION", default="20240701"),
+        "client_id": env.str("DEVIANTART_CLIENT_ID", default=""),
+        "client_secret": env.str("DEVIANTART_CLIENT_SECRET", default=""),
+    },
     "telegram": {"api_base": env.str("TELEGRAM_API_BASE", default="https://api.telegram.org")},
     "sandbox": {"api_base": SANDBOX_URL},
 }
@@ -305,6 +326,50 @@ PLATFORMS = {
 TELL_DUE_AT = env.bool("TELL_DUE_AT", default=False)
 # Hosts or networks (CIDR) that user-given addresses may reach although they are private.
 PRIVATE_HOSTS_ALLOWED = env.list("PRIVATE_HOSTS_ALLOWED", default=[])
+
+# --- connecting accounts --------------------------------------------------------------------
+# social-auth only connects accounts for people who are logged in here: it never logs anybody in.
+SOCIAL_AUTH_STRATEGY = "platforms.backends.base.Strategy"
+SOCIAL_AUTH_PIPELINE = (
+    "platforms.pipeline.check_right",
+    "platforms.pipeline.read_tokens",
+    "platforms.pipeline.ask_for_accounts",
+    "platforms.pipeline.keep_accounts",
+)
+# What is asked for; SOCIAL_AUTH_<NAME>_SCOPE of the backend <name>.
+SOCIAL_AUTH_X_SCOPE = env.list(
+    "X_SCOPES",
+    default=["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"],
+)
+SOCIAL_AUTH_MASTODON_SCOPE = env.list(
+    "MASTODON_SCOPES",
+    default=["read:accounts", "read:statuses", "write:statuses", "write:media"],
+)
+SOCIAL_AUTH_INSTAGRAM_SCOPE = env.list(
+    "INSTAGRAM_SCOPES",
+    default=[
+        "instagram_business_basic",
+        "instagram_business_content_publish",
+        "instagram_business_manage_comments",
+        "instagram_business_manage_insights",
+    ],
+)
+_GOOGLE = "https://www.googleapis.com/auth/"
+SOCIAL_AUTH_YOUTUBE_SCOPE = env.list(
+    "YOUTUBE_SCOPES",
+    default=[
+        f"{_GOOGLE}youtube.upload",
+        f"{_GOOGLE}youtube.readonly",
+        f"{_GOOGLE}youtube.force-ssl",
+        f"{_GOOGLE}yt-analytics.readonly",
+    ],
+)
+# Where networks send people back to, if not to PUBLIC_URL/oauth/complete/<name>/.
+OAUTH_REDIRECT_URIS = {"youtube": env.str("YOUTUBE_REDIRECT_URI", default="")}
+# The server that the form for Mastodon suggests.
+MASTODON_SERVER = env.str("MASTODON_SERVER", default="")
+# Offer the imitation network of our own among the real ones.
+OFFER_SANDBOX = env.bool("OFFER_SANDBOX", default=False)
 
 # --- notifications --------------------------------------------------------------------------
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")

@@ -67,15 +67,33 @@ class InAddress:
 
 
 class OAuth1:
-    """A token of an application, signed with HMAC-SHA1 (RFC 5849)."""
+    """A token of an application, signed with HMAC-SHA1 (RFC 5849).
+
+    Without a token the application asks for itself; `callback` and `verifier` are those of the
+    three legs by which people give it one.
+    """
 
     __slots__ = ("_signer", "secrets")
 
     def __init__(
-        self, consumer_key: str, consumer_secret: str, token: str = "", token_secret: str = ""
+        self,
+        consumer_key: str,
+        consumer_secret: str,
+        token: str = "",
+        token_secret: str = "",
+        *,
+        callback: str = "",
+        verifier: str = "",
     ) -> None:
-        self.secrets: tuple[str, ...] = (consumer_secret, token_secret, token)
-        self._signer = Signer(consumer_key, consumer_secret, token, token_secret)
+        self.secrets: tuple[str, ...] = (consumer_secret, token_secret, token, verifier)
+        legs = (("oauth_callback", callback), ("oauth_verifier", verifier))
+        self._signer = Signer(
+            consumer_key,
+            consumer_secret,
+            token,
+            token_secret,
+            extra=[(name, value) for name, value in legs if value],
+        )
 
     def __repr__(self) -> str:
         return "OAuth1()"

@@ -40,12 +40,21 @@ def _encoded_uri(url: str) -> str:
 
 
 class Signer:
-    """Signs for one token of one application; without a token, for the application alone."""
+    """Signs for one token of one application; without a token, for the application alone.
+
+    `extra` are more protocol parameters: the callback or the verifier of the three legs.
+    """
 
     __slots__ = ("_header_start", "_key", "_params", "_plain")
 
     def __init__(
-        self, consumer_key: str, consumer_secret: str, token: str = "", token_secret: str = ""
+        self,
+        consumer_key: str,
+        consumer_secret: str,
+        token: str = "",
+        token_secret: str = "",
+        *,
+        extra: Iterable[tuple[str, str]] = (),
     ) -> None:
         self._key = f"{percent_encode(consumer_secret)}&{percent_encode(token_secret)}".encode()
         self._params = [
@@ -55,6 +64,7 @@ class Signer:
         ]
         if token:
             self._params.append(("oauth_token", percent_encode(token)))
+        self._params += [(name, percent_encode(value)) for name, value in extra]
         self._header_start = "OAuth " + ", ".join(f'{k}="{v}"' for k, v in self._params)
         # Requests without parameters of their own differ in nonce and timestamp only: the rest
         # of their normalized string is encoded once ("!" marks the two places; it stands nowhere

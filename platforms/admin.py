@@ -1,4 +1,7 @@
-"""Connected accounts in the staff console. Credentials are never shown, edited or even loaded."""
+"""Connected accounts in the staff console. Credentials are never shown, edited or even loaded.
+
+social-auth's own pages go: its tables stay empty here, and nobody should wonder at them.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from social_django.models import Association, Nonce, UserSocialAuth
 
 from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin
 from engine.admin_cells import BAD, GOOD, MUTED, NOTHING, WARN, badge, time_cell
@@ -20,6 +24,9 @@ from engine.admin_lists import CappedAdmin, ShownOnly
 from platforms import services
 from platforms.models import ConnectionState, SocialConnection
 from platforms.registry import ADAPTERS
+
+for _model in (Association, Nonce, UserSocialAuth):
+    admin.site.unregister(_model)
 
 TONES = {
     ConnectionState.ACTIVE: GOOD,

@@ -1,4 +1,4 @@
-"""A connected account at a network, with its credentials encrypted at rest."""
+"""Connected accounts, and what connecting them leaves behind; every secret is encrypted at rest."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class SocialConnection(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="connections")
     platform = models.CharField(max_length=32)
+    backend = models.CharField(max_length=32, blank=True, default="")  # it was connected through
     external_id = models.CharField(max_length=255)
     username = models.CharField(max_length=255, blank=True, default="")
     display_name = models.CharField(max_length=255, blank=True, default="")
@@ -72,3 +73,50 @@ class SocialConnection(models.Model):
     def get_credentials(self) -> dict[str, Any]:
         """Return the decrypted credentials; raises `CredentialError` if no key opens them."""
         return decrypt(bytes(self.secret))
+
+
+class Consent(models.Model):
+    """One consent under way: begun here, answered at the network, its accounts perhaps chosen here.
+
+    `state_sha256` is the digest of what the network's answer must present; it is answered once
+    (`answered_at`). `sealed` is encrypted JSON: first what the answer must be met with (a PKCE
+    verifier, a request token, the server), later the accounts to choose from with their tokens.
+    Rows live for minutes; see `platforms.consents`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    platform = models.CharField(max_length=32)
+    backend = models.CharField(max_length=32, blank=True, default="")  # "": a form was filled in
+    connection = models.ForeignKey(  # the one to be repaired, if it began there
+        SocialConnection, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    state_sha256 = models.CharField(max_length=64, unique=True)
+    sealed = models.BinaryField(editable=False, default=b"")
+    created_at = models.DateTimeField(auto_now_add=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"consent of {self.user} at {self.platform}"
+
+
+class MastodonApp(models.Model):
+    """Our application at one Mastodon server, registered when somebody first connects there."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    server = models.URLField(max_length=500)  # as in SocialConnection.instance_url
+    redirect_uri = models.URLField(max_length=500)
+    client_id = models.CharField(max_length=255)
+    secret = models.BinaryField(editable=False)  # {"client_secret": ...}, encrypted
+    scopes = models.CharField(max_length=500)  # separated by spaces; consents may ask for no more
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["server", "redirect_uri"], name="one_app_per_server")
+        ]
+
+    def __str__(self) -> str:
+        return self.server

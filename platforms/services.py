@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -15,9 +15,12 @@ from accounts.audit import record
 from accounts.models import User, Workspace
 from engine.states import IllegalTransition
 from platforms.adapters.base import Account
+from platforms.credentials import CredentialError
 from platforms.models import ConnectionState, SocialConnection
-from platforms.registry import slug_of
+from platforms.registry import adapter_for, slug_of
 from platforms.tokens import end_refreshing, expiry_of
+
+OF_THE_REFRESH_TOKEN = ("refresh_token", "refresh_expires_at")
 
 
 def connect(
@@ -28,22 +31,28 @@ def connect(
     created_by: User | None,
     *,
     actor: str = "system",
+    missing: Collection[str] = (),
+    backend: str = "",
 ) -> SocialConnection:
     """Keep `credentials` (encrypted) for an account and return its connection.
 
     An account the workspace has already keeps its row and gets the new credentials and a higher
     `version`, so that running loops notice; it becomes active again unless somebody paused it.
+    A refresh token that is kept is overwritten by another one only, never by none.
     `account` is what `verify_credentials` answered; None keeps them unverified, under an id made
-    from the credentials themselves. Raises UnknownPlatform.
+    from the credentials themselves. `missing` names permissions that the network did not give and
+    without which no post goes out: the connection then says so and waits for its owner. `backend`
+    is the way it was connected, if by consent. Raises UnknownPlatform.
     """
     slug = slug_of(platform)
     found = account or _unverified(credentials)
+    given = (workspace, slug, credentials, found, created_by, actor, missing, backend)
     try:
         with transaction.atomic():
-            return _upsert(workspace, slug, credentials, found, created_by, actor)
+            return _upsert(*given)
     except IntegrityError:  # another request connected the same account at the same moment
         with transaction.atomic():
-            return _upsert(workspace, slug, credentials, found, created_by, actor)
+            return _upsert(*given)
 
 
 def pause(connection: SocialConnection, *, actor: str, reason: str = "") -> SocialConnection:
@@ -94,6 +103,8 @@ def _upsert(
     account: Account,
     created_by: User | None,
     actor: str,
+    missing: Collection[str],
+    backend: str,
 ) -> SocialConnection:
     connection = (
         SocialConnection.objects.select_for_update(of=("self",))
@@ -110,17 +121,22 @@ def _upsert(
         )
     else:
         connection.version += 1
+    connection.backend = backend
     connection.username = account.username
     connection.display_name = account.display_name
     connection.avatar_url = account.avatar_url
     connection.instance_url = account.instance_url
     connection.scopes = list(account.scopes)
     connection.limits = dict(account.limits)
-    connection.expires_at = expiry_of(credentials)
-    connection.refresh_expires_at = expiry_of(credentials, "refresh_expires_at")
+    kept = {**credentials, **_lasting(connection, credentials)}
+    connection.expires_at = expiry_of(kept)
+    connection.refresh_expires_at = expiry_of(kept, "refresh_expires_at")
     end_refreshing(connection)
-    connection.set_credentials(dict(credentials))
-    if connection.state != ConnectionState.PAUSED:
+    connection.set_credentials(kept)
+    if missing:
+        connection.state = ConnectionState.NEEDS_RECONNECT
+        connection.state_reason = _missing_words(slug, missing)
+    elif connection.state != ConnectionState.PAUSED:
         connection.state, connection.state_reason = ConnectionState.ACTIVE, ""
     connection.save()
     record(
@@ -131,6 +147,29 @@ def _upsert(
         detail={"platform": slug, "account": account.external_id},
     )
     return connection
+
+
+def _lasting(connection: SocialConnection, new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored refresh token if the new credentials bring none and could use it.
+
+    Networks leave it out when they gave one before. Tokens of another flavour (OAuth 1.0a) have
+    none, and it is of no use to them.
+    """
+    if not connection.secret or new.get("refresh_token") or not new.get("access_token"):
+        return {}
+    try:
+        old = connection.get_credentials()
+    except CredentialError:
+        return {}
+    return {name: old[name] for name in OF_THE_REFRESH_TOKEN if old.get(name)}
+
+
+def _missing_words(slug: str, missing: Collection[str]) -> str:
+    names, one = ", ".join(sorted(missing)), len(missing) == 1
+    return (
+        f"{adapter_for(slug).name} did not give the permission{'' if one else 's'} {names}. "
+        f"Connect again and allow {'it' if one else 'them'}."
+    )[:500]
 
 
 def _unverified(credentials: Mapping[str, Any]) -> Account:

@@ -1,23 +1,31 @@
-"""Asking a network whose credentials these are, before anything is kept."""
+"""Talking to a network while a person waits: whose credentials are these, and what may they do?"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from django.conf import settings
 
 from engine.errors import ErrorCategory, ServiceError
-from engine.http import HttpPool
-from platforms.adapters.base import Account, Adapter
+from engine.http import Auth, Http, HttpPool
+from platforms.adapters.base import Account, Adapter, Target
 from platforms.registry import adapter_for
 from platforms.tokens import expiry_of
 
 DEADLINE = timedelta(seconds=15)
 OURS = frozenset({"expires_at", "refresh_expires_at"})  # understood for every network
+T = TypeVar("T")
+
+
+class OpenDoor(Protocol):
+    """Gives an `Http` to an address, with or without authorization."""
+
+    def __call__(self, *, base_url: str, auth: Auth | None = None) -> Http:
+        """See `HttpPool.http`."""
 
 
 def verify_credentials(
@@ -33,7 +41,28 @@ def verify_credentials(
     """
     adapter = adapter_for(platform)
     check_keys(adapter, entered)
-    return asyncio.run(_ask(adapter, entered))
+
+    async def whose(http: Http, credentials: Mapping[str, Any]) -> tuple[Account, Any]:
+        return await adapter.validate(http), credentials
+
+    return _signed_in(adapter, entered, whose)
+
+
+def list_targets(platform: str, entered: Mapping[str, Any]) -> list[Target]:
+    """Return the accounts that a consent, or what a person entered, lets us publish to.
+
+    As `verify_credentials`, but several where one person signs in for many pages or channels; the
+    keys are not looked at, for a consent brings what the network likes.
+    """
+    adapter = adapter_for(platform)
+    return _signed_in(adapter, entered, adapter.targets)
+
+
+def converse(
+    name: str, talk: Callable[[OpenDoor], Awaitable[T]], *, user_given_host: bool = False
+) -> T:
+    """Run one conversation with a network, of at most 15 seconds in all; raises ServiceError."""
+    return asyncio.run(_converse(name, talk, user_given_host=user_given_host))
 
 
 def check_keys(adapter: Adapter, credentials: Mapping[str, Any]) -> None:
@@ -63,26 +92,41 @@ def check_keys(adapter: Adapter, credentials: Mapping[str, Any]) -> None:
         )
 
 
-async def _ask(adapter: Adapter, entered: Mapping[str, Any]) -> tuple[Account, Mapping[str, Any]]:
+def _signed_in(
+    adapter: Adapter,
+    entered: Mapping[str, Any],
+    question: Callable[[Http, Mapping[str, Any]], Awaitable[T]],
+) -> T:
+    """Sign in with what was entered, then ask the question with the credentials this brought."""
+
+    async def talk(open_door: OpenDoor) -> T:
+        outside = open_door(base_url=adapter.base_url(entered))
+        credentials = await adapter.sign_in(outside, entered)
+        inside = open_door(
+            base_url=adapter.base_url(credentials), auth=adapter.authorize(credentials)
+        )
+        return await question(inside, credentials)
+
+    return converse(adapter.name, talk, user_given_host=adapter.user_given_host())
+
+
+async def _converse(
+    name: str, talk: Callable[[OpenDoor], Awaitable[T]], *, user_given_host: bool
+) -> T:
     pool = HttpPool(max_connections=2)
     open_door = partial(
         pool.http,
         deadline=DEADLINE,
-        guard_private=adapter.user_given_host(),
+        guard_private=user_given_host,
         allow_private=settings.PRIVATE_HOSTS_ALLOWED,
     )
     try:
         async with asyncio.timeout(DEADLINE.total_seconds()):
-            outside = open_door(base_url=adapter.base_url(entered))
-            credentials = await adapter.sign_in(outside, entered)
-            inside = open_door(
-                base_url=adapter.base_url(credentials), auth=adapter.authorize(credentials)
-            )
-            return await adapter.validate(inside), credentials
+            return await talk(open_door)
     except TimeoutError:
         raise ServiceError(
             ErrorCategory.NETWORK_ERROR,
-            f"{adapter.name} did not answer within {DEADLINE.total_seconds():.0f} seconds.",
+            f"{name} did not answer within {DEADLINE.total_seconds():.0f} seconds.",
         ) from None
     finally:
         await pool.close()

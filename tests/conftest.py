@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import ipaddress
+import itertools
+import json
 import os
 import secrets
 import signal
@@ -18,7 +21,7 @@ import hypothesis
 import pytest
 
 from tests.databases import PostgreSQLDatabases, SQLiteDatabases, url_of
-from tests.environment import isolate
+from tests.environment import ROOT, isolate
 from tests.processes import Managed, Processes, wait_until
 from tests.services import free_port, postgresql, valkey
 
@@ -32,6 +35,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("shared")
 
+OF_THE_NETWORKS = ("PLATFORMS", "MASTODON_SERVER", "OFFER_SANDBOX")  # settings
+_accounts = itertools.count(1)
 escapes: list[str] = []  # addresses off this machine that a test tried to reach
 
 
@@ -129,6 +134,54 @@ def _answers(server: Managed, url: str) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
+
+
+# --- networks, wired by the same variables as `manage.py run` ----------------------------------
+@pytest.fixture
+def imitated(sandbox_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Point every network at the sandbox, through the environment and the real settings file."""
+    from config.sandbox import IMITATIONS, imitation_of
+    from platforms.registry import adapter_for
+
+    for slug in IMITATIONS:
+        for name, value in imitation_of(slug, {}, sandbox_url).items():
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SANDBOX_URL", sandbox_url)
+    monkeypatch.setenv("OFFER_SANDBOX", "1")
+    spec = importlib.util.spec_from_file_location("as_run", ROOT / "config" / "settings.py")
+    assert spec
+    assert spec.loader
+    as_run = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(as_run)
+    for name in OF_THE_NETWORKS:
+        setattr(settings, name, getattr(as_run, name))
+    settings.PUBLIC_URL = "http://testserver"
+    adapter_for.cache_clear()
+    yield sandbox_url
+    adapter_for.cache_clear()
+
+
+@pytest.fixture
+def switch(imitated: str) -> Iterator[Callable[..., None]]:
+    """Give the sandbox's switchboard; switches are taken back afterwards."""
+
+    def call(method: str, body: Any = None) -> None:
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            f"{imitated}/_control",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+            method=method,
+        )
+        urllib.request.urlopen(request, timeout=5).close()  # noqa: S310
+
+    yield lambda **rule: call("POST", rule)
+    call("DELETE")
+
+
+@pytest.fixture
+def account() -> str:
+    """Give the name of an account that no test used before."""
+    return f"c{next(_accounts)}"
 
 
 # --- databases that processes can share -------------------------------------------------------

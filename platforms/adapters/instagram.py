@@ -39,11 +39,11 @@ from platforms.adapters.base import (
 )
 from platforms.adapters.checks import draft_violations
 from platforms.adapters.containers import ContainerAdapter
-from platforms.adapters.graph import (
+from platforms.adapters.graph import GraphToken
+from platforms.adapters.graph_reading import (
     BLOCKED,
     COMMON,
     QUOTA_AGAIN,
-    GraphToken,
     lasts,
     table,
     usage_buckets,
@@ -76,12 +76,13 @@ REASON_CODE = re.compile(r"\b2207\d{3}\b")
 class InstagramConfig:
     """The Instagram app (its own id and secret), and the Facebook app for logins by Facebook.
 
-    `oauth_base` is where the consent's code is exchanged.
+    `authorize_url` is the page that asks people, `oauth_base` where their code is exchanged.
     """
 
     graph_base: str = "https://graph.instagram.com"
     facebook_base: str = "https://graph.facebook.com"
     upload_base: str = "https://rupload.facebook.com"
+    authorize_url: str = "https://www.instagram.com/oauth/authorize"
     oauth_base: str = "https://api.instagram.com"
     version: str = "v26.0"
     client_id: str = ""

@@ -145,7 +145,8 @@ def _addresses(adapter: Adapter) -> set[str]:
         for connection in active.order_by("-updated_at")[:SAMPLE]
         if _opens(bytes(connection.secret))
     }
-    if any(getattr(adapter.config, field) for field in adapter.config_variables):
+    given, none_given = adapter.config, adapter.config_class()
+    if any(getattr(given, name) != getattr(none_given, name) for name in adapter.config_variables):
         addresses.add(adapter.base_url({}))
     return addresses
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scheduling.diagnosis import doors, foundations, publishing
+from scheduling.diagnosis import doors, foundations, networks, publishing
 from scheduling.diagnosis.findings import Check, Finding, examine
 
 BEFORE_THE_DATABASE: tuple[tuple[str, Check], ...] = (
@@ -16,6 +16,8 @@ BEFORE_THE_DATABASE: tuple[tuple[str, Check], ...] = (
     ("site", doors.check_site),
     ("email", doors.check_email),
     ("callbacks", doors.check_callbacks),
+    ("applications", networks.check_applications),
+    ("versions", networks.check_versions),
 )
 ON_THE_DATABASE: tuple[tuple[str, Check], ...] = (
     ("clock", foundations.check_clock),

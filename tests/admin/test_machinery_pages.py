@@ -277,8 +277,3 @@ def test_the_figures_are_only_for_people_who_may_see_posts(db: None) -> None:
     assert page.status_code == 200
     assert page.context["panel"] == []
     assert client_of(nobody).get(POSTS).status_code == 403
-
-
-def test_the_bare_address_of_the_site_leads_to_the_console(client: Client) -> None:
-    answer = client.get("/")
-    assert (answer.status_code, answer["Location"]) == (302, "/admin/")

@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import Workspace
 from engine.models import Installation, WorkerSlot
 from engine.slots import CLUSTER
+from platforms.adapters.base import ApiVersion
 from platforms.models import ConnectionState, SocialConnection
 from platforms.registry import ADAPTERS, adapter_for
 from scheduling.models import ScheduledPost
@@ -226,3 +227,36 @@ def test_posts_with_warnings_and_held_posts_are_counted(connection: SocialConnec
     assert findings["preflight"]["level"] == findings["held"]["level"] == "warn"
     assert findings["preflight"]["sentence"].startswith("1 of the posts")
     assert findings["held"]["sentence"].startswith("1 found later")
+
+
+@pytest.mark.usefixtures("alive")
+def test_an_application_set_up_by_half_is_named(settings: LazySettings) -> None:
+    half = {**settings.PLATFORMS["x"], "consumer_key": "key", "client_id": "a-public-client"}
+    settings.PLATFORMS = {**settings.PLATFORMS, "x": half}
+    adapter_for.cache_clear()
+    try:
+        finding = examine()["applications"]
+    finally:
+        adapter_for.cache_clear()
+    assert finding["level"] == "warn"
+    assert "TWITTER_API_SECRET is empty" in finding["sentence"]
+    assert "TWITTER_CLIENT_SECRET" not in finding["sentence"]  # public clients have none
+
+
+@pytest.mark.parametrize(
+    ("days", "level", "words"),
+    [(61, "ok", "None ends within 60 days"), (60, "warn", "in 60 days"), (-1, "FAIL", "ended on")],
+)
+@pytest.mark.usefixtures("alive")
+def test_ends_of_networks_versions_are_told_in_time(
+    monkeypatch: pytest.MonkeyPatch, days: int, level: str, words: str
+) -> None:
+    ends = timezone.now().date() + timedelta(days=days)
+    versions = [ApiVersion("A_VERSION", "v1", ends), ApiVersion("B_VERSION", "v2", None)]
+    for adapter in set(ADAPTERS.values()):
+        monkeypatch.setattr(adapter, "api_versions", lambda self: [])
+    monkeypatch.setattr(ADAPTERS["x"], "api_versions", lambda self: versions)
+    finding = examine(exit_code=int(level == "FAIL"))["versions"]
+    assert finding["level"] == level
+    assert words in finding["sentence"]
+    assert ("A_VERSION" in finding["remedy"]) == (level != "ok")

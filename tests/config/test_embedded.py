@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from config import embedded
 from config.embedded import provisions
+from config.sandbox import IMITATIONS
 from tests.environment import ROOT, declared_variables
 
 ASK = "import sys; from config.embedded import *; {}; import os; print(os.environ.get(sys.argv[1]))"
@@ -78,10 +78,14 @@ def test_x_points_at_the_sandbox_s_port_of_this_run() -> None:
     assert provisions({"SANDBOX_PORT": "9"}, sandbox=True)["X_API_BASE"] == "http://127.0.0.1:9/x"
 
 
-@pytest.mark.parametrize("name", sorted(embedded.REAL_X))
-def test_credentials_of_the_real_x_never_meet_the_sandbox(name: str) -> None:
+@pytest.mark.parametrize(
+    ("slug", "name"), [(slug, name) for slug, one in IMITATIONS.items() for name in one.variables]
+)
+def test_credentials_of_a_real_network_never_meet_the_sandbox(slug: str, name: str) -> None:
     provided = provisions({name: "real"}, sandbox=True)
-    assert not {item for item in provided if item.startswith(("X_", "TWITTER_"))}
+    assert provided.keys().isdisjoint(IMITATIONS[slug].variables)
+    others = [one.variables for other, one in IMITATIONS.items() if other != slug]
+    assert all(not names.isdisjoint(provided) for names in others if name not in names)
 
 
 def test_without_sandbox_nothing_points_at_it() -> None:

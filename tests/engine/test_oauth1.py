@@ -93,6 +93,27 @@ def test_without_a_token_the_application_signs_alone() -> None:
     assert 'oauth_consumer_key="ck"' in header
 
 
+@given(callback=TEXT.filter(bool), verifier=TEXT.filter(bool))
+def test_the_three_legs_are_signed_as_oauthlib_would(callback: str, verifier: str) -> None:
+    url = "https://api.x.com/oauth/access_token"
+    legs = (("oauth_callback", callback), ("oauth_verifier", verifier))
+    signer = Signer("ck", "cs", "token", "ts", extra=legs)
+    header = signer.authorization("POST", url, nonce="abc123", timestamp=1_700_000_000)
+    client = oauthlib.oauth1.Client(
+        "ck",
+        client_secret="cs",
+        resource_owner_key="token",
+        resource_owner_secret="ts",
+        callback_uri=callback,
+        verifier=verifier,
+        nonce="abc123",
+        timestamp="1700000000",
+    )
+    _, signed, _ = client.sign(url, http_method="POST")
+    assert signature_in(header) == signature_in(signed["Authorization"])
+    assert f'oauth_callback="{quote(callback, safe="~")}"' in header
+
+
 def test_every_request_has_its_own_nonce() -> None:
     signer = Signer("ck", "cs", "token", "ts")
     url = "https://api.x.com/2/tweets"
@@ -107,5 +128,7 @@ def test_the_signed_address_has_a_lower_case_host_and_no_default_port() -> None:
 def test_secrets_are_in_no_repr() -> None:
     auth = OAuth1("consumer-key", "consumer-secret", "user-token", "token-secret")
     shown = repr(auth) + str(auth) + repr(Signer("k", "consumer-secret", "t", "token-secret"))
-    assert "secret" not in shown
+    legs = OAuth1("consumer-key", "consumer-secret", verifier="verifier-secret")
+    assert "secret" not in shown + repr(legs)
+    assert "verifier-secret" in legs.secrets
     assert "user-token" not in shown

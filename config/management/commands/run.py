@@ -135,6 +135,9 @@ def _welcome(user: str, password: str, demo_posts: int, *, with_sandbox: bool) -
         "",
         "Carillon is running; Ctrl-C ends it.",
         "",
+        f"  Site      {site}/   (connect accounts, on imitation networks)"
+        if with_sandbox
+        else f"  Site      {site}/   (connect accounts)",
         f"  Admin     {site}/admin/",
         f"  user      {user}",
         f"  password  {f'{password}   (shown this once)' if password else reset}",

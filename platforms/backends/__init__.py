@@ -1,0 +1,21 @@
+"""Every way to connect an account by consent in the browser: one line each."""
+
+from __future__ import annotations
+
+from platforms.backends.base import ConnectBackend
+from platforms.backends.instagram import InstagramOAuth2
+from platforms.backends.mastodon import MastodonOAuth2
+from platforms.backends.x import XOAuth2
+from platforms.backends.x_oauth1 import XOAuth1
+from platforms.backends.youtube import YouTubeOAuth2
+
+BACKENDS: dict[str, type[ConnectBackend]] = {
+    backend.name: backend
+    for backend in (
+        XOAuth2,
+        XOAuth1,
+        MastodonOAuth2,
+        InstagramOAuth2,
+        YouTubeOAuth2,
+    )
+}

@@ -1,0 +1,30 @@
+"""What each backend's tests need to know; a backend without a case here fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Case:
+    """How one network is connected.
+
+    `posted` goes with Connect ("{site}" is the sandbox); `pages` are the accounts offered to choose
+    from, by external id's end, where one person has several; `scope` is one without which no post
+    goes out ("" where there are none).
+    """
+
+    scope: str
+    posted: Mapping[str, str] = field(default_factory=dict)
+    refreshes: bool = False  # the consent brings a refresh token
+    ends_there: bool = True  # disconnecting ends the tokens at the network, too
+
+
+CASES: dict[str, Case] = {
+    "x": Case(scope="tweet.write", refreshes=True),
+    "x-oauth1": Case(scope="", ends_there=False),
+    "instagram": Case(scope="instagram_business_content_publish", ends_there=False),
+    "youtube": Case(scope="https://www.googleapis.com/auth/youtube.upload", refreshes=True),
+    "mastodon": Case(scope="write:statuses", posted={"server": "{site}/mastodon/one"}),
+}

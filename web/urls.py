@@ -1,0 +1,38 @@
+"""The site's addresses. Those under oauth/ are registered at the networks, to the letter."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import path
+
+from web.views import choosing, connecting, connections, entering, frame, setup
+
+app_name = "web"
+
+urlpatterns = [
+    path("", frame.home, name="home"),
+    path(
+        "login/",
+        LoginView.as_view(template_name="web/login.html", redirect_authenticated_user=True),
+        name="login",
+    ),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("workspace/", frame.switch_workspace, name="switch_workspace"),
+    path("connections/", connections.list_connections, name="connections"),
+    path("connections/new/<slug:slug>/", entering.new_connection, name="new_connection"),
+    path("connections/choose/<uuid:pk>/", choosing.choose, name="choose"),
+    path("connections/<uuid:pk>/pause/", connections.pause, name="pause"),
+    path("connections/<uuid:pk>/resume/", connections.resume, name="resume"),
+    path("connections/<uuid:pk>/disconnect/", connections.disconnect, name="disconnect"),
+    path("setup/", setup.setup, name="setup"),
+    path("oauth/login/<slug:backend>/", connecting.begin, name="begin"),
+    path("oauth/complete/<slug:backend>/", connecting.complete, name="complete"),
+    *(  # addresses of an older application that stay registered
+        path(urlsplit(address).path.lstrip("/"), connecting.complete, {"backend": name})
+        for name, address in settings.OAUTH_REDIRECT_URIS.items()
+        if address
+    ),
+]
