@@ -51,12 +51,38 @@ IMITATIONS: Mapping[str, Imitation] = {
             "INSTAGRAM_CLIENT_SECRET": CLIENT_SECRET,
         }
     ),
+    "threads": Imitation(
+        {
+            "THREADS_GRAPH_BASE": "{site}/threads",
+            "THREADS_AUTH_BASE": "{site}/threads",
+            "THREADS_CLIENT_ID": CLIENT,
+            "THREADS_CLIENT_SECRET": CLIENT_SECRET,
+        }
+    ),
+    "facebook": Imitation(  # its application also serves Instagram through a Facebook Page
+        {
+            "FB_GRAPH_BASE": "{site}/facebook",
+            "FB_VIDEO_BASE": "{site}/facebook",
+            "FB_RUPLOAD_BASE": "{site}/facebook",
+            "FB_DIALOG_BASE": "{site}/facebook",
+            "FACEBOOK_CLIENT_ID": CLIENT,
+            "FACEBOOK_CLIENT_SECRET": CLIENT_SECRET,
+        }
+    ),
     "bluesky": Imitation(
         {
             "BLUESKY_SERVICE_URL": "{site}/bluesky",
             "BLUESKY_APPVIEW_URL": "{site}/bluesky",
             "BLUESKY_VIDEO_URL": "{site}/bluesky",
             "BLUESKY_PLC_URL": "{site}/bluesky",
+        }
+    ),
+    "tiktok": Imitation(
+        {
+            "TIKTOK_API_BASE": "{site}/tiktok",
+            "TIKTOK_AUTH_BASE": "{site}/tiktok",
+            "TIKTOK_CLIENT_ID": CLIENT,
+            "TIKTOK_CLIENT_SECRET": CLIENT_SECRET,
         }
     ),
     "youtube": Imitation(

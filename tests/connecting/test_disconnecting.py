@@ -37,7 +37,7 @@ def connect(person: Person, account: str, imitated: str) -> Callable[[str], Soci
 
     def run(backend: str) -> SocialConnection:
         posted = {name: v.format(site=imitated) for name, v in CASES[backend].posted.items()}
-        person.come_back(decide(person.press_connect(backend, **posted), account))
+        person.come_back(decide(person.press_connect(backend, **posted), account), account)
         return SocialConnection.objects.get()
 
     return run

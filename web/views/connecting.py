@@ -130,8 +130,8 @@ def complete(request: HttpRequest, backend: str) -> HttpResponse:
         if consent is not None:
             consents.close(consent)
         messages.error(request, problem)
-        return redirect("web:connections")
-    return tell(request, outcome)
+        return _at_main(redirect("web:connections"))
+    return _at_main(tell(request, outcome))
 
 
 def tell(request: HttpRequest, outcome: Outcome) -> HttpResponse:
@@ -157,6 +157,12 @@ def tell(request: HttpRequest, outcome: Outcome) -> HttpResponse:
     if outcome.to_choose is not None:
         return redirect("web:choose", outcome.to_choose.pk)
     return redirect("web:connections")
+
+
+def _at_main(response: HttpResponse) -> HttpResponse:
+    """Put our own fragment in the place of the "#_=_" that Meta hangs on, which browsers keep."""
+    response["Location"] += "#main"
+    return response
 
 
 def called(connection: SocialConnection) -> str:
