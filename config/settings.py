@@ -246,6 +246,13 @@ PLATFORMS = {
         "client_secret": env.str("TWITTER_CLIENT_SECRET", default=""),
         "post_fields_param": env.str("X_POST_FIELDS_PARAM", default="tweet.fields"),
     },
+    "linkedin": {
+        "api_base": env.str("LINKEDIN_API_BASE", default="https://api.linkedin.com"),
+        "oauth_base": env.str("LINKEDIN_OAUTH_BASE", default="https://www.linkedin.com/oauth/v2"),
+        "version": env.str("LINKEDIN_VERSION", default="202607"),
+        "client_id": env.str("LINKEDIN_CLIENT_ID", default=""),
+        "client_secret": env.str("LINKEDIN_CLIENT_SECRET", default=""),
+    },
     "mastodon": {},
     "instagram": {
         "graph_base": env.str("IG_GRAPH_BASE", default="https://graph.instagram.com"),

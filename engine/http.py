@@ -234,17 +234,20 @@ class Http:
         auth: Auth | Literal["own"] | None = OWN,
         writes: bool = False,
         timeout: timedelta | None = None,
+        encoded: bool = False,
     ) -> Response:
         """Make one request and return its answer, whatever its status; redirects are answers too.
 
         At most one of `json`, `form`, `body`, `multipart` and `stream` is given. `writes` marks a
         request that may make something visible. `timeout` (default: the deadline) covers all from
-        connecting to reading. Raises ServiceError: VALIDATION_ERROR when the address is refused,
-        NETWORK_ERROR when it was not sent or only read, OUTCOME_UNKNOWN when a write's answer is
-        lost or a 2xx broke off, MEDIA_ERROR when a multipart file could not be read. An error
-        status whose body broke off is judged by the status, with what came of the body.
+        connecting to reading. `encoded`: the address goes out just as it is written; else encodings
+        that are not needed, as in urn%3Ali, are undone. Raises ServiceError: VALIDATION_ERROR when
+        the address is refused, NETWORK_ERROR when it was not sent or only read, OUTCOME_UNKNOWN
+        when a write's answer is lost or a 2xx broke off, MEDIA_ERROR when a multipart file could
+        not be read. An error status whose body broke off is judged by the status, with what came
+        of the body.
         """
-        url = self._url(path_or_url, params)
+        url = self._url(path_or_url, params, encoded=encoded)
         pairs = list(form.items() if isinstance(form, Mapping) else form) if form else []
         files = multipart if stream is None else stream
         payload = _payload(json, pairs if form is not None else None, body, files, writes)
@@ -364,14 +367,14 @@ class Http:
         """Return the connection's auth, unless the request goes to somebody else."""
         return self.auth if url.origin() == self._origin else None
 
-    def _url(self, path_or_url: str, params: Pairs | None) -> URL:
+    def _url(self, path_or_url: str, params: Pairs | None, *, encoded: bool = False) -> URL:
         text = path_or_url
         if not text.startswith(("https://", "http://")):
             text = f"{self.base_url}/{text.lstrip('/')}"
         if params:
             text += ("&" if "?" in text else "?") + urlencode(params, quote_via=quote)
         try:
-            url = URL(text)
+            url = URL(text, encoded=encoded)
         except ValueError:
             url = URL()
         return self._checked(url)

@@ -10,6 +10,7 @@ from platforms.adapters.base import Adapter
 from platforms.adapters.bluesky import Bluesky
 from platforms.adapters.facebook import Facebook
 from platforms.adapters.instagram import Instagram
+from platforms.adapters.linkedin import LinkedIn
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox
 from platforms.adapters.threads import Threads
@@ -19,6 +20,7 @@ from platforms.adapters.youtube import YouTube
 
 ADAPTERS: dict[str, type[Adapter]] = {
     "x": X,
+    "linkedin": LinkedIn,
     "mastodon": Mastodon,
     "instagram": Instagram,
     "threads": Threads,

@@ -37,6 +37,7 @@ from platforms.adapters.base import (
     Limits,
     Media,
     PostMetrics,
+    Processing,
     Progress,
     Published,
     RateHint,
@@ -67,8 +68,8 @@ from platforms.adapters.bluesky_records import (
 )
 from platforms.adapters.bluesky_repository import Live, Repository, place_of
 from platforms.adapters.bluesky_session import Session, Sessions
-from platforms.adapters.bluesky_video import VideoUpload
-from platforms.adapters.checks import draft_violations
+from platforms.adapters.bluesky_video import POLL_AGAIN, VideoUpload
+from platforms.adapters.checks import card_violations, draft_violations
 
 TEXT_BYTES = 3000
 VIDEO_ALT_CHARS = 1000
@@ -172,6 +173,7 @@ class Bluesky(Adapter):
             "card_description": {"type": "string", "maxLength": 1000},
         },
     }
+    prepare_ahead = timedelta(minutes=15)  # videos take a while, blobs do not last
     config_class = BlueskyConfig
     post_address = "https://bsky.app/profile/ada.bsky.social/post/3n2ucocuc22k7"
     config: BlueskyConfig
@@ -255,12 +257,14 @@ class Bluesky(Adapter):
                     message = f"A video's alt text may have at most {VIDEO_ALT_CHARS} characters."
                     place = f"segments[{number}].media[{position}]"
                     found.append(Violation(place, "alt_text_too_long", message))
-        return [*found, *_card_violations(draft)]
+        return [*found, *card_violations(draft)]
 
     def needs_preparation(self, draft: Draft) -> bool:
         return bool(draft.files) or any(handles_in(part.text) for part in draft.parts)
 
-    async def prepare(self, http: Http, draft: Draft, progress: Progress) -> Continue | Ready:
+    async def prepare(
+        self, http: Http, draft: Draft, progress: Progress
+    ) -> Continue | Processing | Ready:
         repository = Repository(self, http, draft.account.external_id)
         dids = dict(progress.get("dids", {}))
         for part in draft.parts:
@@ -268,18 +272,20 @@ class Bluesky(Adapter):
                 if handle not in dids:
                     dids[handle] = await repository.did_of(handle)
                     return Continue({**progress, "dids": dids})
-        media = dict(progress.get("media", {}))
+        media = progress.get("media", {})
         for place, file in draft.files:
             known = media.get(place, {})
             if "blob" not in known:
-                media[place] = await self._upload(http, draft, file, known)
-                return Continue({**progress, "media": media})
+                entry = await self._upload(http, draft, file, known)
+                if entry is None:
+                    return Processing(progress, POLL_AGAIN)
+                return Continue({**progress, "media": {**media, place: entry}})
         ends = [entry["expires_at"] for entry in media.values()]
         return Ready(progress, datetime.fromtimestamp(min(ends), UTC) if ends else None)
 
     async def _upload(
         self, http: Http, draft: Draft, file: Media, known: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | None:
         did = draft.account.external_id
         if file.kind != "video":
             return await Repository(self, http, did).upload(file, life=BLOB_LIFE)
@@ -322,7 +328,9 @@ class Bluesky(Adapter):
         error, frozen = self.error(response, wrote=True), progress["record"]
         number = frozen["number"]
         images = sum(1 for file in draft.parts[number].media if file.kind == "image")
-        if error.provider_code == "BlobNotFound" and images and progress.get("again") != number:
+        if error.provider_code == "BlobNotFound":
+            error.starts_over = True  # it is not live, or its blobs were kept
+        if error.starts_over and images and progress.get("again") != number:
             lost = [f"{number}.{position}" for position in range(images)]
             return Continue({**progress, "lost": lost, "again": number})
         if error.category is C.DUPLICATE:
@@ -419,21 +427,6 @@ class Bluesky(Adapter):
 
     def explain(self, response: Response) -> str:
         return reason_of(response)
-
-
-def _card_violations(draft: Draft) -> list[Violation]:
-    options = draft.options
-    if not options.get("card_url"):
-        unused = [name for name in ("card_title", "card_description") if options.get(name)]
-        message = "A card needs a link: fill in card_url, or leave this empty."
-        return [Violation(f"options.{name}", "card_without_link", message) for name in unused]
-    if not str(options.get("card_title") or "").strip():
-        message = "Give the card a title: nothing is fetched from the link."
-        return [Violation("options.card_title", "card_without_title", message)]
-    if draft.segments and draft.segments[0].media:
-        message = "A post has files or a card, not both. Remove one of them."
-        return [Violation("options.card_url", "card_and_files", message)]
-    return []
 
 
 def _is_stale(frozen: Mapping[str, Any], progress: Progress) -> bool:

@@ -7,6 +7,7 @@ job itself instead of an object that holds it.
 
 What is known of one video, in the adapter's progress, is one of
 {"upload", "part_bytes", "parts", "sent"}  its parts are being sent
+{"whole"}                                  to be sent in one request: it takes no parts
 {"job", "since" (epoch seconds)}           the service works on it
 {"blob", "expires_at" (epoch seconds)}     done
 with "tries", how often the service lost it and we began again. Nothing in it is secret: each call
@@ -34,6 +35,7 @@ TOKEN_LIFE = timedelta(minutes=30)
 POLL_AGAIN = timedelta(seconds=5)
 PATIENCE = timedelta(minutes=20)  # ours: videos of three minutes take one or two
 MOST_TRIES = 3
+NO_SUCH_METHOD = frozenset({404, 501})  # a service that is older than uploads in parts
 LOST = frozenset({"UploadExpired", "UploadNotFound", "UploadAborted", "UploadFailed"})
 PASSING = frozenset({"pds_upload_failure", "generic_failure"})  # the service's own trouble
 
@@ -49,13 +51,13 @@ class VideoUpload:
     file: Media
     blob_life: timedelta
 
-    async def advance(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        """Do the next step and return what is then known; raises SERVER_ERROR while it works."""
+    async def advance(self, known: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Do the next step and return what is then known; None while the service works on it."""
         if "job" in known:
             return await self._ask(known)
         if "upload" not in known:
-            small = self.file.size_bytes <= ONE_REQUEST_BYTES
-            return await (self._send_whole(known) if small else self._start(known))
+            whole = known.get("whole") or self.file.size_bytes <= ONE_REQUEST_BYTES
+            return await (self._send_whole(known) if whole else self._start(known))
         if known["sent"] < known["parts"]:
             return await self._send_part(known)
         return await self._finish(known)
@@ -80,6 +82,8 @@ class VideoUpload:
         if file.seconds:
             body["durationMs"] = round(file.seconds * 1000)
         response = await self._post("app.bsky.video.startUpload", json=body)
+        if response.status in NO_SUCH_METHOD:
+            return {**known, "whole": True}
         if not response.ok:
             raise self.adapter.error(response, upload=True)
         answer = response.json_object()
@@ -112,7 +116,7 @@ class VideoUpload:
         return self._working(known, response, response.json_object().get("completedJobId"))
 
     # --- processing -----------------------------------------------------------------------------
-    async def _ask(self, known: Mapping[str, Any]) -> dict[str, Any]:
+    async def _ask(self, known: Mapping[str, Any]) -> dict[str, Any] | None:
         url = f"{self.service_url}/xrpc/app.bsky.video.getJobStatus"
         response = await self.http.get(url, params={"jobId": known["job"]}, auth=None)
         if not response.ok:
@@ -135,8 +139,7 @@ class VideoUpload:
             minutes = PATIENCE.total_seconds() / 60
             detail = f"Bluesky has worked on the video for more than {minutes:.0f} minutes."
             raise ServiceError(C.MEDIA_ERROR, detail)
-        detail = "Bluesky is still processing the video."
-        raise ServiceError(C.SERVER_ERROR, detail, retry_after=POLL_AGAIN, http_status=200)
+        return None
 
     # --- in common ------------------------------------------------------------------------------
     def _working(self, known: Mapping[str, Any], response: Response, job: Any) -> dict[str, Any]:

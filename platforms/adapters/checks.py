@@ -124,6 +124,22 @@ def _file(file: Media, draft: Draft, limits: Limits) -> Iterator[tuple[str, str]
         yield "alt_text_too_long", f"The alt text may have at most {most_alt} characters."
 
 
+def card_violations(draft: Draft) -> list[Violation]:
+    """Return what is wrong with a link's card: options card_url, card_title, card_description."""
+    options = draft.options
+    if not options.get("card_url"):
+        unused = [name for name in ("card_title", "card_description") if options.get(name)]
+        message = "A card needs a link: fill in card_url, or leave this empty."
+        return [Violation(f"options.{name}", "card_without_link", message) for name in unused]
+    if not str(options.get("card_title") or "").strip():
+        message = "Give the card a title: nothing is fetched from the link."
+        return [Violation("options.card_title", "card_without_title", message)]
+    if draft.segments and draft.segments[0].media:
+        message = "A post has files or a card, not both. Remove one of them."
+        return [Violation("options.card_url", "card_and_files", message)]
+    return []
+
+
 def _options(options: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Violation]:
     """Judge options by the part of JSON Schema we use.
 

@@ -3,7 +3,7 @@
 Photos are staged unpublished; videos go in chunks, on the address of their kind: `videos` (chunks
 as long as the answers say), `video_reels` and `video_stories` (one address at the upload host).
 Progress: `media` maps "segment.position" to {"id", "at" (epoch seconds), "sent" (bytes), "ready",
-and of videos "session" and "upto", or "address"}.
+and of videos "session" and "upto", or "address"}; `restarts` counts uploads that broke off.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from platforms.adapters.graph import GraphAdapter, object_of, proof_of
 from platforms.adapters.graph_uploads import CHUNK_BYTES, bytes_received, send_chunk
 
 LIFE = timedelta(hours=20)  # ours: what is never finished is forgotten after about a day (recalled)
+OUT_OF_STEP = ("/1363037", "/1363030", "/1363019")  # the session cannot go on from where we are
+RESTARTS_MOST = 3
 PATIENCE = timedelta(minutes=15)
 POLL_LEAST, POLL_MOST = timedelta(seconds=5), timedelta(seconds=60)
 EDGES = {REEL: "video_reels", "story": "video_stories"}
@@ -62,8 +64,9 @@ class Uploads:
                 entry = await self._watch(progress, known)
             if isinstance(entry, Processing):
                 return entry
-            left = {name: value for name, value in media.items() if name != place}
-            return {**progress, "media": {**left, place: entry} if entry else left}
+            if not entry:
+                return begun_anew(progress, place)
+            return {**progress, "media": {**media, place: entry}}
         return None
 
     async def _stage(self, file: Media) -> Entry:
@@ -133,9 +136,11 @@ class Uploads:
         response = await self._videos([*(Part(name, form[name]) for name in form), chunk])
         told = response.json_object()
         if not response.ok:
-            # 1363037: the network wants another piece, and says which.
+            # The network wants another piece and says which, or it says no more than that.
             told = object_of(object_of(told.get("error")).get("error_data"))
             wanted = _number(told.get("start_offset"))
+            if wanted is None and self._adapter.provider_code(response).endswith(OUT_OF_STEP):
+                return {}
             if wanted is None or wanted == sent:
                 raise self._adapter.error(response, upload=True)
         wanted, upto = _number(told.get("start_offset")), _number(told.get("end_offset"))
@@ -168,6 +173,16 @@ class Uploads:
             detail = f"Facebook cannot use this video: {reason.rstrip('.')}."
             raise ServiceError(C.MEDIA_ERROR, detail)
         return Processing(progress, min(max(age, POLL_LEAST), POLL_MOST))
+
+
+def begun_anew(progress: Progress, place: str) -> Progress:
+    """Drop an upload that cannot be gone on with; raises MEDIA_ERROR when that happens again."""
+    times = progress.get("restarts", 0) + 1
+    if times > RESTARTS_MOST:
+        detail = "Facebook breaks off the upload of this video each time. Try another file."
+        raise ServiceError(C.MEDIA_ERROR, detail)
+    media = {name: value for name, value in progress["media"].items() if name != place}
+    return {**progress, "media": media, "restarts": times}
 
 
 def _epoch(response: Response) -> int:

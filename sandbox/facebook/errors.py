@@ -58,6 +58,7 @@ def bad_image(message: str, subcode: int | None = None) -> Refusal:
     return errors.refused(f"(#324) {message}", 324, subcode=subcode)
 
 
-def upload_problem(message: str, subcode: int) -> Refusal:
+def upload_problem(message: str, subcode: int, data: dict[str, str] | None = None) -> Refusal:
+    """`data` says which piece is wanted (recalled: the reference names the subcode alone)."""
     title = "There was a problem uploading your video"
-    return errors.refused(f"(#6000) {message}", 6000, subcode=subcode, title=title)
+    return errors.refused(f"(#6000) {message}", 6000, subcode=subcode, title=title, data=data)

@@ -96,7 +96,8 @@ def _transfer(call: Call, params: Params) -> Answer:
         raise bad_parameter("start_offset and video_file_chunk are required")
     received = video.file.data
     if offset != len(received) or len(received) + len(chunk.data) > (video.size_bytes or 0):
-        raise upload_problem("start_offset does not fit; go on as this says", _BAD_OFFSET)
+        message = "start_offset does not fit; go on as this says"
+        raise upload_problem(message, _BAD_OFFSET, _wanted(video))
     video.file.data = received + chunk.data
     return Answer(200, _wanted(video))
 

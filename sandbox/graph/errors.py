@@ -24,12 +24,15 @@ def error(
     title: str = "",
     user_message: str = "",
     transient: bool = False,
+    data: dict[str, str] | None = None,
 ) -> Answer:
     """One envelope; `title` and `user_message` are what Meta would show to a person."""
     told: dict[str, object] = {"message": message, "type": kind, "code": code}
     if subcode is not None:
         told["error_subcode"] = subcode
     told["is_transient"] = transient
+    if data:
+        told["error_data"] = data
     if title:
         told |= {"error_user_title": title, "error_user_msg": user_message or message}
     told["fbtrace_id"] = "A" + secrets.token_urlsafe(16)
@@ -45,6 +48,7 @@ def refused(
     kind: str = OAUTH,
     title: str = "",
     user_message: str = "",
+    data: dict[str, str] | None = None,
 ) -> Refusal:
     return Refusal(
         error(
@@ -55,6 +59,7 @@ def refused(
             kind=kind,
             title=title,
             user_message=user_message,
+            data=data,
         )
     )
 

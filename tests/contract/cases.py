@@ -14,6 +14,7 @@ from platforms.adapters.x import X, XConfig
 from tests.contract.bluesky_case import BLUESKY_CASE
 from tests.contract.facebook_case import FACEBOOK_CASE
 from tests.contract.instagram_case import INSTAGRAM_CASE
+from tests.contract.linkedin_case import LINKEDIN_CASE
 from tests.contract.server import Reply
 from tests.contract.threads_case import THREADS_CASE
 from tests.contract.tiktok_case import TIKTOK_CASE
@@ -134,6 +135,7 @@ SANDBOX_CASE = Case(
 
 CASES: Mapping[str, Case] = {
     "x": X_CASE,
+    "linkedin": LINKEDIN_CASE,
     "mastodon": MASTODON_CASE,
     "instagram": INSTAGRAM_CASE,
     "threads": THREADS_CASE,

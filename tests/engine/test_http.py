@@ -74,6 +74,17 @@ def test_a_json_post_arrives_as_written() -> None:
     tell(story, answer=Reply(201, {"id": "7"}), auth=Bearer("token-1"))
 
 
+def test_an_encoded_address_goes_out_as_it_is_written() -> None:
+    path = "/rest/posts/urn%3Ali%3Ashare%3A1?ids=List(urn%3Ali%3Ashare%3A1,b)"
+
+    async def story(http: Http, server: Scripted) -> None:
+        await http.get(path, encoded=True)
+        await http.get(path)
+        assert [request.path for request in server.requests] == [path, path.replace("%3A", ":")]
+
+    tell(story, answer=Reply(200))
+
+
 def test_a_form_is_encoded_and_signed_with_its_fields() -> None:
     async def story(http: Http, server: Scripted) -> None:
         await http.post("/token", form={"grant_type": "refresh token", "b": "ü"})

@@ -25,6 +25,7 @@ class File:
 
 IMAGE = File("image", "image/jpeg", PICTURE, "picture.jpg", "a grey square")
 BARE_IMAGE = File("image", "image/jpeg", PICTURE, "picture.jpg")
+PUBLIC = "PUBLIC_TO_EVERYONE"
 VIDEO = File("video", "video/mp4", FILM, "film.mp4")
 
 
@@ -131,6 +132,40 @@ NETWORKS: Mapping[str, Network] = {
                 "First!",
                 {"made_for_kids": False},
             ),
+        },
+    ),
+    "threads": Network(
+        "threads",
+        lambda url: {"graph_base": f"{url}/threads", "auth_base": f"{url}/threads"},
+        bearer,
+        {
+            "thread": Sample(("One #tag", "Two https://example.org/a"), (IMAGE,), "And three"),
+            "video": Sample(("A film",), (VIDEO,)),
+            "carousel": Sample(("Several",), (IMAGE, VIDEO)),
+        },
+    ),
+    "facebook": Network(
+        "facebook",
+        lambda url: {
+            "graph_base": f"{url}/facebook",
+            "video_base": f"{url}/facebook",
+            "upload_base": f"{url}/facebook",
+            "dialog_base": f"{url}/facebook",
+        },
+        bearer,
+        {
+            "text": Sample(("Hello from the tower",), first_comment="First!"),
+            "pictures": Sample(("Two pictures",), (IMAGE, IMAGE)),
+            "video": Sample(("A film",), (VIDEO,)),
+        },
+    ),
+    "tiktok": Network(
+        "tiktok",
+        lambda url: {"api_base": f"{url}/tiktok", "auth_base": f"{url}/tiktok"},
+        bearer,
+        {
+            "video": Sample(("A film #tag",), (VIDEO,), options={"privacy_level": PUBLIC}),
+            "photos": Sample(("Photos",), (BARE_IMAGE,), options={"privacy_level": PUBLIC}),
         },
     ),
     "sandbox": Network(

@@ -34,12 +34,14 @@ from tests.platforms.bluesky_scene import (
     ACCOUNT,
     PUT,
     WRITTEN,
-    Scene,
     draft,
     failure,
+    methods,
+    records,
     refusal,
     tell,
 )
+from tests.platforms.scenes import Scene
 
 SINCE = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 FROZEN = BLUESKY_CASE.progress["record"]
@@ -144,7 +146,7 @@ def test_a_post_is_frozen_before_it_is_sent_and_repeated_byte_for_byte() -> None
         post = draft("Olá 👩‍🚀 see https://example.org/x", options={"languages": ["pt"]})
         frozen = await scene.adapter.publish(scene.http, post, {}, key="k")
         assert isinstance(frozen, Continue)
-        assert scene.server.requests == []
+        assert scene.requests == []
         record = frozen.progress["record"]
         assert abs(tid_instant(record["rkey"]) - datetime.now(UTC)) < timedelta(minutes=1)
         kept = json.loads(json.dumps(frozen.progress))
@@ -153,7 +155,7 @@ def test_a_post_is_frozen_before_it_is_sent_and_repeated_byte_for_byte() -> None
         assert isinstance(step, Published)
         assert step.remote_ids == (URI,)
         assert step.permalink == f"https://bsky.app/profile/{DID}/post/{RKEY}"
-        first, second = scene.server.requests
+        first, second = scene.requests
         assert first.body == second.body
         assert first.json == {
             "repo": DID,
@@ -192,7 +194,7 @@ def test_images_keep_alt_text_and_shape_and_the_blob_as_it_came() -> None:
 
     async def story(scene: Scene) -> None:
         ready = await scene.prepared(post)
-        upload = scene.server.requests[0]
+        upload = scene.requests[0]
         assert (upload.path, upload.headers["content-type"]) == (
             "/xrpc/com.atproto.repo.uploadBlob",
             "image/png",
@@ -201,7 +203,7 @@ def test_images_keep_alt_text_and_shape_and_the_blob_as_it_came() -> None:
         assert ready.expires_at is not None
         assert ready.expires_at - datetime.now(UTC) <= BLOB_LIFE
         await scene.published(post, ready.progress)
-        (record,) = scene.records
+        (record,) = records(scene)
         assert record["embed"] == {
             "$type": "app.bsky.embed.images",
             "images": [
@@ -238,12 +240,12 @@ def test_a_thread_refers_to_its_root_and_its_parent() -> None:
         assert len(set(step.remote_ids)) == 3
         first, second, third = step.remote_ids
         root = {"uri": first, "cid": "cid-1"}
-        assert [record.get("reply") for record in scene.records] == [
+        assert [record.get("reply") for record in records(scene)] == [
             None,
             {"root": root, "parent": root},
             {"root": root, "parent": {"uri": second, "cid": "cid-2"}},
         ]
-        assert scene.records[2]["text"] == "three"
+        assert records(scene)[2]["text"] == "three"
         assert third.startswith(f"at://{DID}/app.bsky.feed.post/")
 
     tell(story, always=answering("cid-1", "cid-2", "cid-3"))
@@ -252,14 +254,14 @@ def test_a_thread_refers_to_its_root_and_its_parent() -> None:
 def test_a_parent_whose_hash_is_not_known_is_asked_for() -> None:
     async def story(scene: Scene) -> None:
         await scene.published(draft("one", "two"), {"published": [URI]})
-        asked = urlsplit(scene.server.requests[0].path)
+        asked = urlsplit(scene.requests[0].path)
         assert asked.path == "/xrpc/com.atproto.repo.getRecord"
         assert parse_qs(asked.query) == {
             "repo": [DID],
             "collection": ["app.bsky.feed.post"],
             "rkey": [RKEY],
         }
-        assert scene.records[0]["reply"]["parent"] == {"uri": URI, "cid": CID}
+        assert records(scene)[0]["reply"]["parent"] == {"uri": URI, "cid": CID}
 
     tell(story, *[Reply(200, {"uri": URI, "cid": CID, "value": RECORD})] * 2, WRITTEN)
 
@@ -270,7 +272,7 @@ def test_a_links_card_says_what_the_draft_says() -> None:
 
     async def story(scene: Scene) -> None:
         await scene.published(draft("see", "more", options=options))
-        assert [record.get("embed") for record in scene.records] == [
+        assert [record.get("embed") for record in records(scene)] == [
             {"$type": "app.bsky.embed.external", "external": external},
             None,
         ]
@@ -320,7 +322,7 @@ def test_a_record_that_waited_too_long_is_dated_anew_unless_it_may_be_live() -> 
         post = draft("Release 1.4 is out")
         await scene.published(post, progress)
         await scene.published(post, {**progress, "repeated": True})
-        anew, repeated = (request.json for request in scene.server.requests)
+        anew, repeated = (request.json for request in scene.requests)
         assert anew["rkey"] > long_ago
         assert anew["record"]["createdAt"] != RECORD["createdAt"]
         assert (repeated["rkey"], repeated["record"]) == (long_ago, RECORD)
@@ -337,7 +339,7 @@ def test_a_post_and_its_gate_are_made_in_one_go() -> None:
     async def story(scene: Scene) -> None:
         step = await scene.published(GATED, {"record": FROZEN})
         assert step.remote_ids == (URI,)
-        (request,) = scene.server.requests
+        (request,) = scene.requests
         assert request.path == "/xrpc/com.atproto.repo.applyWrites"
         create = {"$type": "com.atproto.repo.applyWrites#create", "rkey": FROZEN["rkey"]}
         rules = ["mentionRule", "followingRule"]
@@ -362,7 +364,7 @@ def test_a_post_and_its_gate_are_made_in_one_go() -> None:
 def test_nobody_may_reply_when_the_list_is_empty() -> None:
     async def story(scene: Scene) -> None:
         await scene.published(draft("a", "b", options={"replies_from": []}))
-        first, second = scene.server.requests
+        first, second = scene.requests
         assert first.json["writes"][1]["value"]["allow"] == []
         assert second.path == PUT
 
@@ -378,9 +380,9 @@ def test_a_repeat_of_a_gated_post_looks_first() -> None:
         progress = {"record": FROZEN, "repeated": True, "taken": []}
         step = await scene.published(GATED, progress)
         assert step.remote_ids == (URI,)
-        assert scene.methods == ["getRecord"]
+        assert methods(scene) == ["getRecord"]
         await scene.published(GATED, progress)
-        assert scene.methods[1:] == ["getRecord", "applyWrites"]
+        assert methods(scene)[1:] == ["getRecord", "applyWrites"]
 
     tell(story, LIVE, MISSING, CREATED)
 
@@ -391,7 +393,7 @@ def test_what_is_live_under_our_key_is_adopted() -> None:
         post = draft("Release 1.4 is out")
         step = await scene.published(post, {"record": FROZEN})
         assert step.remote_ids == (URI,)
-        assert scene.methods == ["putRecord", "getRecord"]
+        assert methods(scene) == ["putRecord", "getRecord"]
 
     tell(story, refusal(400, "InvalidSwap", "Record was at bafy"), LIVE)
 
@@ -412,14 +414,25 @@ def test_collected_blobs_are_sent_again_for_the_same_record() -> None:
 
     async def story(scene: Scene) -> None:
         await scene.published(post, uploaded)
-        assert scene.methods == ["putRecord", "uploadBlob", "uploadBlob", "putRecord"]
-        assert scene.server.requests[0].body == scene.server.requests[3].body
+        assert methods(scene) == ["putRecord", "uploadBlob", "uploadBlob", "putRecord"]
+        assert scene.requests[0].body == scene.requests[3].body
 
     gone = refusal(400, "BlobNotFound", "Could not find blob")
     again = [Reply(200, {"blob": BLOB})] * 2
     tell(story, gone, *again, WRITTEN)
     error = failure(story, gone, *again, gone)
-    assert error.category is C.SERVER_ERROR
+    assert (error.category, error.starts_over) == (C.SERVER_ERROR, True)
+
+
+def test_a_video_that_was_collected_begins_anew() -> None:
+    entry = {"blob": BLOB, "expires_at": 1}
+
+    async def story(scene: Scene) -> None:
+        post = draft(segments=(Segment("x", (video(),)),))
+        await scene.published(post, {"media": {"0.0": entry}})
+
+    error = failure(story, refusal(400, "BlobNotFound"))
+    assert (error.category, error.starts_over) == (C.SERVER_ERROR, True)
 
 
 def found(progress: dict[str, Any], *answers: Reply, **more: Any) -> Any:
@@ -493,9 +506,9 @@ def test_mentions_are_looked_up_ahead_and_strangers_stay_plain_text() -> None:
         ready = await scene.prepared(post)
         assert ready.expires_at is None
         assert ready.progress == {"dids": {"bob.test": "did:plc:bob", "nobody.test": ""}}
-        assert scene.methods == ["resolveHandle"] * 2
+        assert methods(scene) == ["resolveHandle"] * 2
         await scene.published(post, ready.progress)
-        first, second = scene.records
+        first, second = records(scene)
         assert [facet["index"] for facet in first["facets"]] == [{"byteStart": 3, "byteEnd": 12}]
         assert first["facets"][0]["features"] == [
             {"$type": "app.bsky.richtext.facet#mention", "did": "did:plc:bob"}
@@ -509,8 +522,8 @@ def test_mentions_are_looked_up_ahead_and_strangers_stay_plain_text() -> None:
 def test_a_post_that_was_not_prepared_looks_its_mentions_up_itself() -> None:
     async def story(scene: Scene) -> None:
         await scene.published(draft("hi @bob.test"))
-        assert scene.methods == ["resolveHandle", "putRecord"]
-        assert "facets" in scene.records[0]
+        assert methods(scene) == ["resolveHandle", "putRecord"]
+        assert "facets" in records(scene)[0]
 
     tell(story, Reply(200, {"did": "did:plc:bob"}), WRITTEN)
 
@@ -527,7 +540,7 @@ def test_a_handle_that_cannot_be_looked_up_now_is_asked_for_again() -> None:
 def test_a_post_is_deleted_by_its_key() -> None:
     async def story(scene: Scene) -> None:
         await scene.adapter.delete(scene.http, URI)
-        assert scene.server.requests[0].json == {
+        assert scene.requests[0].json == {
             "repo": DID,
             "collection": "app.bsky.feed.post",
             "rkey": RKEY,
@@ -539,9 +552,9 @@ def test_a_post_is_deleted_by_its_key() -> None:
 def test_metrics_are_asked_for_25_at_a_time_without_the_accounts_token() -> None:
     async def story(scene: Scene) -> None:
         await scene.adapter.metrics(scene.http, [URI] * 26)
-        sizes = [len(parse_qs(urlsplit(r.path).query)["uris"]) for r in scene.server.requests]
+        sizes = [len(parse_qs(urlsplit(r.path).query)["uris"]) for r in scene.requests]
         assert sizes == [25, 1]
-        assert all("authorization" not in r.headers for r in scene.server.requests)
+        assert all("authorization" not in r.headers for r in scene.requests)
 
     tell(story, Reply(200, {"posts": []}), Reply(200, {"posts": []}))
 

@@ -13,7 +13,8 @@ from platforms.adapters.bluesky import Bluesky
 from platforms.adapters.bluesky_session import end_of
 from tests.contract.bluesky_case import BLUESKY_CASE, DID, SESSION, TOKENS, directory_entry
 from tests.contract.server import Reply
-from tests.platforms.bluesky_scene import Scene, failure, refusal, tell
+from tests.platforms.bluesky_scene import failure, methods, refusal, tell
+from tests.platforms.scenes import Scene
 
 SINCE = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
@@ -41,7 +42,7 @@ def test_an_app_password_becomes_a_session_at_the_accounts_own_server() -> None:
             "refresh_token": "new-refresh",
             "expires_at": ends.isoformat(),
         }
-        (request,) = scene.server.requests
+        (request,) = scene.requests
         assert request.path == "/xrpc/com.atproto.server.createSession"
         assert request.json == {
             "identifier": "ada.bsky.social",
@@ -57,7 +58,7 @@ def test_the_directory_tells_the_server_when_the_answer_does_not() -> None:
     async def story(scene: Scene) -> None:
         kept = await scene.adapter.sign_in(scene.http, ENTERED)
         assert kept["pds_url"] == "https://morel.example"
-        assert scene.server.requests[1].path == f"/plc/{DID}"
+        assert scene.requests[1].path == f"/plc/{DID}"
 
     tell(story, Reply(200, TOKENS), Reply(200, directory_entry("https://morel.example")))
 
@@ -87,7 +88,7 @@ def test_a_session_is_renewed_with_its_refresh_token() -> None:
         assert (fresh["access_token"], fresh["refresh_token"]) == ("new-access", "new-refresh")
         assert fresh["pds_url"] == scene.server.url
         assert fresh["app_password"] == ENTERED["app_password"]
-        (request,) = scene.server.requests
+        (request,) = scene.requests
         assert request.path == "/xrpc/com.atproto.server.refreshSession"
         assert request.headers["authorization"] == "Bearer old-refresh"
         assert request.body == b""
@@ -103,8 +104,8 @@ def test_a_session_that_is_over_is_opened_anew_with_the_app_password(over: Reply
     async def story(scene: Scene) -> None:
         fresh = await scene.adapter.refresh(scene.http, {**KNOWN, "pds_url": scene.server.url})
         assert fresh["refresh_token"] == "new-refresh"
-        assert scene.methods == ["refreshSession", "createSession"]
-        assert scene.server.requests[1].json["identifier"] == DID
+        assert methods(scene) == ["refreshSession", "createSession"]
+        assert scene.requests[1].json["identifier"] == DID
 
     tell(story, over, Reply(200, TOKENS))
 
@@ -135,8 +136,8 @@ def test_a_session_is_ended_with_its_refresh_token() -> None:
     async def story(scene: Scene) -> None:
         await scene.adapter.revoke(scene.http)
         await scene.adapter.revoke(scene.http)
-        assert scene.methods == ["deleteSession"] * 2
-        assert scene.server.requests[0].headers["authorization"] == "Bearer b-refresh-token"
+        assert methods(scene) == ["deleteSession"] * 2
+        assert scene.requests[0].headers["authorization"] == "Bearer b-refresh-token"
 
     tell(story, Reply(200), refusal(400, "ExpiredToken"))
 
@@ -151,7 +152,7 @@ def test_an_account_is_shown_as_the_appview_shows_it() -> None:
         account = await scene.adapter.validate(scene.http)
         assert (account.external_id, account.username) == (DID, "ada.bsky.social")
         assert (account.display_name, account.instance_url) == ("Ada", scene.server.url)
-        assert "authorization" not in scene.server.requests[1].headers
+        assert "authorization" not in scene.requests[1].headers
 
     tell(story, *BLUESKY_CASE.me)
 

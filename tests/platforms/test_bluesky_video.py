@@ -11,12 +11,13 @@ import pytest
 
 from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
-from platforms.adapters.base import Draft, Segment
+from platforms.adapters.base import Draft, Processing, Segment
 from platforms.adapters.bluesky_video import MOST_TRIES, PATIENCE, POLL_AGAIN
 from tests.contract.bluesky_case import BLOB, DID
 from tests.contract.server import Reply
 from tests.contract.wire import video
-from tests.platforms.bluesky_scene import WRITTEN, Scene, draft, refusal, tell
+from tests.platforms.bluesky_scene import WRITTEN, draft, records, refusal, tell
+from tests.platforms.scenes import Scene
 
 
 def film(size_bytes: int, **more: Any) -> Draft:
@@ -36,22 +37,20 @@ def test_a_small_video_is_sent_whole_and_waited_for() -> None:
 
     async def story(scene: Scene) -> None:
         step = await scene.adapter.prepare(scene.http, post, {})
-        with pytest.raises(ServiceError) as caught:
-            await scene.adapter.prepare(scene.http, post, step.progress)
-        assert caught.value.category is C.SERVER_ERROR
-        assert caught.value.retry_after == POLL_AGAIN
+        busy = await scene.adapter.prepare(scene.http, post, step.progress)
+        assert busy == Processing(step.progress, POLL_AGAIN)
         ready = await scene.prepared(post, step.progress)
-        asked, sent, *_ = scene.server.requests
+        asked, sent, *_ = scene.requests
         query = parse_qs(urlsplit(asked.path).query)
         assert query["aud"] == [f"did:web:127.0.0.1%3A{urlsplit(scene.server.url).port}"]
         assert query["lxm"] == ["com.atproto.repo.uploadBlob"]
         assert sent.path.startswith("/video/xrpc/app.bsky.video.uploadVideo?did=did:plc")
         assert sent.headers["authorization"] == "Bearer s-ticket"
         assert (sent.headers["content-type"], len(sent.body)) == ("video/mp4", 300)
-        assert "authorization" not in scene.server.requests[2].headers
+        assert "authorization" not in scene.requests[2].headers
         assert "s-ticket" not in json.dumps(ready.progress)
         await scene.published(post, ready.progress)
-        assert scene.records[0]["embed"] == {
+        assert records(scene)[0]["embed"] == {
             "$type": "app.bsky.embed.video",
             "video": {**BLOB, "mimeType": "video/mp4"},
             "aspectRatio": {"width": 1280, "height": 720},
@@ -81,7 +80,7 @@ def test_a_large_video_goes_in_parts_and_goes_on_where_it_stopped() -> None:
 
     async def story(scene: Scene) -> None:
         step = await scene.adapter.prepare(scene.http, post, {})
-        assert scene.server.requests[1].json == {
+        assert scene.requests[1].json == {
             "sizeBytes": 9 * MIB,
             "mimeType": "video/mp4",
             "durationMs": 61_500,
@@ -90,7 +89,7 @@ def test_a_large_video_goes_in_parts_and_goes_on_where_it_stopped() -> None:
         assert step.progress["media"]["0.0"]["sent"] == 1
         after_a_crash = json.loads(json.dumps(step.progress))
         await scene.prepared(post, after_a_crash)
-        calls = [r for r in scene.server.requests if "/video/" in r.path]
+        calls = [r for r in scene.requests if "/video/" in r.path]
         assert [(urlsplit(r.path).query, len(r.body)) for r in calls[1:3]] == [
             ("jobId=up-1&partNumber=1", 8 * MIB),
             ("jobId=up-1&partNumber=2", MIB),
@@ -99,6 +98,16 @@ def test_a_large_video_goes_in_parts_and_goes_on_where_it_stopped() -> None:
         assert calls[4].path.endswith("getJobStatus?jobId=job-1")
 
     tell(story, TICKET, PLAN, TICKET, PART, TICKET, PART, TICKET, FINISHED, DONE)
+
+
+def test_a_service_that_takes_no_parts_gets_a_large_video_whole() -> None:
+    async def story(scene: Scene) -> None:
+        await scene.prepared(film(9 * MIB))
+        sent = scene.requests[3]
+        assert urlsplit(sent.path).path == "/video/xrpc/app.bsky.video.uploadVideo"
+        assert len(sent.body) == 9 * MIB
+
+    tell(story, TICKET, refusal(501, "MethodNotImplemented"), TICKET, job(), DONE)
 
 
 def advance(entry: dict[str, Any], *answers: Reply) -> dict[str, Any]:

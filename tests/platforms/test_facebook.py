@@ -206,11 +206,15 @@ def test_a_refused_piece_is_sent_from_where_the_network_says() -> None:
         post = draft(video(2 * MIB))
         step = await scene.adapter.prepare(scene.http, post, progress)
         assert step.progress["media"]["0.0"]["sent"] == MIB
-        error = await failure(scene.adapter.prepare(scene.http, post, progress))
-        assert error.category is C.SERVER_ERROR
+        twice, thrice = {**progress, "restarts": 2}, {**progress, "restarts": 3}
+        step = await scene.adapter.prepare(scene.http, post, twice)
+        assert step.progress == {"media": {}, "restarts": 3}  # it does not say: begin anew
+        error = await failure(scene.adapter.prepare(scene.http, post, thrice))
+        assert error.category is C.MEDIA_ERROR  # but not for ever
 
     wants = {"error_data": {"start_offset": MIB, "end_offset": 2 * MIB}}
-    run(story, refused(400, 6001, 1363037, **wants), refused(400, 6001, 1363037))
+    silent = refused(400, 6001, 1363037)
+    run(story, refused(400, 6001, 1363037, **wants), silent, silent)
 
 
 def test_videos_go_to_their_own_host() -> None:
