@@ -40,6 +40,14 @@ IMITATIONS: Mapping[str, Imitation] = {
             "TWITTER_CLIENT_SECRET": CLIENT_SECRET,
         }
     ),
+    "linkedin": Imitation(
+        {
+            "LINKEDIN_API_BASE": "{site}/linkedin",
+            "LINKEDIN_OAUTH_BASE": "{site}/linkedin/oauth/v2",
+            "LINKEDIN_CLIENT_ID": CLIENT,
+            "LINKEDIN_CLIENT_SECRET": CLIENT_SECRET,
+        }
+    ),
     "mastodon": Imitation({"MASTODON_SERVER": "{site}/mastodon/one"}),
     "instagram": Imitation(
         {

@@ -331,6 +331,9 @@ SOCIAL_AUTH_X_SCOPE = env.list(
     "X_SCOPES",
     default=["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"],
 )
+SOCIAL_AUTH_LINKEDIN_SCOPE = env.list(
+    "LINKEDIN_SCOPES", default=["openid", "profile", "w_member_social"]
+)
 SOCIAL_AUTH_MASTODON_SCOPE = env.list(
     "MASTODON_SCOPES",
     default=["read:accounts", "read:statuses", "write:statuses", "write:media"],

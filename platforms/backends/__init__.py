@@ -5,6 +5,7 @@ from __future__ import annotations
 from platforms.backends.base import ConnectBackend
 from platforms.backends.facebook import FacebookOAuth2, InstagramByFacebook
 from platforms.backends.instagram import InstagramOAuth2
+from platforms.backends.linkedin import LinkedInOAuth2
 from platforms.backends.mastodon import MastodonOAuth2
 from platforms.backends.threads import ThreadsOAuth2
 from platforms.backends.tiktok import TikTokOAuth2
@@ -17,6 +18,7 @@ BACKENDS: dict[str, type[ConnectBackend]] = {  # the first of a platform is the 
     for backend in (
         XOAuth2,
         XOAuth1,
+        LinkedInOAuth2,
         MastodonOAuth2,
         InstagramOAuth2,
         InstagramByFacebook,

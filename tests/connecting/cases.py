@@ -23,6 +23,7 @@ class Case:
 CASES: dict[str, Case] = {
     "x": Case(scope="tweet.write", refreshes=True),
     "x-oauth1": Case(scope="", ends_there=False),
+    "linkedin": Case(scope="w_member_social"),
     "mastodon": Case(scope="write:statuses", posted={"server": "{site}/mastodon/one"}),
     "instagram": Case(scope="instagram_business_content_publish", ends_there=False),
     "instagram-facebook": Case(scope="instagram_content_publish", ends_there=False),

@@ -92,7 +92,8 @@ def test_a_consent_becomes_a_connection_and_nothing_is_stored_in_clear(
         workspace,
         BACKENDS[flow.backend].platform,
     )
-    assert (connection.username, connection.state) == (account, ConnectionState.ACTIVE)
+    assert connection.username.casefold() == account  # some networks know names only: "Ada"
+    assert connection.state == ConnectionState.ACTIVE
     assert connection.backend == flow.backend
     waiting.pop("server", None)
     tokens = connection.get_credentials()
@@ -108,7 +109,7 @@ def test_a_consent_becomes_a_connection_and_nothing_is_stored_in_clear(
         assert not model.objects.exists()
     event = AuditEvent.objects.get(action="connection.connected")
     assert event.actor.startswith("user:")
-    assert account in person.hear()[0]
+    assert account in person.hear()[0].casefold()
 
 
 @every_backend
@@ -199,7 +200,7 @@ def test_two_tabs_do_not_disturb_each_other(flow: Flow, person: Person, account:
     flow.walk(person, f"{account}b", begin=second)
     flow.walk(person, f"{account}a", begin=first)
     names = SocialConnection.objects.order_by("username").values_list("username", flat=True)
-    assert list(names) == [f"{account}a", f"{account}b"]
+    assert [name.casefold() for name in names] == [f"{account}a", f"{account}b"]
 
 
 @every_backend
@@ -251,12 +252,12 @@ def test_another_account_is_kept_beside_the_one_to_repair(
     person.hear()
     flow.walk(person, f"{account}other", connection=str(first.pk))
     second = SocialConnection.objects.exclude(pk=first.pk).get()
-    assert second.username == f"{account}other"
+    assert second.username.casefold() == f"{account}other"
     first.refresh_from_db()
     assert first.state == ConnectionState.NEEDS_RECONNECT
     said = " ".join(person.hear())
     assert "You signed in as another account" in said
-    assert account in said
+    assert account in said.casefold()
 
 
 @every_backend
