@@ -189,7 +189,8 @@ def _instance(request: HttpRequest, backend_class: type[ConnectBackend]) -> Conn
 def _wrong_door(request: HttpRequest, backend_class: type[ConnectBackend]) -> str:
     """Return why people would not come back to this session: the network knows another address."""
     home = urlsplit(backend_class.redirect_address())
-    if home.netloc == request.get_host():
+    usual_port = ":443" if home.scheme == "https" else ":80"
+    if home.netloc.removesuffix(usual_port) == request.get_host().removesuffix(usual_port):
         return ""
     return (
         f"Networks send people back to {home.scheme}://{home.netloc}, where you are not logged "
