@@ -13,9 +13,12 @@ from django.utils import timezone
 from social_django.models import Association, Code, Nonce, Partial, UserSocialAuth
 
 from accounts.models import AuditEvent, Role, User, Workspace
+from platforms.adapters.base import Account
 from platforms.backends import BACKENDS
 from platforms.consents import opened
 from platforms.models import ConnectionState, Consent, SocialConnection
+from platforms.registry import adapter_for
+from platforms.verification import OpenDoor, converse
 from tests.connecting.cases import CASES, Case
 from tests.connecting.dump import dump
 from tests.connecting.person import Person, decide, query_of
@@ -114,13 +117,16 @@ def test_a_consent_becomes_a_connection_and_nothing_is_stored_in_clear(
 
 @every_backend
 def test_the_tokens_work(flow: Flow, person: Person, account: str) -> None:
-    from platforms.verification import verify_credentials
-
     flow.walk(person, account)
     connection = SocialConnection.objects.get()
     kept = connection.get_credentials()
-    found, _ = verify_credentials(connection.platform, kept)
-    assert found.external_id == connection.external_id
+    adapter = adapter_for(connection.platform)
+
+    async def ask(open_door: OpenDoor) -> Account:
+        auth = adapter.authorize(kept)
+        return await adapter.validate(open_door(base_url=adapter.base_url(kept), auth=auth))
+
+    assert converse(adapter.name, ask).external_id == connection.external_id
     assert bool(kept.get("refresh_token")) is flow.case.refreshes
     if flow.case.refreshes:
         assert connection.expires_at is not None
@@ -305,8 +311,6 @@ def test_a_right_that_was_lost_meanwhile_is_missed_when_coming_back(
 def test_without_its_application_nobody_is_sent_away(
     flow: Flow, person: Person, settings: Any, imitated: str
 ) -> None:
-    from platforms.registry import adapter_for
-
     backend = BACKENDS[flow.backend]
     slug = backend.platform
     empty = dict.fromkeys(backend.client_fields, "")
