@@ -310,6 +310,15 @@ PLATFORMS = {
         "client_id": env.str("TIKTOK_CLIENT_ID", default=""),
         "client_secret": env.str("TIKTOK_CLIENT_SECRET", default=""),
     },
+    "deviantart": {
+        "api_base": env.str(
+            "DEVIANTART_API_BASE", default="https://www.deviantart.com/api/v1/oauth2"
+        ),
+        "oauth_base": env.str("DEVIANTART_OAUTH_BASE", default="https://www.deviantart.com/oauth2"),
+        "api_version": env.str("DEVIANTART_API_VERSION", default="20240701"),
+        "client_id": env.str("DEVIANTART_CLIENT_ID", default=""),
+        "client_secret": env.str("DEVIANTART_CLIENT_SECRET", default=""),
+    },
     "sandbox": {"api_base": SANDBOX_URL},
 }
 # Tell the network each post's due moment in a header: for the sandbox, which shows lateness.

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from platforms.adapters.base import Adapter
 from platforms.adapters.bluesky import Bluesky
+from platforms.adapters.deviantart import DeviantArt
 from platforms.adapters.facebook import Facebook
 from platforms.adapters.instagram import Instagram
 from platforms.adapters.linkedin import LinkedIn
@@ -28,6 +29,7 @@ ADAPTERS: dict[str, type[Adapter]] = {
     "bluesky": Bluesky,
     "youtube": YouTube,
     "tiktok": TikTok,
+    "deviantart": DeviantArt,
     "sandbox": Sandbox,
 }
 ALIASES = {"twitter": "x"}  # names the predecessors used

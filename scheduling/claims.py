@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from engine.sql import as_instant, as_json, as_uuid
 from scheduling.sealing import unseal
+
+CLAIM_LEASE = timedelta(seconds=120)  # the longest an unsent claim may be held without a commit
 
 COLUMNS = (
     "id",

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Hashable, Sequence
-from datetime import timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
@@ -25,7 +24,7 @@ from scheduling import outage, sweeper
 from scheduling.accounts import ConnectedAccount
 from scheduling.asking import ask
 from scheduling.caller import Caller, held
-from scheduling.claims import COLUMNS, ClaimedPost, read_row
+from scheduling.claims import CLAIM_LEASE, COLUMNS, ClaimedPost, read_row
 from scheduling.failures import failed, internal, lost
 from scheduling.models import ScheduledPost
 from scheduling.preparing import inside_window, longest_window
@@ -45,7 +44,6 @@ log = logging.getLogger("carillon.publisher")
 
 S = PostState
 
-CLAIM_LEASE = timedelta(seconds=120)  # the longest an unsent claim may be held
 PREPARE_AT_ONCE = 16  # preparations ahead of the moment in one slot
 _IS_WAITING = "state IN ({})".format(", ".join(f"'{state}'" for state in sorted(WAITING)))
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
 
+from platforms.registry import ADAPTERS
 from scheduling.states import PostState
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class Part:
 def next_part(post: ScheduledPost | ClaimedPost) -> Part:
     """Return the first part that is not known to be live: it is the one in doubt."""
     texts = [str(segment.get("text", "")) for segment in post.segments]
+    if kind := ADAPTERS.get(post.platform):
+        texts = list(kind.part_texts(texts, files=post.media_count, options=post.options))
     if post.first_comment:
         texts.append(post.first_comment)
     done = len(post.progress.get("published", ()))

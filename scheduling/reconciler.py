@@ -131,7 +131,7 @@ async def reconcile(
     """
     known = list(evidence.remote_ids)
     if len(known) > len(post.published_segments):
-        return _adopt(post, draft, known, "", now, "an earlier attempt had noted the remote id")
+        return _adopt(post, known, "", now, "an earlier attempt had noted the remote id")
     safety = adapter.safety(draft, post.progress)
     age = now - (evidence.first_sent_at or now)
     rested = now - (evidence.last_sent_at or now)
@@ -194,7 +194,7 @@ async def _find(
         if others.rival or not others.taken.isdisjoint(found.remote_ids):
             return _not_surely_ours(post, adapter, last_sent, now=now, terms=terms)
         known = [*known, *found.remote_ids]
-        return _adopt(post, draft, known, found.permalink, now, f"found on {adapter.name}")
+        return _adopt(post, known, found.permalink, now, f"found on {adapter.name}")
     lag = adapter.safety(draft, post.progress).find_lag
     lag_over = last_sent + terms.may_land_for + lag
     if now < lag_over:
@@ -253,7 +253,6 @@ def _not_surely_ours(
 
 def _adopt(
     post: ClaimedPost,
-    draft: Draft,
     known: Sequence[str],
     permalink: str,
     now: datetime,
@@ -261,7 +260,7 @@ def _adopt(
 ) -> PostResult:
     """Take over remote ids found elsewhere: the end of the post, or of one more segment."""
     post.progress = {**answered(post.progress), "published": list(known)}
-    total = len(draft.segments) + bool(draft.first_comment)
+    total = next_part(post).of
     if len(known) < total:
         return PostResult(
             post,

@@ -20,7 +20,7 @@ from engine.ids import uuid7
 from engine.models import Installation
 from platforms.models import ConnectionState, SocialConnection
 from scheduling.announcements import PostChange, announce
-from scheduling.claims import ClaimedPost
+from scheduling.claims import CLAIM_LEASE, ClaimedPost
 from scheduling.models import PostTransition, PublishAttempt, ScheduledPost
 from scheduling.sealing import seal
 from scheduling.states import PostGraph, PostState
@@ -246,7 +246,8 @@ def commit_progress(posts: Sequence[ClaimedPost]) -> set[tuple[uuid.UUID, int]]:
         {"state": sql.TEXT, "progress": sql.JSONB},
         set_sql=(
             "progress = v.v_progress, "
-            f"lease_expires_at = {sql.now_plus(settings.PUBLISH_LEASE)}, "
+            f"lease_expires_at = CASE WHEN t.state = '{S.PUBLISHING}' "
+            f"THEN {sql.now_plus(settings.PUBLISH_LEASE)} ELSE {sql.now_plus(CLAIM_LEASE)} END, "
             f"sent_at = CASE WHEN t.state = '{S.PUBLISHING}' THEN {sql.now_plus()} "
             "ELSE t.sent_at END"
         ),

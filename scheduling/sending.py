@@ -93,8 +93,12 @@ def _processing(caller: Caller, post: ClaimedPost, step: Processing, started: fl
 def _paused_between(
     caller: Caller, post: ClaimedPost, hold: PostResult, started: float
 ) -> PostResult:
-    """End this try between two segments because the gate closed; the rest follows later."""
+    """End this try between two parts because the gate closed; the rest follows later.
+
+    A part went live: the try did not fail, and however many parts follow, tries are left for them.
+    """
     now = caller.clock.now()
+    post.attempts -= 1
     return PostResult(
         post,
         S.SCHEDULED,

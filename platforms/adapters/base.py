@@ -414,6 +414,17 @@ class Adapter:
         """
         return self.retry_safety
 
+    @classmethod
+    def part_texts(
+        cls, texts: Sequence[str], *, files: int, options: Mapping[str, Any]
+    ) -> Sequence[str]:
+        """Return the texts of the parts that go live one by one, without the first comment.
+
+        One for each segment, unless each of a segment's files becomes a post of its own. Progress
+        key "published" has an id for each part that is live.
+        """
+        return texts
+
     def needs_preparation(self, draft: Draft) -> bool:
         """Say whether something can be uploaded ahead of the moment (no network call)."""
         return any(segment.media for segment in draft.segments)

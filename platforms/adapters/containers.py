@@ -32,13 +32,12 @@ from platforms.adapters.base import (
     sentence,
     spoken_for,
 )
-from platforms.adapters.graph import (
+from platforms.adapters.graph import GraphAdapter, proof_of
+from platforms.adapters.graph_reading import (
     GONE_CODES,
     QUOTA_AGAIN,
-    GraphAdapter,
     instant_of,
     object_of,
-    proof_of,
 )
 from platforms.adapters.graph_uploads import bytes_received, send_chunk
 

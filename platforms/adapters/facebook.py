@@ -65,18 +65,17 @@ from platforms.adapters.facebook_reading import (
     kind_of,
     kind_problems,
     notices_of,
+    outcome_for_video,
     reason_of_video,
     state_of_video,
 )
 from platforms.adapters.facebook_uploads import LIFE, Uploads
-from platforms.adapters.graph import (
+from platforms.adapters.graph import GraphAdapter, GraphToken, proof_of
+from platforms.adapters.graph_reading import (
     COMMON,
     GONE_CODES,
-    GraphAdapter,
-    GraphToken,
     instant_of,
     page_problem,
-    proof_of,
     table,
     usage_buckets,
     version_in_use,
@@ -363,13 +362,15 @@ class Facebook(GraphAdapter):
         video = response.json_object()
         if not isinstance(video.get("status"), dict):
             raise self.unreadable(response, wrote=True)
-        state = state_of_video(video)
-        if state in {UPLOADED, BROKEN}:
+        state = outcome_for_video(video)
+        if state == UPLOADED:
             return None
         if state == LIVE and (is_id(video.get("post_id")) or kind_of(draft) != POST):
             progress = _live_video(draft, {**progress, "processing": video_id}, video)
             return Published(tuple(progress["published"]), str(progress["permalink"]), progress)
-        found = await self._find_listed(http, draft, progress, [video_id], since)
+        found = None
+        if kind_of(draft) != STORY:
+            found = await self._find_listed(http, draft, progress, [video_id], since)
         if found is None:
             detail = "Facebook has the video, but does not show yet whether it is published."
             raise ServiceError(C.SERVER_ERROR, detail, retry_after=POLL_AFTER)
@@ -486,9 +487,14 @@ def _live(progress: Progress, post_id: str, permalink: Any) -> dict[str, Any]:
 
 
 def _live_video(draft: Draft, progress: Progress, video: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the progress with the finished video; its post's id, where Facebook tells one."""
-    video_id = str(progress["processing"])
-    post_id = video.get("post_id")
+    """Return the progress with the finished video; its post's id, where Facebook tells one.
+
+    It is told without the Page, which the ids of posts begin with everywhere else.
+    """
+    video_id = remote_id = str(progress["processing"])
+    if is_id(post_id := video.get("post_id")):
+        is_short = "_" not in post_id and kind_of(draft) != STORY
+        remote_id = f"{draft.account.external_id}_{post_id}" if is_short else post_id
     address = web_address(video.get("permalink_url"))
     made_up = f"https://www.facebook.com/reel/{video_id}" if kind_of(draft) == REEL else ""
-    return _live(progress, post_id if is_id(post_id) else video_id, address or made_up)
+    return _live(progress, remote_id, address or made_up)

@@ -13,7 +13,11 @@ from typing import Any
 
 from engine.errors import ErrorCategory as C
 from platforms.adapters.base import Account, Draft, Media, Notice, Violation, is_id
-from platforms.adapters.graph import BLOCKED, QUOTA_AGAIN, object_of
+from platforms.adapters.graph_reading import (
+    BLOCKED,
+    QUOTA_AGAIN,
+    object_of,
+)
 from platforms.adapters.texts import comparable
 
 
@@ -155,6 +159,8 @@ def is_same(post: Mapping[str, Any], draft: Draft, staged: Sequence[str]) -> boo
 
 # --- videos -------------------------------------------------------------------------------------
 WORKING, UPLOADED, LIVE, BROKEN = "working", "uploaded", "live", "broken"
+DONE = ("complete", "completed")
+UNFINISHED = ("uploading", "upload_complete", "upload_failed", "expired")
 
 
 def state_of_upload(video: Mapping[str, Any]) -> str:
@@ -165,36 +171,49 @@ def state_of_upload(video: Mapping[str, Any]) -> str:
     if told in {"error", "upload_failed", "expired"} or phase == "error":
         return BROKEN
     is_whole = told in {"upload_complete", "processing", "ready"}
-    return UPLOADED if is_whole or phase in {"complete", "completed"} else WORKING
+    return UPLOADED if is_whole or phase in DONE else WORKING
 
 
 def state_of_video(video: Mapping[str, Any]) -> str:
-    """Return how far the publishing of a video is: UPLOADED (not begun), WORKING, LIVE, BROKEN.
-
-    Reels tell of their publishing phase, other videos only whether they are being processed, which
-    begins when the upload is finished.
-    """
-    status = object_of(video.get("status"))
-    phases = [object_of(status.get(f"{name}_phase")) for name in ("processing", "publishing")]
-    told, publishing = status.get("video_status"), phases[1].get("status")
-    if told == "error" or any(phase.get("status") == "error" for phase in phases):
+    """Return how far a video is whose upload was finished: WORKING, LIVE, BROKEN."""
+    told, processing, publishing = _phases(video)
+    if told == "error" or "error" in (processing, publishing):
         return BROKEN
-    if publishing == "not_started":
-        return UPLOADED
-    if publishing in {"complete", "completed"} or (publishing is None and told == "ready"):
+    if publishing in DONE or (publishing is None and told == "ready"):
         return LIVE
-    if publishing is None and told not in {"processing", "ready"}:
+    return WORKING
+
+
+def outcome_for_video(video: Mapping[str, Any]) -> str:
+    """Return whether a video's upload was finished: LIVE, UPLOADED (it was not), or WORKING.
+
+    WORKING is doubt: Facebook processes a video before and after, and its publishing shows only
+    when that is over. A broken one is not live, and may be finished once more to hear why.
+    """
+    state = state_of_video(video)
+    if state == LIVE:
+        return LIVE
+    told, processing, publishing = _phases(video)
+    is_over = processing in DONE or told == "ready"
+    if state == BROKEN or told in UNFINISHED or (is_over and publishing == "not_started"):
         return UPLOADED
     return WORKING
+
+
+def _phases(video: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """Return what a video's status says of itself, of its processing and of its publishing."""
+    status = object_of(video.get("status"))
+    processing, publishing = status.get("processing_phase"), status.get("publishing_phase")
+    phases = (object_of(processing).get("status"), object_of(publishing).get("status"))
+    return status.get("video_status"), *phases
 
 
 def reason_of_video(video: Mapping[str, Any]) -> str:
     """Return why a video is broken, as far as Facebook says."""
     status = object_of(video.get("status"))
     for name in ("uploading_phase", "processing_phase", "publishing_phase"):
-        errors = object_of(status.get(name)).get("errors") or object_of(status.get(name)).get(
-            "error"
-        )
+        phase = object_of(status.get(name))
+        errors = phase.get("errors") or phase.get("error")
         first = errors[0] if isinstance(errors, list) and errors else errors
         message = object_of(first).get("message")
         if isinstance(message, str) and message:

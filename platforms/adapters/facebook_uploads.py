@@ -25,7 +25,10 @@ from platforms.adapters.facebook_reading import (
     reason_of_video,
     state_of_upload,
 )
-from platforms.adapters.graph import GraphAdapter, object_of, proof_of
+from platforms.adapters.graph import GraphAdapter, proof_of
+from platforms.adapters.graph_reading import (
+    object_of,
+)
 from platforms.adapters.graph_uploads import CHUNK_BYTES, bytes_received, send_chunk
 
 LIFE = timedelta(hours=20)  # ours: what is never finished is forgotten after about a day (recalled)
@@ -114,12 +117,16 @@ class Uploads:
         if "session" in entry:
             return await self._transfer(file, entry)
         sent = await send_chunk(self._adapter, self._http, entry["address"], file, entry["sent"])
-        if sent is None:
-            video = await self._adapter.ask(self._http, f"/{entry['id']}", {"fields": "status"})
-            sent = bytes_received(video.json_object().get("status"))
-            if sent is None or sent == entry["sent"] or sent > file.size_bytes:
-                return {}
-        return {**entry, "sent": sent}
+        return {**entry, "sent": sent} if sent is not None else await self._corrected(file, entry)
+
+    async def _corrected(self, file: Media, entry: Entry) -> Entry:
+        """Go on from what Facebook has, or begin anew when it does not tell."""
+        video = await self._adapter.ask(self._http, f"/{entry['id']}", {"fields": "status"})
+        sent = bytes_received(video.json_object().get("status"))
+        if sent is None or sent == entry["sent"] or sent > file.size_bytes:
+            return {}
+        is_whole = "session" in entry and sent == file.size_bytes
+        return {**entry, "sent": sent, "ready": is_whole}
 
     async def _transfer(self, file: Media, entry: Entry) -> Entry:
         """Send a chunk no longer than the last answer asked for; it says what it wants next."""
@@ -135,14 +142,13 @@ class Uploads:
         chunk = Part("video_file_chunk", file.part(sent, size), size, "chunk", file.mime_type)
         response = await self._videos([*(Part(name, form[name]) for name in form), chunk])
         told = response.json_object()
-        if not response.ok:
+        if self._adapter.provider_code(response).endswith(OUT_OF_STEP):
             # The network wants another piece and says which, or it says no more than that.
             told = object_of(object_of(told.get("error")).get("error_data"))
-            wanted = _number(told.get("start_offset"))
-            if wanted is None and self._adapter.provider_code(response).endswith(OUT_OF_STEP):
-                return {}
-            if wanted is None or wanted == sent:
-                raise self._adapter.error(response, upload=True)
+            if _number(told.get("start_offset")) in (None, sent):
+                return await self._corrected(file, entry)
+        elif not response.ok:
+            raise self._adapter.error(response, upload=True)
         wanted, upto = _number(told.get("start_offset")), _number(told.get("end_offset"))
         if wanted is None or wanted > file.size_bytes:
             raise self._adapter.unreadable(response)

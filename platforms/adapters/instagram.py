@@ -39,11 +39,11 @@ from platforms.adapters.base import (
 )
 from platforms.adapters.checks import draft_violations
 from platforms.adapters.containers import ContainerAdapter
-from platforms.adapters.graph import (
+from platforms.adapters.graph import GraphToken
+from platforms.adapters.graph_reading import (
     BLOCKED,
     COMMON,
     QUOTA_AGAIN,
-    GraphToken,
     lasts,
     table,
     usage_buckets,

@@ -11,7 +11,10 @@ from typing import Any
 
 from engine.errors import ErrorCategory as C
 from platforms.adapters.base import Account, Media, is_id
-from platforms.adapters.graph import object_of, page_problem
+from platforms.adapters.graph_reading import (
+    object_of,
+    page_problem,
+)
 
 ROWS: Mapping[str, C] = {
     "25": C.PERMISSION,

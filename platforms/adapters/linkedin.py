@@ -406,7 +406,8 @@ class LinkedIn(Adapter):
         lists = Lists(self, self._client(http), _author_of(http))
         if lists.author:
             return await lists.statistics(posts)
-        return [await lists.statistics_of_member(urn) for urn in posts]
+        each = [await lists.statistics_of_member(urn) for urn in posts]
+        return [metrics for metrics in each if metrics is not None]
 
     # --- what people see ------------------------------------------------------------------------
     def account_address(self, account: Account) -> str:

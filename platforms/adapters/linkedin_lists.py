@@ -90,14 +90,17 @@ class Lists:
                     found.append(PostMetrics(urn, counters))
         return found
 
-    async def statistics_of_member(self, urn: str) -> PostMetrics:
-        """Return the counters of a member's post: LinkedIn tells one of them per call."""
+    async def statistics_of_member(self, urn: str) -> PostMetrics | None:
+        """Return the counters of a member's post, one call each; None when it is gone."""
         kind = "ugc" if ":ugcPost:" in urn else "share"
         counters: dict[str, int] = {}
         for name, ours in MEMBER_METRICS.items():
             path = f"/rest/memberCreatorPostAnalytics?q=entity&entity=({kind}:{encoded(urn)})"
             path += f"&queryType={name}&aggregation=TOTAL"
-            elements = self._elements(await self.client.call("GET", path, method="FINDER"))
+            response = await self.client.call("GET", path, method="FINDER")
+            if response.status == 404:
+                return None
+            elements = self._elements(response)
             count = elements[0].get("count") if elements else None
             if type(count) is int:
                 counters[ours] = count

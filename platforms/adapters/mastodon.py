@@ -3,10 +3,11 @@
 Source: docs.joinmastodon.org for Mastodon 4.6 (methods statuses, media, accounts, instance;
 user/posting for counting), read 2026-11.
 
-Progress: `media` maps "segment.position" to {"id", "ready", "expires_at" (epoch seconds)};
-`published` lists the ids of the finished statuses, the first comment last; `permalink` is the
-first one's address. Servers keep a key for at most an hour, and compatible software may not keep
-it at all (`per_server`). Unattached media is purged after about a day (recalled); we trust 20 h.
+Progress: `media` maps "segment.position" to {"id", "ready", "since" and "expires_at" (epoch
+seconds)}; `published` lists the ids of the finished statuses, the first comment last; `permalink`
+is the first one's address. Servers keep a key for at most an hour, and compatible software may not
+keep it at all (`per_server`). Unattached media is purged after about a day (recalled); we trust
+20 hours.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from platforms.adapters.base import (
     Limits,
     Media,
     PostMetrics,
+    Processing,
     Progress,
     Published,
     RateHint,
@@ -67,7 +69,10 @@ REMOTE_MENTION = re.compile(r"(?<![=/\w])@(\w+(?:[\w.-]*\w)?)@[\w.-]+\w")
 GRAPHEME = regex.compile(r"\X")
 LINK_CHARS = 23
 MEDIA_LIFE = timedelta(hours=20)
-POLL_AGAIN = timedelta(seconds=2)
+POLL_AGAIN = timedelta(seconds=5)
+PATIENCE = timedelta(minutes=30)  # ours: a server transcodes a video in some minutes
+UPLOAD_DEADLINE = timedelta(seconds=100)  # a file goes in one request; a claim lasts 120 s
+PIXELS = {"image": 33_177_600, "video": 8_294_400}  # GIFs become videos, but are judged as images
 STATUS_PATH = re.compile(
     r"/(?:web/)?(?:@[\w.-]+|users/[\w.-]+/statuses|statuses)/(?P<id>\d+)(?:[/?#].*)?"
 )
@@ -76,6 +81,10 @@ LIMIT_NAMES = (  # (where in `configuration`, name there, our name)
     ("statuses", "max_characters", "text_chars"),
     ("statuses", "max_media_attachments", "images"),
     ("media_attachments", "image_size_limit", "image_bytes"),
+    ("media_attachments", "image_size_limit", "gif_bytes"),
+    ("media_attachments", "image_matrix_limit", "image_pixels"),
+    ("media_attachments", "video_size_limit", "video_bytes"),
+    ("media_attachments", "video_matrix_limit", "video_pixels"),
     ("media_attachments", "description_limit", "alt_text_chars"),
 )
 METRIC_NAMES = {
@@ -93,6 +102,11 @@ class Mastodon(Adapter):
         text_chars=500,
         images=4,
         image_bytes=16 * 1024 * 1024,
+        videos=1,
+        video_bytes=99 * 1024 * 1024,
+        video_types=frozenset({"video/mp4", "video/quicktime", "video/webm"}),
+        gifs=1,
+        gif_bytes=16 * 1024 * 1024,
         alt_text_chars=1500,
         thread_segments=25,  # ours: Mastodon sets no limit
         checked="2026-11-22",
@@ -102,6 +116,8 @@ class Mastodon(Adapter):
         {
             Capability.THREADS,
             Capability.IMAGES,
+            Capability.VIDEOS,
+            Capability.GIFS,
             Capability.ALT_TEXT,
             Capability.FIRST_COMMENT,
             Capability.IDEMPOTENCY_KEY,
@@ -122,6 +138,7 @@ class Mastodon(Adapter):
         "instance_url": "Address of the server, e.g. https://mastodon.social",
         "access_token": "Settings > Development: scopes read, write:statuses, write:media",
     }
+    prepare_ahead = timedelta(minutes=30)  # videos are transcoded; files are kept for a day
     post_address = "https://mastodon.social/@ada/1234567890"
     required_scopes = frozenset({"write:statuses"})
     options_schema: ClassVar[Mapping[str, Any]] = {
@@ -167,14 +184,24 @@ class Mastodon(Adapter):
 
     def violations(self, draft: Draft) -> list[Violation]:
         spoiler = str(draft.options.get("spoiler_text") or "")
-        return draft_violations(
+        found = draft_violations(
             draft,
             self.limits,
             self.options_schema,
             excess=lambda text, limit: excess(spoiler + text, limit) if text else 0,
         )
+        for place, file in draft.files:
+            kind = "video" if file.kind == "video" else "image"
+            most = draft.limits.get(f"{kind}_pixels", PIXELS[kind])
+            if file.width * file.height > most:
+                place = "segments[{}].media[{}]".format(*place.split("."))
+                message = f"The {file.kind} has more than {most:,} pixels. Make it smaller."
+                found.append(Violation(place, f"{file.kind}_too_large", message))
+        return found
 
-    async def prepare(self, http: Http, draft: Draft, progress: Progress) -> Continue | Ready:
+    async def prepare(
+        self, http: Http, draft: Draft, progress: Progress
+    ) -> Continue | Processing | Ready:
         media = dict(progress.get("media", {}))
         for place, file in draft.files:
             known = media.get(place)
@@ -182,7 +209,10 @@ class Mastodon(Adapter):
                 media[place] = await self._upload(http, file)
                 return Continue({**progress, "media": media})
             if not known["ready"]:
-                if await self._is_kept(http, known["id"]):
+                is_kept = await self._is_kept(http, known)
+                if is_kept is None:
+                    return Processing(progress, POLL_AGAIN)
+                if is_kept:
                     media[place] = {**known, "ready": True}
                 else:
                     del media[place]
@@ -195,22 +225,27 @@ class Mastodon(Adapter):
         parts = [Part("file", file.read, file.size_bytes, name, file.mime_type)]
         if file.alt_text:
             parts.append(Part("description", file.alt_text))
-        response = await http.post("/api/v2/media", multipart=parts)
+        path = "/api/v2/media"
+        response = await http.post(path, multipart=parts, timeout=UPLOAD_DEADLINE)
         if not response.ok:
             raise self.error(response, upload=True)
         media_id = response.json_object().get("id")
         if not is_id(media_id):
             raise self.unreadable(response)
-        ends = response.received_at + MEDIA_LIFE
+        since = int(response.received_at.timestamp())
         ready = response.status != 202  # 202: accepted, still being processed
-        return {"id": media_id, "ready": ready, "expires_at": int(ends.timestamp())}
+        ends = since + int(MEDIA_LIFE.total_seconds())
+        return {"id": media_id, "ready": ready, "since": since, "expires_at": ends}
 
-    async def _is_kept(self, http: Http, media_id: str) -> bool:
-        """Say whether a processed file is still there; raises SERVER_ERROR while it is not done."""
-        response = await http.get(f"/api/v1/media/{media_id}")
+    async def _is_kept(self, http: Http, known: Mapping[str, Any]) -> bool | None:
+        """Say whether a processed file is still there; None while it is being processed."""
+        response = await http.get(f"/api/v1/media/{known['id']}")
         if response.status == 206:
-            detail = "Mastodon is still processing a file."
-            raise ServiceError(C.SERVER_ERROR, detail, retry_after=POLL_AGAIN, http_status=206)
+            if response.received_at.timestamp() - known["since"] < PATIENCE.total_seconds():
+                return None
+            minutes = PATIENCE.total_seconds() / 60
+            detail = f"The server has worked on the file for more than {minutes:.0f} minutes."
+            raise ServiceError(C.MEDIA_ERROR, detail, http_status=206)
         if not response.ok and response.status != 404:
             raise self.error(response, upload=True)
         return response.ok
@@ -248,8 +283,8 @@ class Mastodon(Adapter):
         if part.media:
             uploaded = progress.get("media", {})
             places = [f"{number}.{position}" for position in range(len(part.media))]
-            if not all(place in uploaded for place in places):
-                raise ServiceError(C.UNKNOWN, "The images are not uploaded yet.")
+            if not all(uploaded.get(place, {}).get("ready") for place in places):
+                raise ServiceError(C.UNKNOWN, "The files are not uploaded yet.")
             body["media_ids"] = [uploaded[place]["id"] for place in places]
         if done:
             body["in_reply_to_id"] = done[-1]

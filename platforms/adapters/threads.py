@@ -38,10 +38,10 @@ from platforms.adapters.base import (
 )
 from platforms.adapters.checks import draft_violations
 from platforms.adapters.containers import ContainerAdapter
-from platforms.adapters.graph import (
+from platforms.adapters.graph import GraphToken
+from platforms.adapters.graph_reading import (
     BLOCKED,
     COMMON,
-    GraphToken,
     lasts,
     table,
     usage_buckets,
@@ -211,7 +211,9 @@ class Threads(ContainerAdapter):
         return excess(text, limit)
 
     def violations(self, draft: Draft) -> list[Violation]:
-        found = draft_violations(draft, self.limits, self.options_schema, excess=excess)
+        found = draft_violations(
+            draft, self.limits, self.options_schema, excess=excess, unit=self.text_unit
+        )
         attached = str(draft.options.get("link_attachment") or "")
         for number, segment in enumerate(draft.segments):
             place = f"segments[{number}]"

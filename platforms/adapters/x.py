@@ -1,8 +1,8 @@
-"""X: API v2 posts, one-shot image uploads, threads as reply chains, OAuth 1.0a and 2.0 tokens.
+"""X: API v2 posts with images, GIFs and videos, threads as reply chains, OAuth 1.0a and 2.0 tokens.
 
 Sources: docs.x.com and its OpenAPI document 2.167, read 2026-11; twitter-text config v3 (length).
 
-Progress: `media` maps "segment.position" to {"id", "expires_at" (epoch seconds), "described"};
+Progress: `media` maps "segment.position" to what `x_uploads` knows of a file, and "described";
 `published` lists the ids of the finished segments, the first comment last.
 X has no idempotency key. Its duplicate detector forgets, so an unknown outcome is cleared up by
 listing the account's own posts. How far that list lags is undocumented; 15 s is our assumption.
@@ -11,17 +11,15 @@ listing the account's own posts. How far that list lags is undocumented; 15 s is
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar
-
-from twitter_text import parse_tweet
 
 from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
-from engine.http import Auth, Basic, Bearer, Http, OAuth1, Part, Response
+from engine.http import Auth, Basic, Bearer, Http, OAuth1, Response
 from platforms.adapters.base import (
     Account,
     Adapter,
@@ -31,7 +29,9 @@ from platforms.adapters.base import (
     Draft,
     Limits,
     Media,
+    Notice,
     PostMetrics,
+    Processing,
     Progress,
     Published,
     RateHint,
@@ -43,6 +43,7 @@ from platforms.adapters.base import (
     spoken_for,
 )
 from platforms.adapters.checks import draft_violations
+from platforms.adapters.x_counting import cost_of, doubts, excess, misfits, takes_words
 from platforms.adapters.x_reading import (
     ERRORS,
     OAUTH2_ERRORS,
@@ -56,9 +57,9 @@ from platforms.adapters.x_reading import (
     reason_of,
     retry_after,
 )
+from platforms.adapters.x_uploads import Upload
 
 INVALID = re.compile("[\ufffe\ufeff\uffff]")  # twitter-text: invalid characters
-MAYBE_LINK = re.compile(r"\.[^\W\d_]")  # no link without a dot before its last label's letter
 CASHTAG = re.compile(r"(?<![\w$])\$[A-Za-z]{1,6}(?:[._][A-Za-z]{1,2})?(?!\w)")
 POST_ADDRESS = re.compile(  # also as the old names, the apps and their share buttons write it
     r"https?://(?:www\.|mobile\.|m\.)?(?:x|twitter)\.com/\w+(?:/web)?"
@@ -94,11 +95,19 @@ class X(Adapter):
         checked="2026-11-22",
         source="docs.x.com/x-api/media/quickstart/best-practices, twitter-text config v3",
         image_types=frozenset({"image/jpeg", "image/png", "image/webp"}),
+        videos=1,
+        video_bytes=512 * 1024 * 1024,
+        video_seconds=140,  # accounts with Premium have limits of their own
+        video_types=frozenset({"video/mp4", "video/quicktime", "video/webm"}),
+        gifs=1,
+        gif_bytes=15 * 1024 * 1024,
     )
     capabilities = frozenset(
         {
             Capability.THREADS,
             Capability.IMAGES,
+            Capability.VIDEOS,
+            Capability.GIFS,
             Capability.ALT_TEXT,
             Capability.FIRST_COMMENT,
             Capability.FIND,
@@ -118,6 +127,10 @@ class X(Adapter):
         Bucket("publish.3h", "connection", 300, timedelta(hours=3)),
         Bucket("publish.24h", "app", 10_000, timedelta(hours=24)),
         Bucket("prepare", "connection", 500, timedelta(minutes=15)),
+        Bucket("chunk", "connection", 1875, timedelta(minutes=15)),
+        Bucket("chunk.24h", "app", 180_000, timedelta(hours=24)),
+        Bucket("status", "connection", 1000, timedelta(minutes=15)),
+        Bucket("describe", "connection", 500, timedelta(minutes=15)),
         Bucket("find", "connection", 900, timedelta(minutes=15)),
         Bucket("delete", "connection", 50, timedelta(minutes=15)),
         Bucket("metrics", "connection", 5000, timedelta(minutes=15)),
@@ -144,6 +157,7 @@ class X(Adapter):
             "paid_partnership": {"type": "boolean"},
         },
     }
+    prepare_ahead = timedelta(minutes=30)  # videos take a while; files are kept for a day
     required_scopes = frozenset({"tweet.read", "tweet.write", "users.read"})  # OAuth 2.0
     config_class = XConfig
     post_address = "https://x.com/ada/status/1234567890"
@@ -196,43 +210,43 @@ class X(Adapter):
             if INVALID.search(text):
                 message = "X refuses an invisible character in this text. Type it anew."
                 found.append(Violation(place, "invalid_characters", message))
+        for number, segment in enumerate(draft.segments):
+            for position, file in enumerate(segment.media):
+                for code, message in misfits(file):
+                    place = f"segments[{number}].media[{position}]"
+                    found.append(Violation(place, code, message))
         return found
 
-    async def prepare(self, http: Http, draft: Draft, progress: Progress) -> Continue | Ready:
-        media = dict(progress.get("media", {}))
-        for place, file in draft.files:
-            known = media.get(place)
-            if known is None:
-                media[place] = await self._upload(http, file)
-                return Continue({**progress, "media": media})
-            if file.alt_text and not known.get("described"):
-                await self._describe(http, known["id"], file.alt_text)
-                media[place] = {**known, "described": True}
-                return Continue({**progress, "media": media})
-        ends = [entry["expires_at"] for entry in media.values()]
-        return Ready(progress, datetime.fromtimestamp(min(ends), UTC) if ends else None)
+    def notices(self, draft: Draft) -> list[Notice]:
+        return [cost_of(draft), *(notice for _, file in draft.files for notice in doubts(file))]
 
-    async def _upload(self, http: Http, file: Media) -> dict[str, Any]:
-        parts = [
-            Part("media_category", "tweet_image"),
-            Part("media_type", file.mime_type),
-            Part("media", file.read, file.size_bytes, file.file_name or "image", file.mime_type),
-        ]
-        response = await http.post("/2/media/upload", multipart=parts)
-        if not response.ok:
-            raise self._error(http, response, upload=True)
-        data = data_of(response)
-        if not is_id(data.get("id")):
-            raise self.unreadable(response)
-        life = data.get("expires_after_secs")
-        life = life if isinstance(life, int) and 0 < life < 10**6 else 86_400
-        return {"id": data["id"], "expires_at": int(response.received_at.timestamp()) + life}
+    def call_kind(self, operation: str, draft: Draft, progress: Progress) -> str:
+        """X counts the steps of an upload apart."""
+        place, file = _unfinished(draft, progress) if operation == "prepare" else ("", None)
+        known = progress.get("media", {}).get(place, {})
+        if file is None or (file.kind == "image" and not known):
+            return operation
+        if _is_uploaded(known):
+            return "describe"
+        return "status" if "since" in known else "chunk"
 
-    async def _describe(self, http: Http, media_id: str, alt_text: str) -> None:
-        body = {"id": media_id, "metadata": {"alt_text": {"text": alt_text}}}
-        response = await http.post("/2/media/metadata", json=body)
-        if not response.ok:
-            raise self._error(http, response, upload=True)
+    async def prepare(
+        self, http: Http, draft: Draft, progress: Progress
+    ) -> Continue | Processing | Ready:
+        media = progress.get("media", {})
+        place, file = _unfinished(draft, progress)
+        if file is None:
+            ends = [entry["expires_at"] for entry in media.values()]
+            return Ready(progress, datetime.fromtimestamp(min(ends), UTC) if ends else None)
+        refused = partial(self._error, http, upload=True)
+        upload, known = Upload(http, file, refused, self.unreadable), media.get(place, {})
+        if _is_uploaded(known):
+            step: dict[str, Any] | timedelta = await upload.describe(known)
+        else:
+            step = await upload.advance(known)
+        if isinstance(step, timedelta):
+            return Processing(progress, step)
+        return Continue({**progress, "media": {**media, place: step}})
 
     # --- publishing ---------------------------------------------------------------------------
     async def publish(
@@ -262,8 +276,8 @@ class X(Adapter):
         if segment.media:
             uploaded = progress.get("media", {})
             places = [f"{number}.{position}" for position in range(len(segment.media))]
-            if not all(place in uploaded for place in places):
-                raise ServiceError(C.UNKNOWN, "The images are not uploaded yet.")
+            if not all(_is_uploaded(uploaded.get(place, {})) for place in places):
+                raise ServiceError(C.UNKNOWN, "The files are not uploaded yet.")
             body["media"] = {"media_ids": [uploaded[place]["id"] for place in places]}
         if done:
             body["reply"] = {"in_reply_to_tweet_id": done[-1]}
@@ -442,18 +456,19 @@ class X(Adapter):
         return reason_of(response)
 
 
-# --- counting -------------------------------------------------------------------------------
-def excess(text: str, limit: int) -> int:
-    """Return by how much the weighted length of `text` is over `limit`, or 0.
+def _unfinished(draft: Draft, progress: Progress) -> tuple[str, Media | None]:
+    """Return the first file that is not ready to be posted, and its place."""
+    media = progress.get("media", {})
+    for place, file in draft.files:
+        known = media.get(place, {})
+        needs_words = takes_words(file) and bool(file.alt_text) and not known.get("described")
+        if not _is_uploaded(known) or needs_words:
+            return place, file
+    return "", None
 
-    A link weighs 23 however short, other characters at most 2: most texts need no closer look,
-    which matters when a hundred thousand are imported.
-    """
-    text = unicodedata.normalize("NFC", text)
-    heaviest = len(text) if text.isascii() else 2 * len(text)
-    if heaviest + 23 * len(MAYBE_LINK.findall(text)) <= limit:
-        return 0
-    return max(0, int(parse_tweet(text).weightedLength) - limit)
+
+def _is_uploaded(known: Mapping[str, Any]) -> bool:
+    return "id" in known and "next" not in known and "since" not in known
 
 
 def _permalink(draft: Draft, remote_id: str) -> str:

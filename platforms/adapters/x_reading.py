@@ -149,8 +149,11 @@ def operation_of(response: Response) -> str:
         return "delete"
     if "/oauth2/" in path:
         return "refresh"
+    if "/2/media/metadata" in path:
+        return "describe"
     if "/2/media/" in path:
-        return "prepare"
+        kind = "prepare" if path.endswith("/upload") else "chunk"
+        return "status" if method == "GET" else kind
     return "validate" if path.endswith("/2/users/me") else "find"
 
 

@@ -17,7 +17,6 @@ from engine.http import HttpPool
 from platforms.adapters.base import Adapter
 from platforms.credentials import CredentialError, decrypt, is_current, key_problem
 from platforms.models import ConnectionState, SocialConnection
-from platforms.networks import network_of
 from platforms.registry import ADAPTERS, adapter_for
 from scheduling.diagnosis.findings import Finding, fail, ok, reason, warn
 
@@ -146,7 +145,8 @@ def _addresses(adapter: Adapter) -> set[str]:
         for connection in active.order_by("-updated_at")[:SAMPLE]
         if _opens(bytes(connection.secret))
     }
-    if network_of(adapter.slug).open_ways and not adapter.user_given_host():
+    given, none_given = adapter.config, adapter.config_class()
+    if any(getattr(given, name) != getattr(none_given, name) for name in adapter.config_variables):
         addresses.add(adapter.base_url({}))
     return addresses
 

@@ -12,6 +12,7 @@ from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox, SandboxConfig
 from platforms.adapters.x import X, XConfig
 from tests.contract.bluesky_case import BLUESKY_CASE
+from tests.contract.deviantart_case import DEVIANTART_CASE
 from tests.contract.facebook_case import FACEBOOK_CASE
 from tests.contract.instagram_case import INSTAGRAM_CASE
 from tests.contract.linkedin_case import LINKEDIN_CASE
@@ -143,5 +144,6 @@ CASES: Mapping[str, Case] = {
     "bluesky": BLUESKY_CASE,
     "youtube": YOUTUBE_CASE,
     "tiktok": TIKTOK_CASE,
+    "deviantart": DEVIANTART_CASE,
     "sandbox": SANDBOX_CASE,
 }

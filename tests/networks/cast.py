@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-FILM = (HERE / "film.mp4").read_bytes()  # 4 s, upright, grey and silent
+FILM = (HERE / "film.mp4").read_bytes()  # 4 s, upright, silent, 80 KB at least
 PICTURE = (HERE / "picture.jpg").read_bytes()  # 320 x 320
 
 
@@ -44,6 +44,14 @@ class Sample:
         return len(self.texts) + bool(self.first_comment)
 
 
+class Several(Sample):
+    """A post whose every file goes live by itself."""
+
+    @property
+    def parts(self) -> int:
+        return len(self.files)
+
+
 @dataclass(frozen=True)
 class Network:
     """How a network is reached at the sandbox: settings by its address, credentials by a name."""
@@ -53,6 +61,7 @@ class Network:
     credentials: Callable[[str, str], Mapping[str, str]]
     samples: Mapping[str, Sample]
     can_delete: bool = True
+    can_find: bool = True
 
 
 def bearer(url: str, name: str) -> Mapping[str, str]:
@@ -166,6 +175,35 @@ NETWORKS: Mapping[str, Network] = {
         {
             "video": Sample(("A film #tag",), (VIDEO,), options={"privacy_level": PUBLIC}),
             "photos": Sample(("Photos",), (BARE_IMAGE,), options={"privacy_level": PUBLIC}),
+        },
+    ),
+    "linkedin": Network(
+        "linkedin",
+        lambda url: {"api_base": f"{url}/linkedin", "oauth_base": f"{url}/linkedin/oauth/v2"},
+        bearer,
+        {
+            "text": Sample(("Hello (from) the tower_ #tag @you",)),
+            "pictures": Sample(("Two pictures",), (IMAGE, IMAGE)),
+            "video": Sample(("A film",), (VIDEO,)),
+        },
+        can_find=False,  # members' posts cannot be listed
+    ),
+    "deviantart": Network(
+        "deviantart",
+        lambda url: {
+            "api_base": f"{url}/deviantart/api/v1/oauth2",
+            "oauth_base": f"{url}/deviantart/oauth2",
+            "client_id": "sandbox-client",
+            "client_secret": "sandbox-client-secret",
+        },
+        bearer,
+        {
+            "picture": Sample(("Autumn\nFive colours",), (IMAGE,)),
+            "series": Several(
+                ("Autumn",), (IMAGE, BARE_IMAGE, IMAGE), options={"uploadMode": "multiple"}
+            ),
+            "status": Sample(("Hello from the tower",)),
+            "journal": Sample(("Hello from the tower",), options={"title": "News"}),
         },
     ),
     "sandbox": Network(

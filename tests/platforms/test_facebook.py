@@ -20,10 +20,13 @@ from platforms.adapters.facebook_reading import (
     LIVE,
     UPLOADED,
     WORKING,
+    outcome_for_video,
     state_of_upload,
     state_of_video,
 )
-from platforms.adapters.graph import ANY
+from platforms.adapters.graph_reading import (
+    ANY,
+)
 from tests.contract.facebook_case import ACCOUNT, PERMALINK, SUCCESS, make_facebook
 from tests.contract.facebook_case import network as friendly
 from tests.contract.server import Reply, Request
@@ -149,7 +152,7 @@ def chunked(size: int, piece: int) -> Any:
         if request.method == "POST":
             return Reply(200, {"success": True})
         ready = {"status": {"video_status": "ready"}}
-        return Reply(200, {**ready, "post_id": "1010_55", "permalink_url": "/1010/videos/v1/"})
+        return Reply(200, {**ready, "post_id": "55", "permalink_url": "/1010/videos/v1/"})
 
     return network
 
@@ -206,15 +209,21 @@ def test_a_refused_piece_is_sent_from_where_the_network_says() -> None:
         post = draft(video(2 * MIB))
         step = await scene.adapter.prepare(scene.http, post, progress)
         assert step.progress["media"]["0.0"]["sent"] == MIB
+        step = await scene.adapter.prepare(scene.http, post, progress)  # it does not say which
+        assert step.progress["media"]["0.0"]["sent"] == 2 * MIB
+        assert step.progress["media"]["0.0"]["ready"]
+        assert scene.calls[-1] == "GET /v1"
         twice, thrice = {**progress, "restarts": 2}, {**progress, "restarts": 3}
         step = await scene.adapter.prepare(scene.http, post, twice)
-        assert step.progress == {"media": {}, "restarts": 3}  # it does not say: begin anew
+        assert step.progress == {"media": {}, "restarts": 3}  # nor what it has: begin anew
         error = await failure(scene.adapter.prepare(scene.http, post, thrice))
         assert error.category is C.MEDIA_ERROR  # but not for ever
 
     wants = {"error_data": {"start_offset": MIB, "end_offset": 2 * MIB}}
-    silent = refused(400, 6001, 1363037)
-    run(story, refused(400, 6001, 1363037, **wants), silent, silent)
+    silent, nothing = refused(400, 6001, 1363037), Reply(200, {"id": "v1"})
+    has_all = Reply(200, {"status": {"uploading_phase": {"bytes_transfered": 2 * MIB}}})
+    said = refused(400, 6001, 1363037, **wants)
+    run(story, said, silent, has_all, silent, nothing, silent, nothing)
 
 
 def test_videos_go_to_their_own_host() -> None:
@@ -365,39 +374,40 @@ def test_patience_with_an_upload_ends() -> None:
     run(story, still, still)
 
 
+def phases(told: str, processing: str, publishing: str) -> dict[str, Any]:
+    return {
+        "video_status": told,
+        "processing_phase": {"status": processing},
+        "publishing_phase": {"status": publishing},
+    }
+
+
 @pytest.mark.parametrize(
-    ("status", "upload", "publishing"),
+    ("status", "upload", "checked", "found"),
     [
-        ({"video_status": "uploading"}, WORKING, UPLOADED),
-        ({"video_status": "upload_complete"}, UPLOADED, UPLOADED),
-        ({"video_status": "processing"}, UPLOADED, WORKING),
-        ({"video_status": "ready"}, UPLOADED, LIVE),
-        ({"video_status": "error"}, BROKEN, BROKEN),
-        ({"video_status": "upload_failed"}, BROKEN, UPLOADED),
-        (
-            {"video_status": "processing", "publishing_phase": {"status": "not_started"}},
-            UPLOADED,
-            UPLOADED,
-        ),
-        (
-            {"video_status": "processing", "publishing_phase": {"status": "in_progress"}},
-            UPLOADED,
-            WORKING,
-        ),
-        (
-            {"video_status": "processing", "publishing_phase": {"status": "complete"}},
-            UPLOADED,
-            LIVE,
-        ),
-        ({"video_status": "ready", "processing_phase": {"status": "error"}}, UPLOADED, BROKEN),
-        ({"uploading_phase": {"status": "complete"}}, UPLOADED, UPLOADED),
-        ({"uploading_phase": {"status": "error"}}, BROKEN, UPLOADED),
-        ({}, WORKING, UPLOADED),
+        ({"video_status": "uploading"}, WORKING, WORKING, UPLOADED),
+        ({"video_status": "upload_complete"}, UPLOADED, WORKING, UPLOADED),
+        ({"video_status": "processing"}, UPLOADED, WORKING, WORKING),
+        ({"video_status": "ready"}, UPLOADED, LIVE, LIVE),
+        ({"video_status": "error"}, BROKEN, BROKEN, UPLOADED),
+        ({"video_status": "upload_failed"}, BROKEN, WORKING, UPLOADED),
+        (phases("upload_complete", "in_progress", "not_started"), UPLOADED, WORKING, UPLOADED),
+        (phases("processing", "in_progress", "not_started"), UPLOADED, WORKING, WORKING),
+        (phases("processing", "complete", "not_started"), UPLOADED, WORKING, UPLOADED),
+        (phases("ready", "complete", "not_started"), UPLOADED, WORKING, UPLOADED),
+        (phases("processing", "complete", "in_progress"), UPLOADED, WORKING, WORKING),
+        (phases("ready", "complete", "complete"), UPLOADED, LIVE, LIVE),
+        (phases("ready", "error", "not_started"), UPLOADED, BROKEN, UPLOADED),
+        ({"uploading_phase": {"status": "complete"}}, UPLOADED, WORKING, WORKING),
+        ({"uploading_phase": {"status": "error"}}, BROKEN, WORKING, WORKING),
+        ({}, WORKING, WORKING, WORKING),
     ],
 )
-def test_states_of_videos(status: Mapping[str, Any], upload: str, publishing: str) -> None:
-    assert state_of_upload({"status": status}) == upload
-    assert state_of_video({"status": status}) == publishing
+def test_states_of_videos(status: Mapping[str, Any], upload: str, checked: str, found: str) -> None:
+    told = {"status": status}
+    assert state_of_upload(told) == upload
+    assert state_of_video(told) == checked
+    assert outcome_for_video(told) == found
 
 
 # --- resuming -------------------------------------------------------------------------------------
@@ -593,7 +603,7 @@ def test_a_post_is_told_by_its_photos(
         (draft(video()), {"status": {"video_status": "uploading"}}, None),
         (draft(video()), {"status": {"video_status": "error"}}, None),
         (reel(), {"status": {"publishing_phase": {"status": "complete"}}}, "v1"),
-        (reel(), {"status": {"publishing_phase": {"status": "not_started"}}}, None),
+        (reel(), {"status": phases("processing", "complete", "not_started")}, None),
     ],
 )
 def test_a_video_says_itself_whether_it_was_finished(
@@ -614,6 +624,15 @@ def test_a_video_that_does_not_name_its_post_must_be_listed(told: str) -> None:
     with pytest.raises(ServiceError, match="does not show yet") as caught:
         found(post, progress, answer, listed(attached("video_inline", "v2")))
     assert caught.value.category is C.SERVER_ERROR
+
+
+def test_a_story_is_never_looked_for_among_posts() -> None:
+    post = draft(video(), options={"kind": "story"})
+    working = Reply(200, {"status": phases("processing", "in_progress", "not_started")})
+    with pytest.raises(ServiceError, match="does not show yet"):
+        found(post, on_facebook(), working)
+    live = {"status": phases("ready", "complete", "complete"), "post_id": "77"}
+    assert found(post, on_facebook(), Reply(200, live))[0].remote_ids == ("77",)
 
 
 def test_nobody_tells_whether_a_photo_story_is_live() -> None:

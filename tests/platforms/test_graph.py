@@ -15,11 +15,9 @@ from hypothesis import strategies as st
 from engine.answers import Response
 from engine.errors import ErrorCategory as C
 from platforms.adapters.base import Capability, Limits, RetrySafety, Safety
-from platforms.adapters.graph import (
+from platforms.adapters.graph import GraphAdapter, GraphToken, InQuery
+from platforms.adapters.graph_reading import (
     COMMON,
-    GraphAdapter,
-    GraphToken,
-    InQuery,
     instant_of,
     lasts,
     next_page,

@@ -14,7 +14,9 @@ from engine import wall_clock
 from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
 from platforms.adapters.base import Continue, Draft, Processing, Published, Ready, Segment
-from platforms.adapters.graph import ANY
+from platforms.adapters.graph_reading import (
+    ANY,
+)
 from platforms.adapters.instagram import Instagram, InstagramConfig
 from tests.contract.instagram_case import ACCOUNT, CONTAINER, SUCCESS, make_instagram, picture
 from tests.contract.instagram_case import network as friendly

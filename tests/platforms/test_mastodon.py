@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,10 +18,10 @@ from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
 from engine.http import Http, HttpPool
 from platforms.adapters import mastodon
-from platforms.adapters.base import Draft, Published, Ready, Segment
+from platforms.adapters.base import Draft, Media, Processing, Published, Ready, Segment
 from platforms.adapters.mastodon import ERRORS, Mastodon, excess
 from platforms.adapters.texts import comparable, plain_text
-from tests.contract.cases import MASTODON_CASE, image
+from tests.contract.cases import MASTODON_CASE, image, video
 from tests.contract.server import Reply, Scripted, serve
 
 ACCOUNT = MASTODON_CASE.account
@@ -157,12 +158,11 @@ def test_the_permalink_is_made_up_if_it_got_lost() -> None:
 
 def test_media_that_take_time_are_asked_for_again() -> None:
     async def story(http: Http, server: Scripted) -> None:
-        pictured = draft(segments=(Segment("", (image(alt_text="a dot"),)),))
+        film = video(alt_text="a film")
+        pictured = draft(segments=(Segment("", (film,)),))
         step = await ADAPTER.prepare(http, pictured, {})
-        with pytest.raises(ServiceError) as caught:
-            await ADAPTER.prepare(http, pictured, step.progress)
-        assert caught.value.category is C.SERVER_ERROR
-        assert caught.value.retry_after == mastodon.POLL_AGAIN
+        busy = await ADAPTER.prepare(http, pictured, step.progress)
+        assert busy == Processing(step.progress, mastodon.POLL_AGAIN)
         step = await ADAPTER.prepare(http, pictured, step.progress)
         step = await ADAPTER.prepare(http, pictured, step.progress)
         assert isinstance(step, Ready)
@@ -171,7 +171,9 @@ def test_media_that_take_time_are_asked_for_again() -> None:
             ("GET", "/api/v1/media/7"),
             ("GET", "/api/v1/media/7"),
         ]
-        assert b'name="description"\r\n\r\na dot' in server.requests[0].body
+        sent = server.requests[0].body
+        assert b'name="description"\r\n\r\na film' in sent
+        assert b'filename="film.mp4"\r\nContent-Type: video/mp4' in sent
 
     tell(story, Reply(202, {"id": "7", "url": None}), Reply(206, {"id": "7"}), Reply(200, {}))
 
@@ -188,12 +190,62 @@ def test_media_that_are_gone_are_uploaded_again() -> None:
 
 def test_media_that_failed_are_a_media_error() -> None:
     async def story(http: Http, server: Scripted) -> None:
-        progress = {"media": {"0.0": {"id": "7", "ready": False, "expires_at": 1}}}
+        progress = {"media": {"0.0": {"id": "7", "ready": False, "since": 1, "expires_at": 1}}}
         with pytest.raises(ServiceError) as caught:
             await ADAPTER.prepare(http, draft(segments=(Segment("", (image(),)),)), progress)
         assert caught.value.category is C.MEDIA_ERROR
 
     tell(story, Reply(422, {"error": "Error processing thumbnail"}))
+
+
+def test_patience_with_a_server_has_an_end() -> None:
+    long_ago = int(time.time() - mastodon.PATIENCE.total_seconds()) - 5
+    entry = {"id": "7", "ready": False, "since": long_ago, "expires_at": 1}
+
+    async def story(http: Http, server: Scripted) -> None:
+        film = draft(segments=(Segment("", (video(),)),))
+        with pytest.raises(ServiceError) as caught:
+            await ADAPTER.prepare(http, film, {"media": {"0.0": entry}})
+        assert caught.value.category is C.MEDIA_ERROR
+
+    tell(story, Reply(206, {"id": "7"}))
+
+
+def test_a_video_that_is_not_ready_is_not_left_out() -> None:
+    entry = {"id": "7", "ready": False, "since": 1, "expires_at": 1}
+
+    async def story(http: Http, server: Scripted) -> None:
+        film = draft(segments=(Segment("", (video(),)),))
+        with pytest.raises(ServiceError) as caught:
+            await ADAPTER.publish(http, film, {"media": {"0.0": entry}}, key="k")
+        assert caught.value.category is C.UNKNOWN
+        assert server.requests == []
+
+    tell(story)
+
+
+GIF = {"kind": "gif", "mime_type": "image/gif"}
+
+
+@pytest.mark.parametrize(
+    ("media", "limits", "codes"),
+    [
+        ((video(),), {}, []),
+        ((image(**GIF),), {}, []),
+        ((video(), image()), {}, ["mixed_media"]),
+        ((video(), video()), {}, ["too_many_videos"]),
+        ((video(width=3840, height=2161),), {}, ["video_too_large"]),
+        ((video(width=3840, height=2161),), {"video_pixels": 10_000_000}, []),
+        ((image(width=8000, height=5000),), {}, ["image_too_large"]),
+        ((image(width=100, height=100, **GIF),), {"image_pixels": 9999}, ["gif_too_large"]),
+        ((video(size_bytes=2000),), {"video_bytes": 1000}, ["video_too_large"]),
+    ],
+)
+def test_files_are_judged_by_the_servers_own_limits(
+    media: tuple[Media, ...], limits: dict[str, int], codes: list[str]
+) -> None:
+    post = draft(segments=(Segment("", media),), limits=limits)
+    assert [violation.code for violation in ADAPTER.violations(post)] == codes
 
 
 # --- the account --------------------------------------------------------------------------------
@@ -214,14 +266,25 @@ def test_the_server_is_taken_as_people_write_it(given: str, base: str) -> None:
 def test_an_account_has_its_servers_limits() -> None:
     configuration = {
         "statuses": {"max_characters": 1000, "max_media_attachments": "many"},
-        "media_attachments": {"image_size_limit": 5, "description_limit": -1},
+        "media_attachments": {
+            "image_size_limit": 5,
+            "video_size_limit": 7,
+            "video_matrix_limit": 9,
+            "description_limit": -1,
+        },
     }
 
     async def story(http: Http, server: Scripted) -> None:
         account = await ADAPTER.validate(http)
         assert account.external_id == f"{server.url.partition('//')[2]}:14715"
         assert account.instance_url == server.url
-        assert account.limits == {"text_chars": 1000, "image_bytes": 5}
+        assert account.limits == {
+            "text_chars": 1000,
+            "image_bytes": 5,
+            "gif_bytes": 5,
+            "video_bytes": 7,
+            "video_pixels": 9,
+        }
 
     tell(story, MASTODON_CASE.me[0], Reply(200, {"configuration": configuration}))
 
@@ -266,6 +329,22 @@ def test_length_is_counted_in_graphemes(text: str, over: int) -> None:
 def test_no_text_has_more_graphemes_than_characters(text: str) -> None:
     if "://" not in text:
         assert excess(text, 10) <= max(0, len(text) - 10)
+
+
+@given(
+    st.lists(st.text(st.sampled_from("abc é👩日,!\n"), max_size=20), max_size=4),
+    st.sampled_from(["https://example.org/", "http://a.b/c_(d)?e=f#g", "HTTPS://EXAMPLE.ORG/"]),
+    st.integers(0, 300),
+)
+def test_a_link_counts_23_whatever_its_length(words: list[str], link: str, longer: int) -> None:
+    text = " ".join([*words, ""])
+    assert excess(text + link + "x" * longer, 0) == excess(text, 0) + 23
+
+
+@given(st.text(st.sampled_from("abc é👩日,!\n"), max_size=40), st.integers(1, 60))
+def test_a_remote_mention_counts_without_its_server(text: str, longer: int) -> None:
+    local, remote = f"{text} @ada", f"{text} @ada@{'x' * longer}.social"
+    assert excess(remote, 0) == excess(local, 0)
 
 
 def test_the_content_warning_counts_too() -> None:

@@ -14,7 +14,9 @@ from engine import wall_clock
 from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
 from platforms.adapters.base import Continue, Draft, Processing, Published, Ready, Segment
-from platforms.adapters.graph import ANY
+from platforms.adapters.graph_reading import (
+    ANY,
+)
 from platforms.adapters.threads import REASONS, Threads, excess
 from tests.contract.server import Reply, Request
 from tests.contract.threads_case import ACCOUNT, CONTAINER, SUCCESS, make_threads, picture

@@ -18,7 +18,8 @@ from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
 from engine.http import Bearer, Http, HttpPool, OAuth1
 from platforms.adapters.base import Draft, Published, Segment, Violation
-from platforms.adapters.x import X, XConfig, excess
+from platforms.adapters.x import X, XConfig
+from platforms.adapters.x_counting import excess
 from platforms.adapters.x_reading import ERRORS
 from tests.contract.cases import X_CASE, X_OAUTH1, X_OAUTH2, image, make_x
 from tests.contract.server import Reply, Scripted, serve
@@ -221,6 +222,11 @@ def test_rate_headers_become_hints_of_the_operation() -> None:
         ("GET", "/2/tweets", "metrics"),
         ("DELETE", "/2/tweets/1", "delete"),
         ("POST", "/2/media/upload", "prepare"),
+        ("POST", "/2/media/upload/initialize", "chunk"),
+        ("POST", "/2/media/upload/1/append", "chunk"),
+        ("POST", "/2/media/upload/1/finalize", "chunk"),
+        ("GET", "/2/media/upload", "status"),
+        ("POST", "/2/media/metadata", "describe"),
         ("GET", "/2/users/me", "validate"),
         ("GET", "/2/users/7/tweets", "find"),
     ):
@@ -447,7 +453,7 @@ def test_options_are_checked_against_the_schema() -> None:
 
 
 @pytest.mark.parametrize("kind", ["gif", "video"])
-def test_only_images_can_be_sent(kind: str) -> None:
+def test_a_file_of_another_type_than_its_kind_cannot_be_sent(kind: str) -> None:
     pictured = draft(segments=(Segment("", (image(kind=kind),)),))
     assert [v.code for v in X().violations(pictured)] == ["media_unsupported"]
 

@@ -15,7 +15,7 @@ from notifications.models import Delivery, Notification
 from platforms.adapters.base import Continue, Published, RetrySafety, Safety
 from scheduling import services
 from scheduling.models import PublishAttempt, ScheduledPost
-from scheduling.questions import EACH_DAY, MOST_REMINDERS, OPEN, is_open
+from scheduling.questions import EACH_DAY, MOST_REMINDERS, OPEN, is_open, next_part
 from scheduling.rules import Invalid
 from scheduling.states import PostState
 from tests.factories import make_connection, make_post, make_user, make_workspace
@@ -88,6 +88,24 @@ def test_parts_may_differ_in_how_safe_their_repeat_is(desk: Desk, network: Scrip
     post.refresh_from_db()
     assert is_open(post)
     assert network.calls == ["publish", "publish"]
+
+
+def test_files_that_go_live_one_by_one_are_parts(
+    desk: Desk, network: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_for_each_file(texts: Any, *, files: int, options: Any) -> list[str]:
+        return list(texts) * files
+
+    monkeypatch.setattr(Scripted, "part_texts", one_for_each_file)
+    network.will(publish=[Continue({"published": ["1"]}), refused(C.OUTCOME_UNKNOWN)])
+    post = later(desk.work(make_post(desk.account(), media_count=3)))
+    assert (next_part(post).number, next_part(post).of) == (2, 3)
+    network.will(find=Published(("2",)))
+    desk.record(desk.call(desk.claim()[0]))
+    post.refresh_from_db()
+    assert (post.state, post.progress) == (S.SCHEDULED, {"published": ["1", "2"]})
+    network.will(publish=Published(("1", "2", "3")))
+    assert desk.work(post).remote_ids == ["1", "2", "3"]
 
 
 def test_not_live_said_of_part_2_sends_part_2_and_never_part_1(

@@ -119,6 +119,7 @@ def test_a_thread_pauses_when_the_gate_closes_between_segments(
     assert (post.state, network.calls) == (S.SCHEDULED, ["publish"])
     assert post.due_at > timezone.now() + MINUTE - SOON
     assert PublishAttempt.objects.get().outcome == "continued"
+    assert post.attempts == 0  # nothing failed: tries are left for however many parts follow
 
 
 def test_a_mark_taken_back_uses_up_no_attempt(desk: Desk) -> None:

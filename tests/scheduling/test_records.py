@@ -156,6 +156,7 @@ def test_progress_before_the_mark_leaves_the_sent_moment_alone(
     assert commit_progress([held]) == {(post.pk, held.token)}
     post.refresh_from_db()
     assert (post.progress, post.sent_at) == ({"media": {"0.0": "m1"}}, None)
+    assert post.lease_expires_at > timezone.now() + timedelta(seconds=100)  # uploads take longer
 
 
 # --- results ---------------------------------------------------------------------------------
