@@ -93,6 +93,14 @@ IMITATIONS: Mapping[str, Imitation] = {
             "TIKTOK_CLIENT_SECRET": CLIENT_SECRET,
         }
     ),
+    "deviantart": Imitation(
+        {
+            "DEVIANTART_API_BASE": "{site}/deviantart/api/v1/oauth2",
+            "DEVIANTART_OAUTH_BASE": "{site}/deviantart/oauth2",
+            "DEVIANTART_CLIENT_ID": CLIENT,
+            "DEVIANTART_CLIENT_SECRET": CLIENT_SECRET,
+        }
+    ),
     "youtube": Imitation(
         {
             "YOUTUBE_API_BASE": "{site}/youtube",

@@ -411,6 +411,10 @@ SOCIAL_AUTH_TIKTOK_SCOPE = env.list(
         "video.list",
     ],
 )
+SOCIAL_AUTH_DEVIANTART_SCOPE = env.list(
+    "DEVIANTART_SCOPES",
+    default=["user", "user.manage", "browse", "stash", "publish", "gallery", "comment.post"],
+)
 # Where networks send people back to, if not to PUBLIC_URL/oauth/complete/<name>/.
 OAUTH_REDIRECT_URIS = {"youtube": env.str("YOUTUBE_REDIRECT_URI", default="")}
 # The server that the form for Mastodon suggests.

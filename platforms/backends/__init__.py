@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from platforms.backends.base import ConnectBackend
+from platforms.backends.deviantart import DeviantArtOAuth2
 from platforms.backends.facebook import FacebookOAuth2, InstagramByFacebook
 from platforms.backends.instagram import InstagramOAuth2
 from platforms.backends.linkedin import LinkedInOAuth2
@@ -26,5 +27,6 @@ BACKENDS: dict[str, type[ConnectBackend]] = {  # the first of a platform is the 
         FacebookOAuth2,
         YouTubeOAuth2,
         TikTokOAuth2,
+        DeviantArtOAuth2,
     )
 }

@@ -30,5 +30,6 @@ CASES: dict[str, Case] = {
     "threads": Case(scope="threads_content_publish", ends_there=False),
     "facebook": Case(scope="pages_manage_posts", ends_there=False),
     "youtube": Case(scope="https://www.googleapis.com/auth/youtube.upload", refreshes=True),
+    "deviantart": Case(scope="publish", refreshes=True),
     "tiktok": Case(scope="video.publish", refreshes=True),
 }
