@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +15,7 @@ from platforms.disconnecting import disconnect
 from platforms.models import ConnectionState, SocialConnection
 from tests.connecting.dump import dump
 from tests.connecting.person import Person, decide, query_of
+from tests.environment import ROOT
 
 pytestmark = pytest.mark.django_db
 ORGANIZATIONS = ["w_organization_social", "r_organization_social", "rw_organization_admin"]
@@ -126,3 +130,21 @@ def test_the_verifier_is_as_long_as_networks_want_it(
 
     person.press_connect(backend, server=f"{imitated}/mastodon/one")
     assert len(opened(Consent.objects.get())["code_verifier"]) == length
+
+
+def test_an_older_redirect_address_of_youtube_goes_on_working() -> None:
+    question = (
+        "from django.urls import resolve; from platforms.backends import BACKENDS; "
+        "found = resolve('/auth/youtube/callback'); "
+        "print(found.view_name, found.kwargs, BACKENDS['youtube'].redirect_address())"
+    )
+    address = "https://post.example.org/auth/youtube/callback"
+    told = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--verbosity", "0", "-c", question],
+        env={**os.environ, "YOUTUBE_REDIRECT_URI": address},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.split() == ["web:callback", "{'backend':", "'youtube'}", address]
