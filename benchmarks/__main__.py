@@ -17,8 +17,8 @@ from pathlib import Path
 from benchmarks.ground import open_ground
 from benchmarks.results import DIRECTORY, machine_facts, save
 
-NAMES = ("burst", "spread", "backlog", "memory", "fairness", "soak", "refusal")
-ALL = (  # not soak and refusal, which take longer than all of these
+NAMES = ("burst", "spread", "backlog", "memory", "fairness", "soak", "refusal", "uploads")
+ALL = (  # not soak, refusal and uploads, which take longer than all of these
     ["burst"],
     ["spread"],
     ["spread", "--kind", "sqlite"],

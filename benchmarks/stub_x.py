@@ -47,6 +47,7 @@ class Memory:
     def __init__(self) -> None:
         self.requests: list[tuple[float, bytes]] = []  # epoch seconds, body
         self.sample: list[bytes] = []  # whole heads, signatures included
+        self.uploaded = 0  # bytes of media
         self.cpu_before = _cpu_seconds()
 
     def report(self, port: int) -> dict[str, Any]:
@@ -58,6 +59,7 @@ class Memory:
         return {
             "count": len(self.requests),
             "unreadable": len(found) - len(received),
+            "uploaded": self.uploaded,
             "duplicates": sum(copies.values()) - len(copies),
             "received": received,
             "signatures_checked": len(self.sample),
@@ -163,6 +165,12 @@ class Server:
             )
         return self._head
 
+    def media(self, transport: asyncio.Transport, head: bytes, size: int) -> None:
+        """Take a step of a chunked upload; the bytes are counted and thrown away."""
+        self.memory.uploaded += size
+        content = b'{"data":{"id":"7","media_key":"7_7","expires_after_secs":86400}}'
+        transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(content) + content)
+
     def other(self, transport: asyncio.Transport, head: bytes) -> None:
         """Answer the benchmark's own questions."""
         line = head.split(b"\r\n", 1)[0]
@@ -201,6 +209,8 @@ class Connection(asyncio.Protocol):
                 break
             if head.startswith(b"POST /2/tweets "):
                 self._server.tweet(self._transport, head, data[end:stop])
+            elif head.startswith(b"POST /2/media/upload"):
+                self._server.media(self._transport, head, stop - end)
             else:
                 self._server.other(self._transport, head)
             data = data[stop:]

@@ -40,6 +40,14 @@ IMITATIONS: Mapping[str, Imitation] = {
             "TWITTER_CLIENT_SECRET": CLIENT_SECRET,
         }
     ),
+    "linkedin": Imitation(
+        {
+            "LINKEDIN_API_BASE": "{site}/linkedin",
+            "LINKEDIN_OAUTH_BASE": "{site}/linkedin/oauth/v2",
+            "LINKEDIN_CLIENT_ID": CLIENT,
+            "LINKEDIN_CLIENT_SECRET": CLIENT_SECRET,
+        }
+    ),
     "mastodon": Imitation({"MASTODON_SERVER": "{site}/mastodon/one"}),
     "instagram": Imitation(
         {
@@ -51,12 +59,46 @@ IMITATIONS: Mapping[str, Imitation] = {
             "INSTAGRAM_CLIENT_SECRET": CLIENT_SECRET,
         }
     ),
+    "threads": Imitation(
+        {
+            "THREADS_GRAPH_BASE": "{site}/threads",
+            "THREADS_AUTH_BASE": "{site}/threads",
+            "THREADS_CLIENT_ID": CLIENT,
+            "THREADS_CLIENT_SECRET": CLIENT_SECRET,
+        }
+    ),
+    "facebook": Imitation(  # its application also serves Instagram through a Facebook Page
+        {
+            "FB_GRAPH_BASE": "{site}/facebook",
+            "FB_VIDEO_BASE": "{site}/facebook",
+            "FB_RUPLOAD_BASE": "{site}/facebook",
+            "FB_DIALOG_BASE": "{site}/facebook",
+            "FACEBOOK_CLIENT_ID": CLIENT,
+            "FACEBOOK_CLIENT_SECRET": CLIENT_SECRET,
+        }
+    ),
     "bluesky": Imitation(
         {
             "BLUESKY_SERVICE_URL": "{site}/bluesky",
             "BLUESKY_APPVIEW_URL": "{site}/bluesky",
             "BLUESKY_VIDEO_URL": "{site}/bluesky",
             "BLUESKY_PLC_URL": "{site}/bluesky",
+        }
+    ),
+    "tiktok": Imitation(
+        {
+            "TIKTOK_API_BASE": "{site}/tiktok",
+            "TIKTOK_AUTH_BASE": "{site}/tiktok",
+            "TIKTOK_CLIENT_ID": CLIENT,
+            "TIKTOK_CLIENT_SECRET": CLIENT_SECRET,
+        }
+    ),
+    "deviantart": Imitation(
+        {
+            "DEVIANTART_API_BASE": "{site}/deviantart/api/v1/oauth2",
+            "DEVIANTART_OAUTH_BASE": "{site}/deviantart/oauth2",
+            "DEVIANTART_CLIENT_ID": CLIENT,
+            "DEVIANTART_CLIENT_SECRET": CLIENT_SECRET,
         }
     ),
     "youtube": Imitation(

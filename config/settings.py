@@ -341,6 +341,9 @@ SOCIAL_AUTH_X_SCOPE = env.list(
     "X_SCOPES",
     default=["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"],
 )
+SOCIAL_AUTH_LINKEDIN_SCOPE = env.list(
+    "LINKEDIN_SCOPES", default=["openid", "profile", "w_member_social"]
+)
 SOCIAL_AUTH_MASTODON_SCOPE = env.list(
     "MASTODON_SCOPES",
     default=["read:accounts", "read:statuses", "write:statuses", "write:media"],
@@ -354,6 +357,40 @@ SOCIAL_AUTH_INSTAGRAM_SCOPE = env.list(
         "instagram_business_manage_insights",
     ],
 )
+SOCIAL_AUTH_INSTAGRAM_FACEBOOK_SCOPE = env.list(
+    "INSTAGRAM_FACEBOOK_SCOPES",
+    default=[
+        "instagram_basic",
+        "instagram_content_publish",
+        "instagram_manage_comments",
+        "instagram_manage_insights",
+        "pages_show_list",
+        "pages_read_engagement",
+        "business_management",
+    ],
+)
+SOCIAL_AUTH_THREADS_SCOPE = env.list(
+    "THREADS_SCOPES",
+    default=[
+        "threads_basic",
+        "threads_content_publish",
+        "threads_manage_replies",
+        "threads_read_replies",
+        "threads_manage_insights",
+        "threads_delete",
+    ],
+)
+SOCIAL_AUTH_FACEBOOK_SCOPE = env.list(
+    "FACEBOOK_SCOPES",
+    default=[
+        "pages_show_list",
+        "pages_read_engagement",
+        "pages_manage_posts",
+        "pages_manage_engagement",
+        "read_insights",
+        "business_management",
+    ],
+)
 _GOOGLE = "https://www.googleapis.com/auth/"
 SOCIAL_AUTH_YOUTUBE_SCOPE = env.list(
     "YOUTUBE_SCOPES",
@@ -363,6 +400,21 @@ SOCIAL_AUTH_YOUTUBE_SCOPE = env.list(
         f"{_GOOGLE}youtube.force-ssl",
         f"{_GOOGLE}yt-analytics.readonly",
     ],
+)
+SOCIAL_AUTH_TIKTOK_SCOPE = env.list(
+    "TIKTOK_SCOPES",
+    default=[
+        "user.info.basic",
+        "user.info.profile",
+        "user.info.stats",
+        "video.publish",
+        "video.upload",
+        "video.list",
+    ],
+)
+SOCIAL_AUTH_DEVIANTART_SCOPE = env.list(
+    "DEVIANTART_SCOPES",
+    default=["user", "user.manage", "browse", "stash", "publish", "gallery", "comment.post"],
 )
 # Where networks send people back to, if not to PUBLIC_URL/oauth/complete/<name>/.
 OAUTH_REDIRECT_URIS = {"youtube": env.str("YOUTUBE_REDIRECT_URI", default="")}

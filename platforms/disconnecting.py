@@ -20,6 +20,7 @@ from platforms.registry import adapter_for
 from platforms.tokens import end_refreshing
 from platforms.verification import OpenDoor, converse
 
+TOKENS = ("access_token", "refresh_token", "oauth_token")
 log = logging.getLogger("carillon.connections")
 
 
@@ -33,6 +34,11 @@ def disconnect(connection: SocialConnection, *, actor: str, reason: str = "") ->
     credentials = _wipe(connection, actor=actor, reason=reason)
     connection.refresh_from_db()
     name = adapter_for(connection.platform).name
+    if credentials and (others := _sharing(connection, credentials)):
+        names = ", ".join(str(other.username or other.external_id) for other in others)
+        return (
+            f"Its access at {name} is left in place, for {names} use{'s' * (len(others) == 1)} it."
+        )
     try:
         asked = bool(credentials) and _end_there(connection, credentials)
     except (ServiceError, AuthConfigurationError) as error:
@@ -76,6 +82,29 @@ def _wipe(connection: SocialConnection, *, actor: str, reason: str) -> Mapping[s
             detail={"platform": row.platform, "account": row.external_id},
         )
     return credentials
+
+
+def _sharing(
+    connection: SocialConnection, credentials: Mapping[str, Any]
+) -> list[SocialConnection]:
+    """Return living connections that would end with these credentials.
+
+    Those of the same sign-in have the same tokens (a member and their organizations), and some
+    networks end all that an account ever gave to this application.
+    """
+    others = SocialConnection.objects.filter(platform=connection.platform).exclude(
+        state=ConnectionState.REVOKED
+    )
+    tokens = {credentials.get(name) for name in TOKENS} - {None, ""}
+    found = []
+    for other in others.exclude(pk=connection.pk).iterator():
+        try:
+            shared = tokens & set(map(other.get_credentials().get, TOKENS))
+        except CredentialError:
+            shared = set()
+        if shared or other.external_id == connection.external_id:
+            found.append(other)
+    return found
 
 
 def _end_there(connection: SocialConnection, credentials: Mapping[str, Any]) -> bool:

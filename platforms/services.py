@@ -153,9 +153,11 @@ def _lasting(connection: SocialConnection, new: Mapping[str, Any]) -> dict[str, 
     """Return the stored refresh token if the new credentials bring none and could use it.
 
     Networks leave it out when they gave one before. Tokens of another flavour (OAuth 1.0a) have
-    none, and it is of no use to them.
+    none, and it is of no use to them. One that was sent and not answered may be used up.
     """
     if not connection.secret or new.get("refresh_token") or not new.get("access_token"):
+        return {}
+    if connection.refresh_unanswered_at is not None:
         return {}
     try:
         old = connection.get_credentials()

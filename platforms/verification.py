@@ -29,33 +29,55 @@ class OpenDoor(Protocol):
 
 
 def verify_credentials(
-    platform: str, entered: Mapping[str, Any]
+    platform: str, entered: Mapping[str, Any], *, external_id: str = ""
 ) -> tuple[Account, Mapping[str, Any]]:
     """Return whose credentials were entered, and those to keep; at most 15 seconds.
 
-    They differ where the network makes a session from an app password (`Adapter.sign_in`).
+    They differ where the network makes a session from an app password (`Adapter.sign_in`), or
+    where they speak for many pages or channels, of which `external_id` then names one.
 
     Not for use inside a running event loop. Raises ServiceError: VALIDATION_ERROR for keys that
-    are missing, unknown or malformed, AUTH_ERROR and its kin when the network refuses them,
-    NETWORK_ERROR, RATE_LIMIT or SERVER_ERROR when it cannot tell now.
+    are missing, unknown or malformed and for several accounts of which none was named, AUTH_ERROR
+    and its kin when the network refuses them, NETWORK_ERROR, RATE_LIMIT or SERVER_ERROR when it
+    cannot tell now.
     """
     adapter = adapter_for(platform)
     check_keys(adapter, entered)
-
-    async def whose(http: Http, credentials: Mapping[str, Any]) -> tuple[Account, Any]:
-        return await adapter.validate(http), credentials
-
-    return _signed_in(adapter, entered, whose)
+    targets = list_targets(platform, entered)
+    found = [one for one in targets if external_id in ("", one.account.external_id)]
+    if not found:
+        raise ServiceError(
+            ErrorCategory.PERMISSION,
+            f"{adapter.name} lists no such account that these credentials may publish to.",
+        )
+    if len(found) > 1:
+        names = ", ".join(f"{t.account.external_id} ({t.account.username})" for t in found)
+        raise ServiceError(
+            ErrorCategory.VALIDATION_ERROR,
+            f"These credentials are for several accounts of {adapter.name}; name one: {names}.",
+        )
+    if found[0].problem:
+        raise ServiceError(ErrorCategory.PERMISSION, found[0].problem)
+    return found[0].account, found[0].credentials
 
 
 def list_targets(platform: str, entered: Mapping[str, Any]) -> list[Target]:
-    """Return the accounts that a consent, or what a person entered, lets us publish to.
+    """Sign in with what a consent brought or a person entered; return the accounts it is for.
 
-    As `verify_credentials`, but several where one person signs in for many pages or channels; the
-    keys are not looked at, for a consent brings what the network likes.
+    Several where one person signs in for many pages or channels. At most 15 seconds; raises as
+    `verify_credentials`, but looks at no keys, for a consent brings what the network likes.
     """
     adapter = adapter_for(platform)
-    return _signed_in(adapter, entered, adapter.targets)
+
+    async def talk(open_door: OpenDoor) -> list[Target]:
+        outside = open_door(base_url=adapter.base_url(entered))
+        credentials = await adapter.sign_in(outside, entered)
+        inside = open_door(
+            base_url=adapter.base_url(credentials), auth=adapter.authorize(credentials)
+        )
+        return await adapter.targets(inside, credentials)
+
+    return converse(adapter.name, talk, user_given_host=adapter.user_given_host())
 
 
 def converse(
@@ -90,24 +112,6 @@ def check_keys(adapter: Adapter, credentials: Mapping[str, Any]) -> None:
         raise ServiceError(
             ErrorCategory.VALIDATION_ERROR, f"{adapter.name} credentials: {'; '.join(problems)}."
         )
-
-
-def _signed_in(
-    adapter: Adapter,
-    entered: Mapping[str, Any],
-    question: Callable[[Http, Mapping[str, Any]], Awaitable[T]],
-) -> T:
-    """Sign in with what was entered, then ask the question with the credentials this brought."""
-
-    async def talk(open_door: OpenDoor) -> T:
-        outside = open_door(base_url=adapter.base_url(entered))
-        credentials = await adapter.sign_in(outside, entered)
-        inside = open_door(
-            base_url=adapter.base_url(credentials), auth=adapter.authorize(credentials)
-        )
-        return await question(inside, credentials)
-
-    return converse(adapter.name, talk, user_given_host=adapter.user_given_host())
 
 
 async def _converse(

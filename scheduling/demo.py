@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import secrets
-import struct
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
+from PIL import Image, ImageOps
 
 from accounts.models import User, Workspace
 from accounts.services import create_workspace
 from media.models import Asset
 from platforms.models import SocialConnection
+from platforms.registry import adapter_for
 from platforms.services import connect
 from platforms.verification import verify_credentials
 from scheduling.drafts import Attachment
@@ -40,13 +42,17 @@ class DemoPost:
     account: str
     texts: tuple[str, ...]
     picture: bool = False
+    first_comment: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 POSTS = (
     DemoPost(0, "sandbox", ("Good morning. This post left the moment it was due.",)),
     DemoPost(4, "x", ("The same minute, another network: signed with OAuth 1.0a.",)),
     DemoPost(8, "mastodon", ("And a third one, with an Idempotency-Key on every attempt.",)),
+    DemoPost(12, "bluesky", ("Links and #tags are found by their bytes: https://example.org",)),
     DemoPost(16, "sandbox", ("A picture with its description.",), picture=True),
+    DemoPost(20, "linkedin", ("Brackets (like these) are shown, not cut off at the first one.",)),
     DemoPost(
         25,
         "x",
@@ -57,9 +63,26 @@ POSTS = (
         ),
     ),
     DemoPost(35, "mastodon", ("Uploaded minutes ahead, published on its second.",), picture=True),
+    DemoPost(
+        40,
+        "instagram",
+        ("The container was made ahead; only its publication waited for this second.",),
+        picture=True,
+        first_comment="And this is the first comment.",
+    ),
     DemoPost(45, "sandbox", ("Open the admin and look at this post's attempts.",)),
+    DemoPost(50, "threads", ("The first of a chain ...", "... and its end.")),
+    DemoPost(55, "facebook", ("A Page speaks, with a picture staged unseen.",), picture=True),
     DemoPost(60, "x", ("One minute in. The lateness beside each post is measured here.",)),
+    DemoPost(68, "deviantart", ("Dawn\nSubmitted ahead, published at its moment.",), picture=True),
     DemoPost(75, "mastodon", ("Two posts on one account ...", "... as a thread.")),
+    DemoPost(
+        82,
+        "tiktok",
+        ("TikTok fetches photos itself; who may see them is always chosen by a person.",),
+        picture=True,
+        options={"privacy_level": "PUBLIC_TO_EVERYONE", "title": "Dawn"},
+    ),
     DemoPost(90, "x", ("Try the switches: let the sandbox answer 429 or drop a reply.",)),
     DemoPost(105, "sandbox", ("Still one copy, whatever the network does.",)),
     DemoPost(115, "mastodon", ("That was the demo. Now schedule one of your own.",)),
@@ -100,15 +123,25 @@ def _staff() -> User | None:
 
 
 def _credentials() -> dict[str, dict[str, str]]:
-    """Return tokens of sandbox accounts; X only while it is pointed at the sandbox."""
+    """Return credentials of sandbox accounts; of each network only while it is the sandbox's."""
     site = settings.SANDBOX_URL
     given = {
         "sandbox": {"access_token": "demo-ada"},
+        "x": {"oauth_token": "linus-token", "oauth_token_secret": "linus-secret"},
         "mastodon": {"instance_url": f"{site}/mastodon/one", "access_token": "demo-grace"},
+        "bluesky": {"handle": "rosalind.bsky.social", "app_password": "app-rosalind"},
+        "linkedin": {"access_token": "demo-katherine"},
+        "instagram": {"access_token": "demo-frida"},
+        "threads": {"access_token": "demo-frida"},
+        "facebook": {"access_token": "demo-agnes"},
+        "deviantart": {"access_token": "demo-katsushika"},
+        "tiktok": {"access_token": "demo-josephine"},
     }
-    if settings.PLATFORMS["x"]["api_base"].startswith(site):
-        given["x"] = {"oauth_token": "linus-token", "oauth_token_secret": "linus-secret"}
-    return given
+    return {slug: keys for slug, keys in given.items() if _is_sandboxed(slug, keys, site)}
+
+
+def _is_sandboxed(slug: str, keys: Mapping[str, str], site: str) -> bool:
+    return slug == "sandbox" or adapter_for(slug).base_url(keys).startswith(site)
 
 
 def _schedule(
@@ -122,6 +155,8 @@ def _schedule(
             workspace=workspace,
             connection=accounts[post.account],
             segments=[{"text": text} for text in post.texts],
+            first_comment=post.first_comment,
+            options=dict(post.options),
             scheduled_at=first + timedelta(seconds=post.after_seconds),
             attachments=[Attachment(picture, alt_text=PICTURE_ALT_TEXT)] if post.picture else [],
             created_by=owner,
@@ -131,35 +166,24 @@ def _schedule(
 
 
 def _picture(workspace: Workspace, owner: User | None) -> Asset:
-    content = _gradient_png(*PICTURE_SIZE_PIXELS)
+    content = _gradient_jpeg()
     asset = Asset(
         workspace=workspace,
-        mime_type="image/png",
+        mime_type="image/jpeg",  # the one format that every network takes
         size_bytes=len(content),
         width=PICTURE_SIZE_PIXELS[0],
         height=PICTURE_SIZE_PIXELS[1],
         alt_text=PICTURE_ALT_TEXT,
         created_by=owner,
     )
-    asset.file.save("gradient.png", ContentFile(content), save=False)
+    asset.file.save("gradient.jpg", ContentFile(content), save=False)
     asset.save()
     return asset
 
 
-def _gradient_png(width: int, height: int) -> bytes:
-    """Return a PNG (8-bit RGB) that fades from blue to orange.
-
-    Source: Portable Network Graphics specification, third edition, sections 5 and 11.
-    """
-    shares = [y / height for y in range(height)]
-    colours = [(int(30 + 210 * s), int(60 + 80 * s), int(140 - 90 * s)) for s in shares]
-    pixels = b"".join(b"\x00" + bytes(colour) * width for colour in colours)
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in (
-            (b"IHDR", header),
-            (b"IDAT", zlib.compress(pixels)),
-            (b"IEND", b""),
-        )
-    )
+def _gradient_jpeg() -> bytes:
+    """Return a picture that fades from dusk blue to dawn orange."""
+    fade = Image.linear_gradient("L").resize(PICTURE_SIZE_PIXELS)
+    buffer = io.BytesIO()
+    ImageOps.colorize(fade, (30, 60, 140), (240, 140, 50)).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()

@@ -31,7 +31,12 @@ urlpatterns = [
     path("oauth/login/<slug:backend>/", connecting.begin, name="begin"),
     path("oauth/complete/<slug:backend>/", connecting.complete, name="complete"),
     *(  # addresses of an older application that stay registered
-        path(urlsplit(address).path.lstrip("/"), connecting.complete, {"backend": name})
+        path(
+            urlsplit(address).path.lstrip("/"),
+            connecting.complete,
+            {"backend": name},
+            name="callback",
+        )
         for name, address in settings.OAUTH_REDIRECT_URIS.items()
         if address
     ),

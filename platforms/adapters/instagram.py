@@ -82,7 +82,6 @@ class InstagramConfig:
     graph_base: str = "https://graph.instagram.com"
     facebook_base: str = "https://graph.facebook.com"
     upload_base: str = "https://rupload.facebook.com"
-    authorize_url: str = "https://www.instagram.com/oauth/authorize"
     oauth_base: str = "https://api.instagram.com"
     version: str = "v26.0"
     client_id: str = ""
@@ -90,6 +89,7 @@ class InstagramConfig:
     facebook_client_id: str = ""
     facebook_client_secret: str = field(default="", repr=False)
     max_hashtags: int = 30
+    authorize_url: str = "https://www.instagram.com/oauth/authorize"
 
 
 class Instagram(ContainerAdapter):

@@ -74,13 +74,13 @@ class XConfig:
     """The application at developer.x.com; consumer keys for OAuth 1.0a, client keys for 2.0."""
 
     api_base: str = "https://api.x.com"
-    authorize_url: str = "https://x.com/i/oauth2/authorize"
     token_url: str = "https://api.x.com/2/oauth2/token"
     consumer_key: str = ""
     consumer_secret: str = field(default="", repr=False)
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     post_fields_param: str = "tweet.fields"
+    authorize_url: str = "https://x.com/i/oauth2/authorize"
 
 
 class X(Adapter):

@@ -149,3 +149,27 @@ def test_the_help_explains_the_keys_of_every_network(
     for name, meaning in adapter_for(slug).credential_keys.items():
         assert name.rstrip("?") in shown
         assert meaning in shown
+
+
+def test_tokens_for_several_accounts_need_one_named(
+    workspace: Workspace, tmp_path: Path, imitated: str, account: str
+) -> None:
+    tokens = {"access_token": f"user-{account}"}
+    said = refusal("facebook", workspace, tmp_path, tokens)
+    assert "name one: " in said
+    ids = dict(part.rstrip(").").split(" (")[::-1] for part in _listed(said))
+    add("facebook", workspace, tmp_path, tokens, f"--external-id={ids[account]}")
+    connection = SocialConnection.objects.get()
+    assert (connection.external_id, connection.username) == (ids[account], account)
+    SocialConnection.objects.all().delete()
+    assert "no such account" in refusal(
+        "facebook", workspace, tmp_path, tokens, "--external-id=4711"
+    )
+    shut = refusal(
+        "facebook", workspace, tmp_path, tokens, f"--external-id={ids[f'{account}-analyst']}"
+    )
+    assert "several accounts" not in shut
+
+
+def _listed(said: str) -> list[str]:
+    return said.partition("name one: ")[2].partition(". See")[0].split(", ")

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 class Case:
     """How one network is connected.
 
-    `posted` goes with Connect ("{site}" is the sandbox); `pages` are the accounts offered to choose
-    from, by external id's end, where one person has several; `scope` is one without which no post
-    goes out ("" where there are none).
+    `posted` goes with Connect ("{site}" is the sandbox); `scope` is one without which no post goes
+    out ("" where there are none).
     """
 
     scope: str
@@ -24,7 +23,13 @@ class Case:
 CASES: dict[str, Case] = {
     "x": Case(scope="tweet.write", refreshes=True),
     "x-oauth1": Case(scope="", ends_there=False),
-    "instagram": Case(scope="instagram_business_content_publish", ends_there=False),
-    "youtube": Case(scope="https://www.googleapis.com/auth/youtube.upload", refreshes=True),
+    "linkedin": Case(scope="w_member_social"),
     "mastodon": Case(scope="write:statuses", posted={"server": "{site}/mastodon/one"}),
+    "instagram": Case(scope="instagram_business_content_publish", ends_there=False),
+    "instagram-facebook": Case(scope="instagram_content_publish", ends_there=False),
+    "threads": Case(scope="threads_content_publish", ends_there=False),
+    "facebook": Case(scope="pages_manage_posts", ends_there=False),
+    "youtube": Case(scope="https://www.googleapis.com/auth/youtube.upload", refreshes=True),
+    "deviantart": Case(scope="publish", refreshes=True),
+    "tiktok": Case(scope="video.publish", refreshes=True),
 }

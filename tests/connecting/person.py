@@ -31,11 +31,28 @@ class Person:
         assert response.status_code == 302, response.content.decode()
         return str(response["Location"])
 
-    def come_back(self, address: str) -> str:
-        """Open the address that the network sent this person to; returns where that leads."""
+    def come_back(self, address: str, account: str = "") -> str:
+        """Open the address that the network sent this person to; returns where that leads.
+
+        If there are several accounts to choose from, `account` is ticked.
+        """
         path = address.removeprefix("http://testserver")
         assert path != address, address
         response = self.django.get(path)
+        assert response.status_code == 302, response.content.decode()
+        leads_to = str(response["Location"]).partition("#")[0]
+        if account and leads_to.startswith("/connections/choose/"):
+            return self.choose(leads_to, account)
+        return leads_to
+
+    def choose(self, address: str, account: str) -> str:
+        """Tick one account by its name and connect it; returns where that leads."""
+        page = self.django.get(address).content.decode()
+        names = {
+            name.casefold(): key
+            for key, name in re.findall(r'value="([^"]+)"[^>]*>\s*<span><strong>([^<]*)<', page)
+        }
+        response = self.django.post(address, {"account": names[account.casefold()]})
         assert response.status_code == 302, response.content.decode()
         return str(response["Location"])
 

@@ -13,9 +13,12 @@ from django.utils import timezone
 from social_django.models import Association, Code, Nonce, Partial, UserSocialAuth
 
 from accounts.models import AuditEvent, Role, User, Workspace
+from platforms.adapters.base import Account
 from platforms.backends import BACKENDS
 from platforms.consents import opened
 from platforms.models import ConnectionState, Consent, SocialConnection
+from platforms.registry import adapter_for
+from platforms.verification import OpenDoor, converse
 from tests.connecting.cases import CASES, Case
 from tests.connecting.dump import dump
 from tests.connecting.person import Person, decide, query_of
@@ -41,7 +44,7 @@ class Flow:
     def walk(self, person: Person, account: str, *, begin: Any = None, **more: str) -> str:
         """Connect an account; returns the address the network sent the person back to."""
         answer = decide(begin or self.begin(person, **more), account)
-        person.come_back(answer)
+        person.come_back(answer, account)
         return answer
 
 
@@ -86,13 +89,14 @@ def test_a_consent_becomes_a_connection_and_nothing_is_stored_in_clear(
     before, waiting = dump(), opened(Consent.objects.get())
     answer = decide(begun, account)
     person.django.get("/")
-    assert person.come_back(answer) == "/connections/"
+    assert person.come_back(answer, account) == "/connections/"
     connection = SocialConnection.objects.get()
     assert (connection.workspace, connection.platform) == (
         workspace,
         BACKENDS[flow.backend].platform,
     )
-    assert (connection.username, connection.state) == (account, ConnectionState.ACTIVE)
+    assert connection.username.casefold() == account  # some networks know names only: "Ada"
+    assert connection.state == ConnectionState.ACTIVE
     assert connection.backend == flow.backend
     waiting.pop("server", None)
     tokens = connection.get_credentials()
@@ -100,7 +104,7 @@ def test_a_consent_becomes_a_connection_and_nothing_is_stored_in_clear(
     nested = [value for value in waiting.values() if isinstance(value, dict)]
     plain = {name: value for name, value in waiting.items() if isinstance(value, str)}
     secrets = secrets_of(begun, answer, kept=[tokens, plain, *nested])
-    assert len(secrets) >= 4
+    assert len(secrets) >= 3
     everything = before + dump() + caplog.text
     assert [secret for secret in secrets if secret in everything] == []
     assert bytes(connection.secret).decode() in dump()
@@ -108,18 +112,21 @@ def test_a_consent_becomes_a_connection_and_nothing_is_stored_in_clear(
         assert not model.objects.exists()
     event = AuditEvent.objects.get(action="connection.connected")
     assert event.actor.startswith("user:")
-    assert account in person.hear()[0]
+    assert account in person.hear()[0].casefold()
 
 
 @every_backend
 def test_the_tokens_work(flow: Flow, person: Person, account: str) -> None:
-    from platforms.verification import verify_credentials
-
     flow.walk(person, account)
     connection = SocialConnection.objects.get()
     kept = connection.get_credentials()
-    found, _ = verify_credentials(connection.platform, kept)
-    assert found.external_id == connection.external_id
+    adapter = adapter_for(connection.platform)
+
+    async def ask(open_door: OpenDoor) -> Account:
+        auth = adapter.authorize(kept)
+        return await adapter.validate(open_door(base_url=adapter.base_url(kept), auth=auth))
+
+    assert converse(adapter.name, ask).external_id == connection.external_id
     assert bool(kept.get("refresh_token")) is flow.case.refreshes
     if flow.case.refreshes:
         assert connection.expires_at is not None
@@ -145,7 +152,7 @@ def test_an_answer_serves_only_who_asked(
     thief.come_back(answer)
     assert "Somebody else began" in thief.hear()[0]
     assert not SocialConnection.objects.exists()
-    person.come_back(answer)
+    person.come_back(answer, account)
     assert SocialConnection.objects.get().created_by_id == int(
         person.django.session["_auth_user_id"]
     )
@@ -199,7 +206,7 @@ def test_two_tabs_do_not_disturb_each_other(flow: Flow, person: Person, account:
     flow.walk(person, f"{account}b", begin=second)
     flow.walk(person, f"{account}a", begin=first)
     names = SocialConnection.objects.order_by("username").values_list("username", flat=True)
-    assert list(names) == [f"{account}a", f"{account}b"]
+    assert [name.casefold() for name in names] == [f"{account}a", f"{account}b"]
 
 
 @every_backend
@@ -249,14 +256,14 @@ def test_another_account_is_kept_beside_the_one_to_repair(
     first = SocialConnection.objects.get()
     SocialConnection.objects.update(state=ConnectionState.NEEDS_RECONNECT, state_reason="ended")
     person.hear()
-    flow.walk(person, f"{account}-other", connection=str(first.pk))
+    flow.walk(person, f"{account}other", connection=str(first.pk))
     second = SocialConnection.objects.exclude(pk=first.pk).get()
-    assert second.username == f"{account}-other"
+    assert second.username.casefold() == f"{account}other"
     first.refresh_from_db()
     assert first.state == ConnectionState.NEEDS_RECONNECT
     said = " ".join(person.hear())
     assert "You signed in as another account" in said
-    assert account in said
+    assert account in said.casefold()
 
 
 @every_backend
@@ -304,8 +311,6 @@ def test_a_right_that_was_lost_meanwhile_is_missed_when_coming_back(
 def test_without_its_application_nobody_is_sent_away(
     flow: Flow, person: Person, settings: Any, imitated: str
 ) -> None:
-    from platforms.registry import adapter_for
-
     backend = BACKENDS[flow.backend]
     slug = backend.platform
     empty = dict.fromkeys(backend.client_fields, "")

@@ -37,7 +37,7 @@ def connect(person: Person, account: str, imitated: str) -> Callable[[str], Soci
 
     def run(backend: str) -> SocialConnection:
         posted = {name: v.format(site=imitated) for name, v in CASES[backend].posted.items()}
-        person.come_back(decide(person.press_connect(backend, **posted), account))
+        person.come_back(decide(person.press_connect(backend, **posted), account), account)
         return SocialConnection.objects.get()
 
     return run
@@ -84,6 +84,25 @@ def test_the_refresh_token_ends_too(connect: Callable[[str], SocialConnection]) 
     with pytest.raises(ServiceError) as caught:
         converse("X", renew)
     assert caught.value.provider_code == "invalid_grant"
+
+
+@pytest.mark.parametrize(
+    ("external_id", "token"), [("another", "the same token"), ("the same", "another token")]
+)
+def test_what_others_use_is_not_ended(workspace: Any, external_id: str, token: str) -> None:
+    first = make_connection(
+        workspace,
+        platform="x",
+        external_id="the same",
+        credentials={"access_token": "the same token", "refresh_token": ""},
+    )
+    other = make_connection(
+        platform="x", username="zoe", external_id=external_id, credentials={"access_token": token}
+    )
+    said = disconnect(first, actor="user:ada")
+    assert said == "Its access at X is left in place, for zoe uses it."
+    assert bytes(first.secret) == b""
+    SocialConnection.objects.filter(pk=other.pk).update(state=ConnectionState.REVOKED)
 
 
 def test_a_network_that_does_not_answer_changes_nothing_about_it(

@@ -118,7 +118,7 @@ def test_one_command_publishes_a_demo_and_the_next_run_goes_on_with_its_data(
     assert key.startswith("crl_")
     end(run, processes)
     before = count_posts(env)
-    assert before == 12
+    assert before == 19
     assert password not in "".join(path.read_text() for path in Path(env["VAR_DIR"]).glob("*.env"))
 
     again = processes.start(*make, "run", env=env)

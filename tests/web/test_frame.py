@@ -114,6 +114,28 @@ def test_a_form_without_its_token_is_answered_in_words(member: User) -> None:
     assert "This form was not taken" in text_of(response)
 
 
+def test_an_unknown_address_is_answered_in_words(browser: Client) -> None:
+    response = browser.get("/connections/nowhere/")
+    assert response.status_code == 404
+    assert "There is nothing at this address" in text_of(response)
+
+
+def test_a_fault_of_ours_is_answered_in_words_and_shows_nothing(
+    member: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("a secret of ours")
+
+    monkeypatch.setattr("web.views.connections.all_networks", fail)
+    client = Client(raise_request_exception=False)
+    client.force_login(member)
+    response = client.get("/connections/")
+    assert response.status_code == 500
+    assert "Something went wrong here" in text_of(response)
+    assert "a secret of ours" not in response.content.decode()
+    assert "Content-Security-Policy" in response.headers
+
+
 def test_cookies_come_along_when_a_network_sends_people_back(settings: Any) -> None:
     assert settings.SESSION_COOKIE_SAMESITE == "Lax"
     assert settings.SESSION_COOKIE_HTTPONLY

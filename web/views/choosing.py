@@ -60,7 +60,10 @@ def choose(request: HttpRequest, pk: uuid.UUID, *, access: Access) -> HttpRespon
             if choice.target.account.external_id in ticked and not choice.target.problem
         ]
         if chosen:
-            return tell(request, Outcome(connected=keep(consent, chosen)))
+            connected = keep(consent, chosen)
+            wanted = consent.connection
+            missed = None if wanted in connected else wanted
+            return tell(request, Outcome(connected=connected, missed=missed))
         problem = "Tick at least one account."
     known = SocialConnection.objects.filter(
         workspace=consent.workspace, platform=consent.platform

@@ -130,8 +130,8 @@ def complete(request: HttpRequest, backend: str) -> HttpResponse:
         if consent is not None:
             consents.close(consent)
         messages.error(request, problem)
-        return redirect("web:connections")
-    return tell(request, outcome)
+        return _at_main(redirect("web:connections"))
+    return _at_main(tell(request, outcome))
 
 
 def tell(request: HttpRequest, outcome: Outcome) -> HttpResponse:
@@ -159,6 +159,12 @@ def tell(request: HttpRequest, outcome: Outcome) -> HttpResponse:
     return redirect("web:connections")
 
 
+def _at_main(response: HttpResponse) -> HttpResponse:
+    """Put our own fragment in the place of the "#_=_" that Meta hangs on, which browsers keep."""
+    response["Location"] += "#main"
+    return response
+
+
 def called(connection: SocialConnection) -> str:
     """Return what people call an account: "ada (X)"."""
     name = connection.username or connection.display_name or connection.external_id
@@ -183,7 +189,8 @@ def _instance(request: HttpRequest, backend_class: type[ConnectBackend]) -> Conn
 def _wrong_door(request: HttpRequest, backend_class: type[ConnectBackend]) -> str:
     """Return why people would not come back to this session: the network knows another address."""
     home = urlsplit(backend_class.redirect_address())
-    if home.netloc == request.get_host():
+    usual_port = ":443" if home.scheme == "https" else ":80"
+    if home.netloc.removesuffix(usual_port) == request.get_host().removesuffix(usual_port):
         return ""
     return (
         f"Networks send people back to {home.scheme}://{home.netloc}, where you are not logged "

@@ -51,7 +51,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--no-verify", action="store_true", help="do not ask the network; needs the two below"
         )
-        parser.add_argument("--external-id", default="", help="the network's id of the account")
+        parser.add_argument(
+            "--external-id",
+            default="",
+            help="the network's id of the account; needed if the tokens are for several",
+        )
         parser.add_argument("--username", default="", help="the account's name on the network")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -72,7 +76,9 @@ class Command(BaseCommand):
             if options["no_verify"]:
                 account = _unverified_account(slug, credentials, options)
             else:
-                account, credentials = verify_credentials(slug, credentials)
+                account, credentials = verify_credentials(
+                    slug, credentials, external_id=options["external_id"]
+                )
             connection = connect(
                 workspace, slug, credentials, account, None, actor="command:add_connection"
             )
