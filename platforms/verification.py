@@ -34,7 +34,8 @@ def verify_credentials(
     """Return whose credentials were entered, and those to keep; at most 15 seconds.
 
     They differ where the network makes a session from an app password (`Adapter.sign_in`), or
-    where they speak for many pages or channels, of which `external_id` then names one.
+    where they speak for many pages or channels, of which `external_id` then names one; without it
+    it is the one whose token this is, if the network says so (a member, beside organizations).
 
     Not for use inside a running event loop. Raises ServiceError: VALIDATION_ERROR for keys that
     are missing, unknown or malformed and for several accounts of which none was named, AUTH_ERROR
@@ -43,8 +44,9 @@ def verify_credentials(
     """
     adapter = adapter_for(platform)
     check_keys(adapter, entered)
-    targets = list_targets(platform, entered)
-    found = [one for one in targets if external_id in ("", one.account.external_id)]
+    targets, own = _targets_and_own(platform, entered, wants_own=not external_id)
+    wanted = external_id or own
+    found = [one for one in targets if wanted in ("", one.account.external_id)]
     if not found:
         raise ServiceError(
             ErrorCategory.PERMISSION,
@@ -67,15 +69,29 @@ def list_targets(platform: str, entered: Mapping[str, Any]) -> list[Target]:
     Several where one person signs in for many pages or channels. At most 15 seconds; raises as
     `verify_credentials`, but looks at no keys, for a consent brings what the network likes.
     """
+    return _targets_and_own(platform, entered)[0]
+
+
+def _targets_and_own(
+    platform: str, entered: Mapping[str, Any], *, wants_own: bool = False
+) -> tuple[list[Target], str]:
+    """Return the accounts, and of several the id of the one whose token this is ("": unknown)."""
     adapter = adapter_for(platform)
 
-    async def talk(open_door: OpenDoor) -> list[Target]:
+    async def talk(open_door: OpenDoor) -> tuple[list[Target], str]:
         outside = open_door(base_url=adapter.base_url(entered))
         credentials = await adapter.sign_in(outside, entered)
         inside = open_door(
             base_url=adapter.base_url(credentials), auth=adapter.authorize(credentials)
         )
-        return await adapter.targets(inside, credentials)
+        targets = await adapter.targets(inside, credentials)
+        if not wants_own or len(targets) < 2:
+            return targets, ""
+        try:
+            own = (await adapter.validate(inside)).external_id
+        except ServiceError:
+            return targets, ""  # a person's token, where only their pages publish
+        return targets, own if any(own == one.account.external_id for one in targets) else ""
 
     return converse(adapter.name, talk, user_given_host=adapter.user_given_host())
 
