@@ -180,7 +180,7 @@ NETWORKS: Mapping[str, Network] = {
     "linkedin": Network(
         "linkedin",
         lambda url: {"api_base": f"{url}/linkedin", "oauth_base": f"{url}/linkedin/oauth/v2"},
-        bearer,
+        lambda url, name: {**bearer(url, name), "author": "me"},
         {
             "text": Sample(("Hello (from) the tower_ #tag @you",)),
             "pictures": Sample(("Two pictures",), (IMAGE, IMAGE)),
@@ -209,10 +209,7 @@ NETWORKS: Mapping[str, Network] = {
     "telegram": Network(
         "telegram",
         lambda url: {"api_base": f"{url}/telegram"},
-        lambda url, name: {
-            "bot_token": "123456:ABC-def",
-            "chat_id": f"@{name.replace('-', '_')}",
-        },
+        lambda url, name: {"bot_token": "123456:ABC-def", "chat_id": f"@{name}"},
         {
             "thread": Sample(("One <b>", "Two & three"), (IMAGE,), "And four"),
             "album": Sample(("Several",), (IMAGE, VIDEO)),
