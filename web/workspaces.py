@@ -6,11 +6,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast
 
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from accounts.access import Access, Caller, UnknownWorkspace, resolve
 from accounts.models import Role, User, Workspace
@@ -57,6 +58,11 @@ def in_workspace(needed: str = Role.VIEWER) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not request.user.is_authenticated:
+                # Nobody can come back to a form that was sent: then it is the list.
+                is_form = request.method not in {"GET", "HEAD"}
+                back = reverse("web:connections") if is_form else request.get_full_path()
+                return redirect_to_login(back)
             access = current_access(request)
             if access is None:
                 return render(request, "web/no_workspace.html", status=403)
@@ -67,7 +73,7 @@ def in_workspace(needed: str = Role.VIEWER) -> Callable[[View], View]:
                 )
             return view(request, *args, access=access, **kwargs)
 
-        return cast("View", login_required(guarded))
+        return cast("View", guarded)
 
     return decorate
 

@@ -168,7 +168,7 @@ class ConnectBackend(BaseAuth[HttpResponse]):
     def credentials(self, response: Mapping[str, Any]) -> dict[str, Any]:
         """Return the token response as our credentials, with instants instead of lifetimes.
 
-        Also what else the adapter documents among its keys (TikTok's open_id).
+        Also what else the adapter documents among its keys.
         """
         now = wall_clock.instant()
         documented = [name.rstrip("?") for name in self.adapter().credential_keys]

@@ -71,7 +71,7 @@ def test_connect_is_a_form_that_only_members_can_send(
     assert Person(editor).django.get(address).status_code == 405
     strict = Person(editor, enforce_csrf_checks=True)
     assert strict.django.post(address, flow.posted).status_code == 403
-    assert Person(None).press_connect(backend).startswith("/login/?next=")
+    assert Person(None).press_connect(backend) == "/login/?next=/connections/"
     viewer = Person(make_user(workspace, role=Role.VIEWER))
     refused = viewer.django.post(address, flow.posted)
     assert refused.status_code == 403
