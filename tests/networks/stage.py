@@ -103,10 +103,16 @@ class MortalHost(Host):
         await self.database.run(self.workload.db_record, results)
 
     async def _work_on(self, job: Job) -> PostResult | None:
+        """Do what the runner does with one job: get ready, ask the gate, mark, call."""
         _whose.set(job.id)
-        if job.marked and (held := self.workload.hold(job)) is not None:
+        workload = self.workload
+        if not job.marked and (result := await workload.call(job)) is not None:
+            return result
+        if (held := workload.hold(job)) is not None:
             return held
-        return await super()._work_on(job)
+        if job.id not in await self.marks.run(workload.db_mark, [job]):
+            return workload.hold(job)  # the mark found an allowance used up
+        return await workload.call(job)
 
 
 @dataclass
@@ -138,8 +144,8 @@ class Theatre:
         account, kept = verify_credentials(slug, entered)
         return connect(self.workspace, slug, kept, account, None)
 
-    def schedule(self, slug: str, sample: Sample) -> Play:
-        """Schedule a sample, due now, on a fresh account."""
+    def schedule(self, slug: str, sample: Sample, *, ahead: timedelta = timedelta()) -> Play:
+        """Schedule a sample on a fresh account, due now or so far ahead."""
         name = f"{slug[:4]}{secrets.token_hex(3)}"  # a name that every network allows
         connection = self.connection(slug, name)
         number = next(_numbers)
@@ -160,7 +166,7 @@ class Theatre:
             first_comment=sample.first_comment and f"{sample.first_comment} ({number})",
             options=dict(sample.options),
             attachments=attachments,
-            scheduled_at=timezone.now(),
+            scheduled_at=timezone.now() + ahead,
             actor="user:test",
         )
         return Play(name, NETWORKS[slug], sample, connection, post)
@@ -192,6 +198,30 @@ class Theatre:
         for play in plays:
             play.post.refresh_from_db()
         return host_requests
+
+    def prepare(self, play: Play) -> None:
+        """Work ahead of the post's moment until everything is prepared."""
+
+        async def story() -> None:
+            host = MortalHost()
+            await host.open()
+            try:
+                while await host.database.run(self._is_unprepared, play):
+                    await host.database.run(look_ahead.queue_due_posts)
+                    await host.tick()
+                    await host.work()
+            finally:
+                await host.close()
+
+        asyncio.run(asyncio.wait_for(story(), 30))
+        play.post.refresh_from_db()
+
+    def _is_unprepared(self, play: Play) -> bool:
+        return ScheduledPost.objects.filter(pk=play.post.pk, needs_preparation=True).exists()
+
+    def calls(self, play: Play) -> list[dict[str, Any]]:
+        """Return the calls of the play's account, oldest first."""
+        return self.judge.calls(play.network.site, play.account)
 
     def _all_over(self, plays: list[Play]) -> bool:
         posts = ScheduledPost.objects.filter(pk__in=[play.post.pk for play in plays])

@@ -143,6 +143,24 @@ def test_a_post_goes_the_whole_way(theatre: Theatre, slug: str, name: str) -> No
         assert theatre.live(play) == []
 
 
+@pytest.mark.parametrize(("slug", "name"), [("youtube", "video"), ("deviantart", "picture")])
+def test_what_was_prepared_for_an_edited_post_is_taken_away(
+    theatre: Theatre, slug: str, name: str
+) -> None:
+    from scheduling import leftovers, services
+
+    play = theatre.schedule(slug, NETWORKS[slug].samples[name], ahead=timedelta(minutes=4))
+    theatre.prepare(play)
+    assert play.post.progress
+    prepared = theatre.calls(play)
+    services.edit_post(play.post.pk, actor="user:test", options=dict(play.sample.options))
+    assert leftovers.clear() == 1
+    removal = theatre.calls(play)[len(prepared) :]
+    assert removal
+    assert {call["status"] for call in removal} <= {200, 204}
+    assert theatre.live(play) == []
+
+
 def judge_all(theatre: Theatre, plays: list[Play], what: str) -> None:
     """Assert for each play: live once, and its row says so, or a person is asked."""
     from scheduling.questions import is_open
