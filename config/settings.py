@@ -319,6 +319,7 @@ PLATFORMS = {
         "client_id": env.str("DEVIANTART_CLIENT_ID", default=""),
         "client_secret": env.str("DEVIANTART_CLIENT_SECRET", default=""),
     },
+    "telegram": {"api_base": env.str("TELEGRAM_API_BASE", default="https://api.telegram.org")},
     "sandbox": {"api_base": SANDBOX_URL},
 }
 # Tell the network each post's due moment in a header: for the sandbox, which shows lateness.

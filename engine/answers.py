@@ -38,7 +38,7 @@ class Response:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     method: str = ""
-    path: str = ""
+    path: str = field(default="", repr=False)  # some networks want tokens in it
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property

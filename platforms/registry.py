@@ -14,6 +14,7 @@ from platforms.adapters.instagram import Instagram
 from platforms.adapters.linkedin import LinkedIn
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox
+from platforms.adapters.telegram import Telegram
 from platforms.adapters.threads import Threads
 from platforms.adapters.tiktok import TikTok
 from platforms.adapters.x import X
@@ -30,6 +31,7 @@ ADAPTERS: dict[str, type[Adapter]] = {
     "youtube": YouTube,
     "tiktok": TikTok,
     "deviantart": DeviantArt,
+    "telegram": Telegram,
     "sandbox": Sandbox,
 }
 ALIASES = {"twitter": "x"}  # names the predecessors used

@@ -18,10 +18,6 @@ from platforms.tokens import expiry_of
 
 DEADLINE = timedelta(seconds=15)
 OURS = frozenset({"expires_at", "refresh_expires_at"})  # understood for every network
-# A token that speaks for one page or channel may not ask which there are.
-NO_LIST = frozenset(
-    {ErrorCategory.VALIDATION_ERROR, ErrorCategory.PERMISSION, ErrorCategory.UNKNOWN}
-)
 T = TypeVar("T")
 
 
@@ -38,8 +34,8 @@ def verify_credentials(
     """Return whose credentials were entered, and those to keep; at most 15 seconds.
 
     They differ where the network makes a session from an app password (`Adapter.sign_in`), or
-    where they speak for many pages or channels, of which `external_id` then names one; if nobody
-    is named, it is the account they are of, should that be one of them.
+    where they speak for many pages or channels, of which `external_id` then names one; without it
+    it is the one whose token this is, if the network says so (a member, beside organizations).
 
     Not for use inside a running event loop. Raises ServiceError: VALIDATION_ERROR for keys that
     are missing, unknown or malformed and for several accounts of which none was named, AUTH_ERROR
@@ -48,24 +44,9 @@ def verify_credentials(
     """
     adapter = adapter_for(platform)
     check_keys(adapter, entered)
-
-    async def whose(http: Http, credentials: Mapping[str, Any]) -> list[Target]:
-        try:
-            targets = await adapter.targets(http, credentials)
-        except ServiceError as error:
-            if error.category not in NO_LIST:
-                raise
-            targets = [Target(await adapter.validate(http), credentials)]
-        named = [one for one in targets if external_id in ("", one.account.external_id)]
-        if len(named) < 2:
-            return named
-        try:
-            own = (await adapter.validate(http)).external_id
-        except ServiceError:  # they are a person's, who is none of the accounts
-            own = ""
-        return [one for one in named if one.account.external_id == own] or named
-
-    found = _signed_in(adapter, entered, whose)
+    targets, own = _targets_and_own(platform, entered, wants_own=not external_id)
+    wanted = external_id or own
+    found = [one for one in targets if wanted in ("", one.account.external_id)]
     if not found:
         raise ServiceError(
             ErrorCategory.PERMISSION,
@@ -88,24 +69,29 @@ def list_targets(platform: str, entered: Mapping[str, Any]) -> list[Target]:
     Several where one person signs in for many pages or channels. At most 15 seconds; raises as
     `verify_credentials`, but looks at no keys, for a consent brings what the network likes.
     """
+    return _targets_and_own(platform, entered)[0]
+
+
+def _targets_and_own(
+    platform: str, entered: Mapping[str, Any], *, wants_own: bool = False
+) -> tuple[list[Target], str]:
+    """Return the accounts, and of several the id of the one whose token this is ("": unknown)."""
     adapter = adapter_for(platform)
-    return _signed_in(adapter, entered, adapter.targets)
 
-
-def _signed_in(
-    adapter: Adapter,
-    entered: Mapping[str, Any],
-    question: Callable[[Http, Mapping[str, Any]], Awaitable[T]],
-) -> T:
-    """Sign in with what was entered, then ask the question with the credentials this brought."""
-
-    async def talk(open_door: OpenDoor) -> T:
+    async def talk(open_door: OpenDoor) -> tuple[list[Target], str]:
         outside = open_door(base_url=adapter.base_url(entered))
         credentials = await adapter.sign_in(outside, entered)
         inside = open_door(
             base_url=adapter.base_url(credentials), auth=adapter.authorize(credentials)
         )
-        return await question(inside, credentials)
+        targets = await adapter.targets(inside, credentials)
+        if not wants_own or len(targets) < 2:
+            return targets, ""
+        try:
+            own = (await adapter.validate(inside)).external_id
+        except ServiceError:
+            return targets, ""  # a person's token, where only their pages publish
+        return targets, own if any(own == one.account.external_id for one in targets) else ""
 
     return converse(adapter.name, talk, user_given_host=adapter.user_given_host())
 

@@ -144,6 +144,8 @@ async def check(
         )
     post.progress = step.progress
     if isinstance(step, Ready):
+        # The try that brought us here has not failed: the next one goes on from it.
+        post.attempts = max(0, post.attempts - 1)
         return PostResult(post, S.SCHEDULED, "ready for the next step", due=now)
     return PostResult(
         post, S.PROCESSING, "still working", due=now + step.poll_after.total_seconds()

@@ -415,14 +415,19 @@ class Facebook(GraphAdapter):
         except ServiceError:
             scopes = ()  # what is missing shows when it is needed
         params = {"fields": "id,name,username,access_token,tasks,picture", "limit": "100"}
-        return [
-            Target(
-                account_of(page, scopes),
-                {"access_token": str(page.get("access_token") or "")},
-                page_problem(page),
-            )
-            async for page in self.listed(http, "/me/accounts", params)
-        ]
+        try:
+            return [
+                Target(
+                    account_of(page, scopes),
+                    {"access_token": str(page.get("access_token") or "")},
+                    page_problem(page),
+                )
+                async for page in self.listed(http, "/me/accounts", params)
+            ]
+        except ServiceError as error:
+            if error.provider_code.partition("/")[0] != "100":
+                raise
+            return await super().targets(http, credentials)  # a Page's own token has no Pages
 
     async def validate(self, http: Http) -> Account:
         response = await http.get(

@@ -66,7 +66,7 @@ VERSION_ENDS = {  # learn.microsoft.com/linkedin/marketing/integrations/migratio
     "202607": date(2027, 7, 15),
 }
 PIXELS_MOST = 36_152_320
-VIDEO_SECONDS_LEAST = 3
+VIDEO_SECONDS_LEAST, VIDEO_BYTES_LEAST = 3, 75 * 1024
 POLL_AGAIN = timedelta(seconds=15)
 COMMENT_URN = re.compile(r"urn:li:comment:\((?P<post>urn:li:\w+:\d+),(?P<id>\d+)\)")
 POST_ADDRESS = re.compile(
@@ -88,7 +88,7 @@ class LinkedInConfig:
 
 @dataclass(frozen=True, slots=True)
 class Author(Bearer):
-    """A member's token, and for whom it speaks: "" is the member, else an organization's URN."""
+    """A member's token, and for whom it speaks: an organization's URN, else for the member."""
 
     urn: str = ""
 
@@ -138,14 +138,13 @@ class LinkedIn(Adapter):
         Bucket("publish.app", "app", 100_000, timedelta(days=1), counted=True, refilled_in="UTC"),
     )
     in_flight_per_connection = 1  # two writes at once are refused with 409
-    retry_safety = RetrySafety(
-        Safety.KEY, ttl=timedelta(minutes=10), min_wait=timedelta(seconds=10)
-    )
+    # No min_wait: a member's post that is not repeated yet could not be asked about meanwhile.
+    retry_safety = RetrySafety(Safety.KEY, ttl=timedelta(minutes=10))
     comment_safety = RetrySafety(Safety.FIND, ttl=timedelta(days=7))
     credential_keys: ClassVar[Mapping[str, str]] = {
         "access_token": "A member's token with w_member_social, or w_organization_social",
         "refresh_token?": "If LinkedIn gave one (applications with Community Management API)",
-        "author?": "urn:li:organization:... to post for an organization; empty: for the member",
+        "author?": "me, or urn:li:organization:...; empty: all that the token may post for",
     }
     review_gates = (
         "Personal profiles need the product Share on LinkedIn, which every application may add.",
@@ -175,7 +174,6 @@ class LinkedIn(Adapter):
     prepare_ahead = timedelta(minutes=30)  # videos take several minutes
     config_class = LinkedInConfig
     config_variables: ClassVar[Mapping[str, str]] = {
-        "version": "LINKEDIN_VERSION",
         "client_id": "LINKEDIN_CLIENT_ID",
         "client_secret": "LINKEDIN_CLIENT_SECRET",
     }
@@ -209,8 +207,8 @@ class LinkedIn(Adapter):
         return await Accounts(self, self._client(http)).targets(credentials)
 
     async def validate(self, http: Http) -> Account:
-        accounts, author = Accounts(self, self._client(http)), _author_of(http)
-        return await (accounts.organization(author) if author else accounts.member())
+        accounts, urn = Accounts(self, self._client(http)), _organization_of(http)
+        return await (accounts.organization(urn) if urn else accounts.member())
 
     async def refresh(self, http: Http, credentials: Mapping[str, Any]) -> Mapping[str, Any]:
         return await self._tokens(http).renew(credentials)
@@ -247,6 +245,9 @@ class LinkedIn(Adapter):
             if file.kind == "video" and 0 < file.seconds < VIDEO_SECONDS_LEAST:
                 message = f"A video lasts at least {VIDEO_SECONDS_LEAST} seconds here."
                 found.append(Violation(place, "video_too_short", message))
+            if file.kind == "video" and 0 < file.size_bytes < VIDEO_BYTES_LEAST:
+                message = f"A video has at least {VIDEO_BYTES_LEAST:,} bytes here."
+                found.append(Violation(place, "video_too_small", message))
         return [*found, *card_violations(draft)]
 
     def notices(self, draft: Draft) -> list[Notice]:
@@ -394,7 +395,7 @@ class LinkedIn(Adapter):
         path = f"/rest/posts/{encoded(remote_id)}"
         if comment := COMMENT_URN.fullmatch(remote_id):
             path = f"/rest/socialActions/{encoded(comment['post'])}/comments/{comment['id']}"
-            if author := _author_of(http):
+            if author := _organization_of(http):
                 path += f"?actor={encoded(author)}"
         response = await self._client(http).call("DELETE", path, method="DELETE")
         if not response.ok and response.status != 404:
@@ -403,7 +404,7 @@ class LinkedIn(Adapter):
     async def metrics(self, http: Http, remote_ids: Sequence[str]) -> list[PostMetrics]:
         without = ("urn:li:comment:", "urn:li:activity:")  # these have no statistics of their own
         posts = [urn for urn in remote_ids if not urn.startswith(without)]
-        lists = Lists(self, self._client(http), _author_of(http))
+        lists = Lists(self, self._client(http), _organization_of(http))
         if lists.author:
             return await lists.statistics(posts)
         each = [await lists.statistics_of_member(urn) for urn in posts]
@@ -432,8 +433,10 @@ class LinkedIn(Adapter):
         return reason_of(response)
 
 
-def _author_of(http: Http) -> str:
-    return http.auth.urn if isinstance(http.auth, Author) else ""
+def _organization_of(http: Http) -> str:
+    """Return the organization that the token speaks for here, "" for the member."""
+    urn = http.auth.urn if isinstance(http.auth, Author) else ""
+    return urn if urn.startswith(ORGANIZATION) else ""
 
 
 def _is_organization(account: Account) -> bool:

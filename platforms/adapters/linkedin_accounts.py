@@ -19,6 +19,7 @@ from platforms.adapters.base import Account, Adapter, Target, is_id
 from platforms.adapters.linkedin_client import Client, encoded
 
 ORGANIZATION = "urn:li:organization:"
+MEMBER = "me"  # in place of an author's URN: whose token it is
 POSTERS = frozenset(
     {"ADMINISTRATOR", "CONTENT_ADMIN", "CONTENT_ADMINISTRATOR", "DIRECT_SPONSORED_CONTENT_POSTER"}
 )
@@ -34,11 +35,16 @@ class Accounts:
     async def targets(self, credentials: Mapping[str, Any]) -> list[Target]:
         """Return the member and the organizations they have a role at, as far as both may be told.
 
-        A token may be for one of these uses only: what it may not ask about is left out.
+        A token may be for one of these uses only: what it may not ask about is left out. If the
+        credentials name an author, it is the only one.
         """
+        if author := credentials.get("author"):
+            is_member = author == MEMBER
+            account = await (self.member() if is_member else self.organization(author))
+            return [Target(account, credentials)]
         found: list[Target] = []
         try:
-            found.append(Target(await self.member(), {**credentials, "author": ""}))
+            found.append(Target(await self.member(), {**credentials, "author": MEMBER}))
         except ServiceError as error:
             if error.category is not C.PERMISSION:
                 raise

@@ -57,7 +57,7 @@ BLUESKY_CASE = Case(
     too_long="x" * 301,
     me=(Reply(200, SESSION), Reply(200, {"did": DID, "displayName": "Ada"})),
     account=Account(DID, "ada.bsky.social", instance_url="https://morel.example"),
-    progress={"record": {"number": 0, "rkey": new_tid(time.time()), "value": RECORD}},
+    progress={"record": {"number": 0, "rkey": new_tid(time.time() + 86_400), "value": RECORD}},
     network=network,
     other={
         "refresh": Reply(200, {**TOKENS, "didDoc": directory_entry("https://morel.example")}),

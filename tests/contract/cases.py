@@ -17,6 +17,7 @@ from tests.contract.facebook_case import FACEBOOK_CASE
 from tests.contract.instagram_case import INSTAGRAM_CASE
 from tests.contract.linkedin_case import LINKEDIN_CASE
 from tests.contract.server import Reply
+from tests.contract.telegram_case import TELEGRAM_CASE
 from tests.contract.threads_case import THREADS_CASE
 from tests.contract.tiktok_case import TIKTOK_CASE
 from tests.contract.wire import TEXT, Case, image, video
@@ -145,5 +146,6 @@ CASES: Mapping[str, Case] = {
     "youtube": YOUTUBE_CASE,
     "tiktok": TIKTOK_CASE,
     "deviantart": DEVIANTART_CASE,
+    "telegram": TELEGRAM_CASE,
     "sandbox": SANDBOX_CASE,
 }

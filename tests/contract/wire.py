@@ -70,6 +70,7 @@ class Case:
     progress: Mapping[str, Any] = field(default_factory=dict)
     network: Callable[[Request], Reply] | None = None
     goes_live: bool = True
+    uploads_ahead: bool = True  # else files travel in the request that publishes
     body_matters: bool = True  # whether a 2xx without its documented body leaves doubt
     check_progress: Mapping[str, Any] = field(default_factory=lambda: {"processing": "4711"})
     counters: Mapping[str, int] = field(default_factory=lambda: {"likes": 3, "reposts": 2})

@@ -180,7 +180,7 @@ NETWORKS: Mapping[str, Network] = {
     "linkedin": Network(
         "linkedin",
         lambda url: {"api_base": f"{url}/linkedin", "oauth_base": f"{url}/linkedin/oauth/v2"},
-        bearer,
+        lambda url, name: {**bearer(url, name), "author": "me"},
         {
             "text": Sample(("Hello (from) the tower_ #tag @you",)),
             "pictures": Sample(("Two pictures",), (IMAGE, IMAGE)),
@@ -204,6 +204,15 @@ NETWORKS: Mapping[str, Network] = {
             ),
             "status": Sample(("Hello from the tower",)),
             "journal": Sample(("Hello from the tower",), options={"title": "News"}),
+        },
+    ),
+    "telegram": Network(
+        "telegram",
+        lambda url: {"api_base": f"{url}/telegram"},
+        lambda url, name: {"bot_token": "123456:ABC-def", "chat_id": f"@{name}"},
+        {
+            "thread": Sample(("One <b>", "Two & three"), (IMAGE,), "And four"),
+            "album": Sample(("Several",), (IMAGE, VIDEO)),
         },
     ),
     "sandbox": Network(

@@ -140,7 +140,7 @@ class Theatre:
 
     def schedule(self, slug: str, sample: Sample) -> Play:
         """Schedule a sample, due now, on a fresh account."""
-        name = f"{slug[:4]}-{secrets.token_hex(3)}"
+        name = f"{slug[:4]}{secrets.token_hex(3)}"  # a name that every network allows
         connection = self.connection(slug, name)
         number = next(_numbers)
         attachments = []

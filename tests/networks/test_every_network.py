@@ -113,11 +113,14 @@ def test_every_network_has_samples() -> None:
 
 @pytest.mark.parametrize(("slug", "name"), ALL_SAMPLES)
 def test_a_post_goes_the_whole_way(theatre: Theatre, slug: str, name: str) -> None:
+    from engine.models import RateLimitState
+
     adapter = adapter_for(slug)
     play = theatre.schedule(slug, NETWORKS[slug].samples[name])
     theatre.run([play])
     post = play.post
-    assert (post.state, post.last_error) == ("published", ""), f"{post.last_error} {post.progress}"
+    gate = list(RateLimitState.objects.filter(platform=slug).values())
+    assert (post.state, post.last_error) == ("published", ""), f"{vars(post)} {gate}"
     assert len(post.remote_ids) == play.sample.parts
     assert len(theatre.live(play)) == play.sample.parts
     assert post.permalink.startswith("http")

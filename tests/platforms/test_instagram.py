@@ -593,7 +593,7 @@ def test_a_token_of_an_hour_is_swapped_for_one_of_60_days() -> None:
         kept = await scene.adapter.sign_in(scene.http, {"access_token": "short"})
         assert kept["access_token"] == "long"
         ends = datetime.fromisoformat(kept["expires_at"])
-        assert timedelta(days=59) < ends - datetime.now(UTC) <= timedelta(days=60)
+        assert timedelta(days=59) < ends - datetime.now(UTC) <= timedelta(days=60, seconds=5)
         assert scene.server.requests[0].path.startswith("/access_token?")
         assert scene.query() == {
             "grant_type": "ig_exchange_token",

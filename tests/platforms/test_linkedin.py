@@ -31,6 +31,7 @@ from tests.platforms.scenes import Scene
 
 tell = partial(scenes.tell, LINKEDIN_CASE)
 ADA = Account(MEMBER, "Ada Lovelace")
+MIB = 1024 * 1024
 SINCE = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 COMMENT = "urn:li:comment:(urn:li:activity:6631349431612559360,6636062862760562688)"
 
@@ -276,9 +277,10 @@ def test_a_comment_is_looked_for_below_its_post() -> None:
         ({"options": {"title": "x"}}, "title_without_video"),
         ({"options": {"card_url": "https://e.org"}}, "card_without_title"),
         ({"segments": (Segment("", (image(width=8000, height=5000),)),)}, "image_too_large"),
-        ({"segments": (Segment("", (video(seconds=2.5),)),)}, "video_too_short"),
-        ({"segments": (Segment("", (video(seconds=1801.0),)),)}, "video_too_long"),
-        ({"segments": (Segment("", (video(), image())),)}, "mixed_media"),
+        ({"segments": (Segment("", (video(MIB, seconds=2.5),)),)}, "video_too_short"),
+        ({"segments": (Segment("", (video(MIB, seconds=1801.0),)),)}, "video_too_long"),
+        ({"segments": (Segment("", (video(MIB), image())),)}, "mixed_media"),
+        ({"segments": (Segment("", (video(70_000),)),)}, "video_too_small"),
         ({"segments": (Segment("("), Segment("x"))}, "too_many_segments"),
         ({"segments": (Segment("(" * 1501),)}, "text_too_long"),
         ({"first_comment": "x" * 1251}, "text_too_long"),

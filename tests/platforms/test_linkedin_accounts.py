@@ -38,7 +38,7 @@ def test_a_consent_offers_the_member_and_their_organizations() -> None:
     async def story(scene: Scene) -> None:
         targets = await scene.adapter.targets(scene.http, TOKENS)
         assert [(t.account.external_id, t.credentials["author"]) for t in targets] == [
-            (MEMBER, ""),
+            (MEMBER, "me"),
             ("urn:li:organization:1", "urn:li:organization:1"),
             ("urn:li:organization:2", "urn:li:organization:2"),
         ]
@@ -69,6 +69,16 @@ def test_what_a_token_may_not_ask_about_is_not_offered(
     tell(story, *answers)
 
 
+def test_who_names_an_author_is_offered_no_other() -> None:
+    async def story(scene: Scene) -> None:
+        for author in ("me", ORGANIZATION):
+            (target,) = await scene.adapter.targets(scene.http, {**TOKENS, "author": author})
+            assert target.credentials["author"] == author
+        assert target.account.external_id == ORGANIZATION
+
+    tell(story, ME, Reply(200, ROLES), Reply(200, SHOWN))
+
+
 def test_other_trouble_than_a_missing_permission_is_not_taken_for_one() -> None:
     async def story(scene: Scene) -> None:
         await scene.adapter.targets(scene.http, TOKENS)
@@ -78,13 +88,14 @@ def test_other_trouble_than_a_missing_permission_is_not_taken_for_one() -> None:
             tell(story, *answers)
 
 
-def test_a_member_is_reported_without_an_author() -> None:
+@pytest.mark.parametrize("author", ["", "me"])
+def test_a_member_is_reported_without_an_organization(author: str) -> None:
     async def story(scene: Scene) -> None:
         account = await scene.adapter.validate(scene.http)
         assert (account.external_id, account.username) == (MEMBER, "Ada Lovelace")
         assert scene.adapter.account_address(account) == ""
 
-    tell(story, ME, credentials={"author": ""})
+    tell(story, ME, credentials={"author": author})
 
 
 def test_a_role_that_is_lost_is_named() -> None:

@@ -47,8 +47,8 @@ class Network:
 def make_x(url: str) -> X:
     return X(
         XConfig(
-            f"{url}/x",
-            f"{url}/x/2/oauth2/token",
+            api_base=f"{url}/x",
+            token_url=f"{url}/x/2/oauth2/token",
             consumer_key="sandbox-consumer",
             consumer_secret="sandbox-consumer-secret",
             client_id="sandbox-client",

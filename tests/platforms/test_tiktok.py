@@ -391,7 +391,9 @@ def test_tiktok_at_work_is_asked_less_and_less_often(data: dict[str, Any]) -> No
     async def story(adapter: Adapter, http: Http, server: Scripted) -> None:
         pauses = []
         for age in (0, 100, 1000):
-            step = await adapter.check(http, draft(), opened(server, since=NOW - age))
+            step = await adapter.check(
+                http, draft(), opened(server, since=int(wall_clock.now()) - age)
+            )
             assert isinstance(step, Processing)
             pauses.append(step.poll_after.total_seconds())
         assert pauses == [5, 15, 60]

@@ -264,7 +264,8 @@ def test_a_refresh_authenticates_the_application() -> None:
 
 def test_a_public_client_names_itself_in_the_body() -> None:
     async def story(adapter: X, http: Http, server: Scripted) -> None:
-        adapter = X(XConfig(server.url, f"{server.url}/2/oauth2/token", client_id="public"))
+        token_url = f"{server.url}/2/oauth2/token"
+        adapter = X(XConfig(api_base=server.url, token_url=token_url, client_id="public"))
         await adapter.refresh(http, X_OAUTH2)
         (request,) = server.requests
         assert b"client_id=public" in request.body

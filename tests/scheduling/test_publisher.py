@@ -666,8 +666,10 @@ def test_finished_work_is_published(desk: Desk, network: Scripted) -> None:
 
 def test_work_that_is_ready_goes_on_with_the_next_step(desk: Desk, network: Scripted) -> None:
     network.will(check=Ready({"published": ["1"]}))
-    post = poll(desk, processing(desk))
+    before = processing(desk)
+    post = poll(desk, before)
     assert (post.state, post.progress) == (S.SCHEDULED, {"published": ["1"]})
+    assert post.attempts == 0  # a step that went well uses up no attempt
 
 
 @pytest.mark.parametrize("category", [C.SERVER_ERROR, C.RATE_LIMIT, C.TOKEN_EXPIRED, C.UNKNOWN])
