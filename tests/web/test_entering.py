@@ -153,7 +153,7 @@ def test_a_bot_s_token_and_a_channel_are_entered_and_the_token_is_hidden(
     page = browser.get(address).content.decode()
     assert re.search(r'<input type="password" name="bot_token"', page)
     assert re.search(r'<input type="text" name="chat_id"', page)
-    given = {"bot_token": "123456:ABC-secret-of-the-bot", "chat_id": f"@{account}"}
+    given = {"bot_token": "123456:ABC-secret-of-the-bot", "chat_id": f"@news{account}"}
     shut = browser.post(address, {**given, "chat_id": "@nobody"})
     assert shut.status_code == 422
     assert given["bot_token"] not in shut.content.decode()
