@@ -101,6 +101,7 @@ IMITATIONS: Mapping[str, Imitation] = {
             "DEVIANTART_CLIENT_SECRET": CLIENT_SECRET,
         }
     ),
+    "telegram": Imitation({"TELEGRAM_API_BASE": "{site}/telegram"}),
     "youtube": Imitation(
         {
             "YOUTUBE_API_BASE": "{site}/youtube",
@@ -112,7 +113,6 @@ IMITATIONS: Mapping[str, Imitation] = {
             "YOUTUBE_CLIENT_SECRET": CLIENT_SECRET,
         }
     ),
-    "telegram": Imitation({"TELEGRAM_API_BASE": "{site}/telegram"}),
 }
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from platforms.disconnecting import disconnect
 from platforms.models import ConnectionState, SocialConnection
+from platforms.verification import verify_credentials
 from tests.connecting.dump import dump
 from tests.connecting.person import Person, decide, query_of
 from tests.environment import ROOT
@@ -148,3 +149,15 @@ def test_an_older_redirect_address_of_youtube_goes_on_working() -> None:
         check=True,
     )
     assert told.stdout.split() == ["web:callback", "{'backend':", "'youtube'}", address]
+
+
+@pytest.mark.parametrize(
+    ("platform", "start"), [("linkedin", "urn:li:person:"), ("facebook", ""), ("threads", "")]
+)
+def test_typed_tokens_are_taken_for_the_account_they_are_of(
+    imitated: str, account: str, platform: str, start: str
+) -> None:
+    found, kept = verify_credentials(platform, {"access_token": f"demo-{account}"})
+    assert found.username.casefold() == account
+    assert found.external_id.startswith(start)
+    assert kept["access_token"]

@@ -144,3 +144,21 @@ def test_an_app_password_is_swapped_for_a_session_and_not_shown_again(
     connection = SocialConnection.objects.get()
     assert connection.username == f"{account}.bsky.social"
     assert connection.get_credentials()["refresh_token"]
+
+
+def test_a_bot_s_token_and_a_channel_are_entered_and_the_token_is_hidden(
+    browser: Client, imitated: str, account: str
+) -> None:
+    address = "/connections/new/telegram/"
+    page = browser.get(address).content.decode()
+    assert re.search(r'<input type="password" name="bot_token"', page)
+    assert re.search(r'<input type="text" name="chat_id"', page)
+    given = {"bot_token": "123456:ABC-secret-of-the-bot", "chat_id": f"@news{account}"}
+    shut = browser.post(address, {**given, "chat_id": "@nobody"})
+    assert shut.status_code == 422
+    assert given["bot_token"] not in shut.content.decode()
+    connected = browser.post(address, given)
+    assert connected.status_code == 302, text_of(connected)
+    connection = SocialConnection.objects.get()
+    assert connection.platform == "telegram"
+    assert connection.get_credentials()["bot_token"] == given["bot_token"]
