@@ -6,6 +6,8 @@ And with every single request hit: its answer lost, or the worker dead. One live
 from __future__ import annotations
 
 import asyncio
+import secrets
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
@@ -16,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings as configured
+from django.utils import timezone
 
 from platforms.adapters.base import Capability
 from platforms.registry import ADAPTERS, adapter_for
 from tests.networks.cast import NETWORKS
 
 if TYPE_CHECKING:
+    from platforms.models import SocialConnection
     from tests.networks.stage import Play, Theatre
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,11 +74,16 @@ def theatre(
 
 def ask(play: Play, operation: str, *arguments: Any, **named: Any) -> Any:
     """Call one operation of the play's adapter with its account's credentials."""
+    return ask_as(play.connection, operation, *arguments, **named)
+
+
+def ask_as(connection: SocialConnection, operation: str, *arguments: Any, **named: Any) -> Any:
+    """Call one operation of an account's adapter, with the credentials it has now."""
     from engine.http import HttpPool
 
-    adapter = adapter_for(play.connection.platform)
-    play.connection.refresh_from_db()
-    credentials = play.connection.get_credentials()
+    adapter = adapter_for(connection.platform)
+    connection.refresh_from_db()
+    credentials = connection.get_credentials()
 
     async def main() -> Any:
         pool = HttpPool()
@@ -194,3 +203,45 @@ def test_whatever_request_fate_strikes_one_copy_goes_live(
         plays = [theatre.schedule(slug, NETWORKS[slug].samples[name]) for slug, name in keys]
         theatre.run(plays, {play.post.pk: (fate, number) for play in plays})
         judge_all(theatre, plays, f"{fate} at request {number}")
+
+
+# --- tokens that work once ------------------------------------------------------------------------
+ROTATING = ("x", "tiktok", "deviantart", "bluesky")
+CLIENT = {"client_id": "sandbox-client", "client_secret": "sandbox-client-secret"}
+
+
+@pytest.mark.parametrize("slug", ROTATING)
+def test_twenty_who_want_a_fresh_token_make_one_call(
+    theatre: Theatre, settings: Any, slug: str
+) -> None:
+    from platforms.models import ConnectionState, SocialConnection
+    from tests.scheduling.hosts import Host, tell
+
+    if slug != "bluesky":
+        settings.PLATFORMS = {
+            **settings.PLATFORMS,
+            slug: {**settings.PLATFORMS[slug], **CLIENT},
+        }
+    adapter_for.cache_clear()
+    name = f"{slug[:4]}{secrets.token_hex(3)}"
+    connection = theatre.connection(slug, name)
+    old = connection.get_credentials()
+    connection.set_credentials({**old, "refresh_token": f"refresh-{name}"})
+    connection.expires_at = timezone.now() - timedelta(minutes=1)
+    connection.save()
+    since = time.time()
+
+    async def story(*hosts: Host) -> None:
+        wanted = [host.renew(connection) for host in hosts for _ in range(5)]
+        await asyncio.gather(*wanted)
+
+    tell(story, hosts=4)
+    site = NETWORKS[slug].site
+    calls = theatre.judge.ask(f"/_calls?network={site}&operation=token&since={since}")["calls"]
+    assert [call["status"] for call in calls] == [200]
+    kept = SocialConnection.objects.get(pk=connection.pk)
+    assert (kept.state, kept.state_reason) == (ConnectionState.ACTIVE, "")
+    assert kept.get_credentials()["access_token"] != old["access_token"]
+    assert kept.expires_at is not None
+    assert kept.expires_at > timezone.now()
+    ask_as(kept, "validate")
