@@ -16,7 +16,6 @@ says before its upload is finished; how large photos and how long titles may be.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -24,83 +23,59 @@ from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
 from engine.http import Auth, Http, Response
 from platforms.adapters.base import (
-    Account,
     ApiVersion,
     Capability,
     Continue,
     Draft,
     Limits,
     Notice,
-    PostMetrics,
     Processing,
     Progress,
     Published,
     Ready,
     RetrySafety,
     Safety,
-    Target,
     Violation,
     is_id,
-    spoken_for,
 )
 from platforms.adapters.checks import draft_violations
+from platforms.adapters.facebook_account import FacebookAccount, FacebookConfig
+from platforms.adapters.facebook_finding import (
+    POLL_AFTER,
+    VIDEO_FIELDS,
+    FacebookFinding,
+    comment_parent,
+    live_post,
+    live_video,
+)
 from platforms.adapters.facebook_reading import (
-    ADDRESS,
     BROKEN,
-    COUNTERS,
-    INSIGHTS,
     LIVE,
     POST,
     REEL,
     REMEDIES,
     ROWS,
     STORY,
-    UPLOADED,
     WAITS,
-    account_of,
-    counters_of,
     film_of,
-    granted,
-    is_same,
     kind_of,
     kind_problems,
     notices_of,
-    outcome_for_video,
     reason_of_video,
     state_of_video,
 )
 from platforms.adapters.facebook_uploads import LIFE, Uploads
-from platforms.adapters.graph import GraphAdapter, GraphToken, proof_of
+from platforms.adapters.graph import GraphToken, proof_of
 from platforms.adapters.graph_reading import (
     COMMON,
     GONE_CODES,
-    instant_of,
-    page_problem,
     table,
     usage_buckets,
     version_in_use,
-    web_address,
 )
-from platforms.adapters.texts import comparable
-
-POLL_AFTER = timedelta(seconds=5)
-VIDEO_FIELDS = "status,permalink_url,post_id"
 
 
-@dataclass(frozen=True, slots=True)
-class FacebookConfig:
-    """The Facebook app. `dialog_base` is where people consent, `video_base` takes videos."""
-
-    graph_base: str = "https://graph.facebook.com"
-    video_base: str = "https://graph-video.facebook.com"
-    upload_base: str = "https://rupload.facebook.com"
-    dialog_base: str = "https://www.facebook.com"
-    version: str = "v26.0"
-    client_id: str = ""
-    client_secret: str = field(default="", repr=False)
-
-
-class Facebook(GraphAdapter):
+class Facebook(FacebookFinding, FacebookAccount):
     slug = "facebook"
     name = "Facebook"
     limits = Limits(
@@ -167,7 +142,6 @@ class Facebook(GraphAdapter):
         "client_id": "FACEBOOK_CLIENT_ID",
         "client_secret": "FACEBOOK_CLIENT_SECRET",
     }
-    config: FacebookConfig
     post_address = "https://www.facebook.com/ada/posts/1122334455"
     waits = WAITS
     remedies = REMEDIES
@@ -233,7 +207,7 @@ class Facebook(GraphAdapter):
         post_id = answer.get("post_id" if kind_of(draft) == STORY else "id")
         if not is_id(post_id):
             raise self.unreadable(response, wrote=True)
-        return self._finished(draft, _live(progress, post_id, answer.get("permalink_url")))
+        return self._finished(draft, live_post(progress, post_id, answer.get("permalink_url")))
 
     async def _call(
         self, http: Http, draft: Draft, first: Mapping[str, Any], staged: Sequence[str]
@@ -312,194 +286,6 @@ class Facebook(GraphAdapter):
                 raise ServiceError(C.MEDIA_ERROR, detail, http_status=response.status)
             if state != LIVE:
                 return Processing(progress, POLL_AFTER)
-            progress = _live_video(draft, progress, video)
+            progress = live_video(draft, progress, video)
         step = self._finished(draft, progress)
         return step if isinstance(step, Published) else Ready(step.progress)
-
-    # --- after a lost answer ------------------------------------------------------------------
-    async def find(
-        self, http: Http, draft: Draft, progress: Progress, *, segment: int, since: datetime
-    ) -> Published | None:
-        if segment:
-            parent, others = comment_parent(progress), spoken_for(progress)
-            return await self._find_comment(http, draft.first_comment, parent, others)
-        media = progress.get("media", {})
-        staged = [media[place]["id"] for place, _ in draft.files if place in media]
-        if film_of(draft) is not None and staged:
-            return await self._find_video(http, draft, progress, staged[0], since)
-        if kind_of(draft) == STORY:
-            raise ServiceError(C.OUTCOME_UNKNOWN, "Facebook does not tell which stories are live.")
-        return await self._find_listed(http, draft, progress, staged, since)
-
-    async def _find_listed(
-        self, http: Http, draft: Draft, progress: Progress, staged: Sequence[str], since: datetime
-    ) -> Published | None:
-        others = spoken_for(progress)
-        params = {
-            "fields": "id,message,created_time,permalink_url,attachments{type,target{id}}",
-            "since": str(int(since.timestamp())),
-            "limit": "50",
-        }
-        path = f"/{draft.account.external_id}/published_posts"
-        async for post in self.listed(http, path, params):
-            made_at = instant_of(post.get("created_time"))
-            if made_at is None:
-                raise ServiceError(C.OUTCOME_UNKNOWN, "Facebook lists a post without its time.")
-            if made_at >= since and post["id"] not in others and is_same(post, draft, staged):
-                progress = _live(progress, post["id"], post.get("permalink_url"))
-                return Published((post["id"],), str(progress["permalink"]), progress)
-        return None
-
-    async def _find_video(
-        self, http: Http, draft: Draft, progress: Progress, video_id: str, since: datetime
-    ) -> Published | None:
-        """Ask the video itself; one that does not name its post must be in the Page's list."""
-        response = await http.get(f"/{video_id}", params={"fields": VIDEO_FIELDS, **proof_of(http)})
-        if self.provider_code(response) in GONE_CODES:
-            return None
-        if not response.ok:
-            raise self.error(response)
-        video = response.json_object()
-        if not isinstance(video.get("status"), dict):
-            raise self.unreadable(response, wrote=True)
-        state = outcome_for_video(video)
-        if state == UPLOADED:
-            return None
-        if state == LIVE and (is_id(video.get("post_id")) or kind_of(draft) != POST):
-            progress = _live_video(draft, {**progress, "processing": video_id}, video)
-            return Published(tuple(progress["published"]), str(progress["permalink"]), progress)
-        found = None
-        if kind_of(draft) != STORY:
-            found = await self._find_listed(http, draft, progress, [video_id], since)
-        if found is None:
-            detail = "Facebook has the video, but does not show yet whether it is published."
-            raise ServiceError(C.SERVER_ERROR, detail, retry_after=POLL_AFTER)
-        return found
-
-    async def _find_comment(
-        self, http: Http, text: str, parent: str, others: frozenset[str]
-    ) -> Published | None:
-        params = {"fields": "id,message,from", "filter": "stream", "limit": "50"}
-        async for entry in self.listed(http, f"/{parent}/comments", params):
-            same = comparable(str(entry.get("message") or "")) == comparable(text)
-            if same and entry["id"] not in others:
-                return Published((entry["id"],))
-        return None
-
-    # --- what people see ----------------------------------------------------------------------
-    def account_address(self, account: Account) -> str:
-        return f"https://www.facebook.com/{account.external_id}"
-
-    def remote_id_in(self, address: str, account: Account) -> str:
-        """Read the id in a post's or video's address; those with "pfbid" tell none."""
-        found = ADDRESS.fullmatch(address.strip())
-        if found is None:
-            return ""
-        post = found["post"] or found["story"]
-        return found["whole"] or found["video"] or f"{account.external_id}_{post}"
-
-    # --- the account --------------------------------------------------------------------------
-    async def sign_in(self, http: Http, entered: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Swap a person's token of an hour for one of 60 days: its Pages' tokens do not end."""
-        config = self.config
-        app = (config.client_id, config.client_secret)
-        return await self.long_lived_user(http, self.base_url({}), app, entered)
-
-    async def targets(self, http: Http, credentials: Mapping[str, Any]) -> list[Target]:
-        """Return the Pages that the person ticked, each with its own token."""
-        if credentials.get("page_id"):
-            return await super().targets(http, credentials)
-        try:
-            told = await self.ask(http, "/me/permissions", {})
-            scopes = granted(told.json_object())
-        except ServiceError:
-            scopes = ()  # what is missing shows when it is needed
-        params = {"fields": "id,name,username,access_token,tasks,picture", "limit": "100"}
-        try:
-            return [
-                Target(
-                    account_of(page, scopes),
-                    {"access_token": str(page.get("access_token") or "")},
-                    page_problem(page),
-                )
-                async for page in self.listed(http, "/me/accounts", params)
-            ]
-        except ServiceError as error:
-            if error.provider_code.partition("/")[0] != "100":
-                raise
-            return await super().targets(http, credentials)  # a Page's own token has no Pages
-
-    async def validate(self, http: Http) -> Account:
-        response = await http.get(
-            "/me", params={"fields": "id,name,username,picture", **proof_of(http)}
-        )
-        if self.provider_code(response).partition("/")[0] == "100":
-            detail = (
-                "This token is not a Page's. Connect through Facebook and choose a Page, or enter "
-                "the Page's own token together with its id."
-            )
-            raise ServiceError(C.VALIDATION_ERROR, detail, http_status=response.status)
-        if not response.ok:
-            raise self.error(response)
-        found = response.json_object()
-        if not is_id(found.get("id")):
-            raise self.unreadable(response)
-        return account_of(found)
-
-    async def delete(self, http: Http, remote_id: str) -> None:
-        await self.remove(http, remote_id)
-
-    async def metrics(self, http: Http, remote_ids: Sequence[str]) -> list[PostMetrics]:
-        found = []
-        for remote_id in remote_ids:
-            values = await self._counters(http, remote_id)
-            if values is None:
-                continue
-            try:
-                told = await self.insights(http, f"/{remote_id}/insights", tuple(INSIGHTS))
-            except ServiceError as error:
-                if error.category is not C.PERMISSION:
-                    raise
-                told = {}  # without read_insights there are still likes and comments
-            values |= {INSIGHTS[name]: value for name, value in told.items() if name in INSIGHTS}
-            found.append(PostMetrics(remote_id, values))
-        return found
-
-    async def _counters(self, http: Http, remote_id: str) -> dict[str, int] | None:
-        """Return what a post counts itself; videos and comments have fewer counters."""
-        for fields in (COUNTERS, "comments.limit(0).summary(true),likes.limit(0).summary(true)"):
-            params = {"fields": fields, **proof_of(http)}
-            response = await http.get(f"/{remote_id}", params=params)
-            code = self.provider_code(response)
-            if response.ok:
-                return counters_of(response.json_object())
-            if response.status == 404 or code in GONE_CODES:
-                return None
-            if code.partition("/")[0] != "100":
-                raise self.error(response)
-        return {}
-
-
-def comment_parent(progress: Progress) -> str:
-    """Return the id that the first comment is written under."""
-    return str(progress.get("comment_on") or progress["published"][0])
-
-
-def _live(progress: Progress, post_id: str, permalink: Any) -> dict[str, Any]:
-    """Return the progress with the finished post."""
-    known = {name: value for name, value in progress.items() if name != "processing"}
-    return {**known, "published": [post_id], "permalink": web_address(permalink)}
-
-
-def _live_video(draft: Draft, progress: Progress, video: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the progress with the finished video; its post's id, where Facebook tells one.
-
-    It is told without the Page, which the ids of posts begin with everywhere else.
-    """
-    video_id = remote_id = str(progress["processing"])
-    if is_id(post_id := video.get("post_id")):
-        is_short = "_" not in post_id and kind_of(draft) != STORY
-        remote_id = f"{draft.account.external_id}_{post_id}" if is_short else post_id
-    address = web_address(video.get("permalink_url"))
-    made_up = f"https://www.facebook.com/reel/{video_id}" if kind_of(draft) == REEL else ""
-    return _live(progress, remote_id, address or made_up)

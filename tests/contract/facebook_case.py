@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from platforms.adapters.base import Account
-from platforms.adapters.facebook import Facebook, FacebookConfig
+from platforms.adapters.facebook import Facebook
+from platforms.adapters.facebook_account import FacebookConfig
 from tests.contract.server import Reply, Request
 from tests.contract.wire import Case
 

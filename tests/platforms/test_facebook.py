@@ -14,7 +14,8 @@ from engine import wall_clock
 from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
 from platforms.adapters.base import Continue, Draft, Processing, Published, Ready, Segment
-from platforms.adapters.facebook import Facebook, FacebookConfig
+from platforms.adapters.facebook import Facebook
+from platforms.adapters.facebook_account import FacebookConfig
 from platforms.adapters.facebook_reading import (
     BROKEN,
     LIVE,
