@@ -14,26 +14,22 @@ the last chunk it is only asked about, and a new one is opened only when it cann
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from engine import wall_clock
 from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
 from engine.http import Auth, Bearer, Http, Response
 from platforms.adapters import tiktok_post as post
 from platforms.adapters.base import (
-    Account,
     ApiVersion,
     Bucket,
     Capability,
     Draft,
     Limits,
     Notice,
-    PostMetrics,
     Processing,
     Progress,
     Published,
@@ -42,34 +38,24 @@ from platforms.adapters.base import (
     Safety,
     Violation,
     is_id,
-    spoken_for,
 )
 from platforms.adapters.checks import draft_violations
-from platforms.adapters.oauth import refreshed
+from platforms.adapters.tiktok_account import TikTokAccount
+from platforms.adapters.tiktok_finding import LISTS_LATE, TikTokFinding
 from platforms.adapters.tiktok_reading import (
     APP_WIDE,
     ERRORS,
-    counters_of,
-    data_of,
     first_id,
-    has_caption,
-    id_of,
-    made_at,
-    provider_code,
 )
-from platforms.adapters.tiktok_upload import UPLOAD_LIFE, TikTokUploads, next_step, video_in
+from platforms.adapters.tiktok_upload import UPLOAD_LIFE, next_step, video_in
 
 MINUTE = timedelta(minutes=1)
 LAST_CHUNK_TRIES = 3
 ID_PATIENCE = timedelta(minutes=10)  # ours: moderation may take hours, the post is out before
 POLLS = (timedelta(seconds=5), timedelta(seconds=15), timedelta(seconds=60))
-LISTS_LATE = timedelta(minutes=10)  # ours: how long a new post may be missing from the list
-FIND_PAGES = 5
-VIDEO_FIELDS = "id,create_time,title,video_description,share_url"
-COUNTER_FIELDS = "id,view_count,like_count,comment_count,share_count"
 
 
-class TikTok(TikTokUploads):
+class TikTok(TikTokFinding, TikTokAccount):
     slug = "tiktok"
     name = "TikTok"
     limits = Limits(
@@ -238,13 +224,6 @@ class TikTok(TikTokUploads):
             return self._published(draft, progress, progress["publish_id"])
         return _still({**progress, "complete_at": since}, response)
 
-    def _published(self, draft: Draft, progress: Progress, remote_id: str) -> Published:
-        address = self.account_address(draft.account)
-        if remote_id.isdecimal() and draft.account.username:
-            kind = "photo" if post.video_of(draft) is None else "video"
-            address = f"https://www.tiktok.com/@{draft.account.username}/{kind}/{remote_id}"
-        return Published((remote_id,), address, {**progress, "published": [remote_id]})
-
     def _last_chunk_missing(
         self, draft: Draft, progress: Progress, data: Mapping[str, Any], response: Response
     ) -> Processing | Ready:
@@ -265,128 +244,6 @@ class TikTok(TikTokUploads):
         if is_open and progress.get("tries", 0) <= LAST_CHUNK_TRIES:
             return Ready({**progress, "tries": progress.get("tries", 0) + 1})
         return _still(progress, response)
-
-    # --- finding ------------------------------------------------------------------------------
-    async def find(
-        self, http: Http, draft: Draft, progress: Progress, *, segment: int, since: datetime
-    ) -> Published | None:
-        if is_id(publish_id := progress.get("publish_id")):
-            return await self._find_by_status(http, draft, progress, publish_id)
-        text, others = draft.segments[0].text, spoken_for(progress)
-        async for video in self._videos(http, since):
-            remote_id = id_of(video.get("id"))
-            if remote_id and remote_id not in others and has_caption(video, text):
-                found = self._published(draft, progress, remote_id)
-                return replace(found, permalink=str(video.get("share_url") or found.permalink))
-        if draft.files and post.video_of(draft) is None:
-            raise _not_listed(draft, since)
-        return None  # a video whose upload was never opened cannot be there
-
-    async def _find_by_status(
-        self, http: Http, draft: Draft, progress: Progress, publish_id: str
-    ) -> Published | None:
-        data = await self._status(http, publish_id)
-        status = data.get("status")
-        if status in ("PUBLISH_COMPLETE", "SEND_TO_USER_INBOX"):
-            return self._published(draft, progress, first_id(data) or publish_id)
-        if status == "FAILED":
-            return None
-        raise ServiceError(C.SERVER_ERROR, "TikTok is still working on the post.")
-
-    async def _videos(self, http: Http, since: datetime) -> AsyncIterator[dict[str, Any]]:
-        """Yield the account's public posts, newest first; OUTCOME_UNKNOWN if the list is cut."""
-        body: dict[str, Any] = {"max_count": 20}
-        for _ in range(FIND_PAGES):
-            response = await http.post(
-                self._path("video/list/"), params={"fields": VIDEO_FIELDS}, json=body
-            )
-            data = self._data(response)
-            videos = data.get("videos")
-            if not isinstance(videos, list) or not all(isinstance(v, dict) for v in videos):
-                raise self.unreadable(response, wrote=True)
-            for video in videos:
-                made = made_at(video)
-                if made is not None and made < since:
-                    return
-                yield video
-            if not data.get("has_more") or not isinstance(data.get("cursor"), int):
-                return
-            body = {**body, "cursor": data["cursor"]}
-        raise ServiceError(C.OUTCOME_UNKNOWN, "The account has too many posts to look through.")
-
-    # --- what people see ------------------------------------------------------------------------
-    def account_address(self, account: Account) -> str:
-        name = f"@{account.username}" if account.username else ""
-        return f"https://www.tiktok.com/{name}"
-
-    def remote_id_in(self, address: str, account: Account) -> str:
-        found = post.POST_ADDRESS.fullmatch(address.strip())
-        return found["id"] if found else ""
-
-    # --- the account ----------------------------------------------------------------------------
-    async def validate(self, http: Http) -> Account:
-        fields = "open_id,union_id,username,display_name,avatar_url"
-        response = await http.get(self._path("user/info/"), params={"fields": fields})
-        user = self._data(response).get("user")
-        if not isinstance(user, dict) or not is_id(user.get("open_id")):
-            raise self.unreadable(response)
-        longest = None
-        with suppress(ServiceError):
-            creator = data_of(await self._creator(http)) or {}
-            longest = creator.get("max_video_post_duration_sec")
-        return Account(
-            external_id=user["open_id"],
-            username=str(user.get("username") or ""),
-            display_name=str(user.get("display_name") or ""),
-            avatar_url=str(user.get("avatar_url") or ""),
-            limits={"video_seconds": longest} if isinstance(longest, int) and longest > 0 else {},
-        )
-
-    async def refresh(self, http: Http, credentials: Mapping[str, Any]) -> Mapping[str, Any]:
-        return await refreshed(
-            self,
-            http,
-            f"{self.config.api_base}{self._path('oauth/token/')}",
-            self._client,
-            credentials,
-            rotates=True,
-            is_over=lambda response: provider_code(response) == "invalid_grant",
-        )
-
-    async def revoke(self, http: Http) -> None:
-        token = http.auth.token if isinstance(http.auth, Bearer) else ""
-        form = {**self._client, "token": token}
-        response = await http.post(self._path("oauth/revoke/"), form=form, auth=None)
-        if not response.ok or provider_code(response):
-            raise self.error(response)
-
-    async def metrics(self, http: Http, remote_ids: Sequence[str]) -> list[PostMetrics]:
-        ids = [remote_id for remote_id in remote_ids if remote_id.isdecimal()]
-        found: list[PostMetrics] = []
-        for start in range(0, len(ids), 20):
-            body = {"filters": {"video_ids": ids[start : start + 20]}}
-            response = await http.post(
-                self._path("video/query/"), params={"fields": COUNTER_FIELDS}, json=body
-            )
-            videos = self._data(response).get("videos")
-            if not isinstance(videos, list):
-                raise self.unreadable(response)
-            found += [
-                PostMetrics(id_of(video["id"]), counters_of(video))
-                for video in videos
-                if isinstance(video, dict) and id_of(video.get("id"))
-            ]
-        return found
-
-
-def _not_listed(draft: Draft, since: datetime) -> ServiceError:
-    """The list shows public posts only, and late: that photos are missing in it proves nothing."""
-    is_public = draft.options.get("privacy_level") == "PUBLIC_TO_EVERYONE"
-    if is_public and wall_clock.instant() < since + LISTS_LATE:
-        detail = "TikTok does not list the post yet."
-        return ServiceError(C.SERVER_ERROR, detail, retry_after=MINUTE)
-    detail = "TikTok lists no such post, which may also mean that it is not public."
-    return ServiceError(C.OUTCOME_UNKNOWN, detail)
 
 
 def _since(response: Response) -> dict[str, int]:

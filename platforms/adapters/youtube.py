@@ -14,7 +14,7 @@ No video exists before its last byte, and nobody sees it before the flip, which 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from engine.errors import ErrorCategory as C
@@ -30,35 +30,27 @@ from platforms.adapters.base import (
     Draft,
     Limits,
     Notice,
-    PostMetrics,
     Progress,
     Published,
     RetrySafety,
     Safety,
-    Target,
     Violation,
     is_id,
-    spoken_for,
 )
 from platforms.adapters.checks import draft_violations
-from platforms.adapters.oauth import refreshed
-from platforms.adapters.texts import comparable
+from platforms.adapters.youtube_account import YouTubeAccount
+from platforms.adapters.youtube_finding import YouTubeFinding
 from platforms.adapters.youtube_reading import (
     APP_WIDE,
     ERRORS,
     PACIFIC,
-    counters_of,
-    instant,
-    items_of,
     part_of,
-    provider_code,
 )
 from platforms.adapters.youtube_upload import YouTubeUploads, next_step
 
 SCOPE = "https://www.googleapis.com/auth/"
 MIB = 1024 * 1024
 DAY = timedelta(days=1)
-VIDEO_ID_CHARS = 11  # comments have longer ids
 
 
 def _units(operation: str, cost: int) -> Bucket:
@@ -68,7 +60,7 @@ def _units(operation: str, cost: int) -> Bucket:
     )
 
 
-class YouTube(YouTubeUploads):
+class YouTube(YouTubeUploads, YouTubeFinding, YouTubeAccount):
     slug = "youtube"
     name = "YouTube"
     limits = Limits(
@@ -236,81 +228,6 @@ class YouTube(YouTubeUploads):
             raise self.unreadable(response, wrote=True)
         return thread_id
 
-    # --- finding ------------------------------------------------------------------------------
-    async def find(
-        self, http: Http, draft: Draft, progress: Progress, *, segment: int, since: datetime
-    ) -> Published | None:
-        done = list(progress.get("published", ()))
-        found = (
-            await self._find_comment(http, draft, progress, since)
-            if segment > 0
-            else await self._find_video(http, draft, progress, since)
-        )
-        if not found:
-            return None
-        known = [*done, found]
-        address = post.permalink(draft, known[0])
-        return Published((found,), address, {**progress, "published": known})
-
-    async def _find_video(
-        self, http: Http, draft: Draft, progress: Progress, since: datetime
-    ) -> str:
-        """Return the id of our video if it is visible; told by its id, else by its marker."""
-        wanted = post.privacy_of(draft)
-        if is_id(known := progress.get("video")):
-            items = await self._list(http, "videos", {"part": "status", "id": known})
-            is_live = any(part_of(v, "status").get("privacyStatus") == wanted for v in items)
-            return known if is_live else ""
-        others, marker = spoken_for(progress), progress.get("marker")
-        async for video in self._uploads(http, draft, since):
-            snippet, status = part_of(video, "snippet"), part_of(video, "status")
-            tags = snippet.get("tags")
-            is_ours = (
-                marker in tags
-                if marker and isinstance(tags, list)
-                else snippet.get("title") == post.title_of(draft)
-            )
-            if is_ours and status.get("privacyStatus") == wanted and video["id"] not in others:
-                return str(video["id"])
-        return ""
-
-    async def _find_comment(
-        self, http: Http, draft: Draft, progress: Progress, since: datetime
-    ) -> str:
-        params = {
-            "part": "snippet",
-            "videoId": progress["published"][0] if progress.get("published") else "",
-            "order": "time",
-            "maxResults": "50",
-            "textFormat": "plainText",
-        }
-        response = await http.get(self._path("commentThreads"), params=params)
-        if not response.ok:
-            raise self.error(response)
-        items = items_of(response)
-        if items is None:
-            raise self.unreadable(response, wrote=True)
-        made = []
-        for thread in items:
-            comment = part_of(part_of(part_of(thread, "snippet"), "topLevelComment"), "snippet")
-            author = part_of(comment, "authorChannelId").get("value")
-            shown = comment.get("textOriginal") or comment.get("textDisplay") or ""
-            made.append(instant(comment.get("publishedAt")))
-            if (
-                is_id(thread.get("id"))
-                and thread["id"] not in spoken_for(progress)
-                and author == draft.account.external_id
-                and comparable(str(shown)) == comparable(draft.first_comment)
-            ):
-                return str(thread["id"])
-        if is_id(response.json_object().get("nextPageToken")) and not any(
-            moment and moment < since for moment in made
-        ):
-            raise ServiceError(
-                C.OUTCOME_UNKNOWN, "The video has too many comments to look through."
-            )
-        return ""
-
     # --- what people see ------------------------------------------------------------------------
     def account_address(self, account: Account) -> str:
         return f"https://www.youtube.com/channel/{account.external_id}"
@@ -318,72 +235,3 @@ class YouTube(YouTubeUploads):
     def remote_id_in(self, address: str, account: Account) -> str:
         found = post.POST_ADDRESS.fullmatch(address.strip())
         return found["id"] if found else ""
-
-    # --- the account ----------------------------------------------------------------------------
-    async def validate(self, http: Http) -> Account:
-        return (await self._channels(http))[0]
-
-    async def targets(self, http: Http, credentials: Mapping[str, Any]) -> list[Target]:
-        return [Target(account, credentials) for account in await self._channels(http)]
-
-    async def _channels(self, http: Http) -> list[Account]:
-        response = await http.get(
-            self._path("channels"), params={"part": "snippet", "mine": "true"}
-        )
-        if not response.ok:
-            raise self.error(response)
-        items = items_of(response)
-        is_empty = response.json_object().get("kind") == "youtube#channelListResponse"
-        if not items and (items == [] or is_empty):
-            detail = "This Google account has no YouTube channel. Create one at youtube.com."
-            raise ServiceError(C.PERMISSION, detail, http_status=response.status)
-        if items is None or not all(is_id(item.get("id")) for item in items):
-            raise self.unreadable(response)
-        return [_account(item) for item in items]
-
-    async def refresh(self, http: Http, credentials: Mapping[str, Any]) -> Mapping[str, Any]:
-        config = self.config
-        client = {"client_id": config.client_id, "client_secret": config.client_secret}
-        return await refreshed(
-            self,
-            http,
-            config.token_url,
-            client,
-            credentials,
-            rotates=False,
-            is_over=lambda response: provider_code(response) == "invalid_grant",
-        )
-
-    async def revoke(self, http: Http) -> None:
-        token = http.auth.token if isinstance(http.auth, Bearer) else ""
-        response = await http.post(self.config.revoke_url, form={"token": token}, auth=None)
-        if not response.ok and provider_code(response) != "invalid_token":  # it is dead already
-            raise self.error(response)
-
-    async def delete(self, http: Http, remote_id: str) -> None:
-        kind = "videos" if len(remote_id) <= VIDEO_ID_CHARS else "comments"
-        response = await http.delete(self._path(kind), params={"id": remote_id})
-        if not response.ok and response.status != 404:
-            raise self.error(response)
-
-    async def metrics(self, http: Http, remote_ids: Sequence[str]) -> list[PostMetrics]:
-        ids = [remote_id for remote_id in remote_ids if len(remote_id) <= VIDEO_ID_CHARS]
-        found: list[PostMetrics] = []
-        for start in range(0, len(ids), 50):
-            params = {"part": "statistics", "id": ",".join(ids[start : start + 50])}
-            videos = await self._list(http, "videos", params)
-            found += [PostMetrics(v["id"], counters_of(v)) for v in videos if is_id(v.get("id"))]
-        return found
-
-
-def _account(channel: Mapping[str, Any]) -> Account:
-    snippet = part_of(channel, "snippet")
-    thumbnail = part_of(part_of(snippet, "thumbnails"), "default")
-    handle = str(snippet.get("customUrl") or "").removeprefix("@")
-    title = str(snippet.get("title") or "")
-    return Account(
-        external_id=channel["id"],
-        username=handle or title or channel["id"],
-        display_name=title,
-        avatar_url=str(thumbnail.get("url") or ""),
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from platforms.adapters.base import Account, Segment
 from platforms.adapters.youtube import YouTube
-from platforms.adapters.youtube_upload import YouTubeConfig
+from platforms.adapters.youtube_client import YouTubeConfig
 from tests.contract.server import Reply, Request
 from tests.contract.wire import TEXT, Case, image, video
 

@@ -26,7 +26,8 @@ from platforms.adapters.base import (
     Safety,
     Segment,
 )
-from platforms.adapters.tiktok import LAST_CHUNK_TRIES, LISTS_LATE
+from platforms.adapters.tiktok import LAST_CHUNK_TRIES
+from platforms.adapters.tiktok_finding import LISTS_LATE
 from platforms.adapters.tiktok_post import LEAST_CHUNK_BYTES, chunks_of, excess
 from platforms.adapters.tiktok_reading import CODES, ERRORS, FAIL_REASONS, SENTENCES
 from tests.contract.server import DROP, Reply, Scripted
