@@ -17,57 +17,44 @@ gate, by applyWrites, which refuses a key that is taken: there a repeat looks fi
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from engine import wall_clock
 from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
-from engine.http import Auth, Http, Response
+from engine.http import Http, Response
 from platforms.adapters.base import (
-    Account,
-    Adapter,
     Bucket,
     Capability,
     Continue,
     Draft,
     Limits,
     Media,
-    PostMetrics,
     Processing,
     Progress,
     Published,
-    RateHint,
     Ready,
     RetrySafety,
     Safety,
     Violation,
-    is_id,
-    spoken_for,
 )
+from platforms.adapters.bluesky_account import BlueskyAccount, BlueskyConfig
+from platforms.adapters.bluesky_finding import BlueskyFinding, permalink, progress_with
 from platforms.adapters.bluesky_reading import (
     ERRORS,
-    error_name,
-    hints_of,
-    metrics_in,
-    reason_of,
     written,
 )
 from platforms.adapters.bluesky_records import (
-    POSTS,
     count_bytes,
     count_graphemes,
     handles_in,
-    is_same,
     new_tid,
     post_record,
     tid_instant,
 )
-from platforms.adapters.bluesky_repository import Live, Repository, place_of
-from platforms.adapters.bluesky_session import Session, Sessions
+from platforms.adapters.bluesky_repository import Live, Repository
 from platforms.adapters.bluesky_video import POLL_AGAIN, VideoUpload
 from platforms.adapters.checks import card_violations, draft_violations
 
@@ -75,22 +62,9 @@ TEXT_BYTES = 3000
 VIDEO_ALT_CHARS = 1000
 BLOB_LIFE = timedelta(minutes=30)
 STALE = timedelta(minutes=10)  # readers see posts in the order of createdAt: an old one is buried
-POST_ADDRESS = re.compile(
-    r"https://bsky\.app/profile/(?P<who>[\w.:%-]+)/post/(?P<rkey>[2-7a-z]{13})(?:[/?#].*)?"
-)
 
 
-@dataclass(frozen=True, slots=True)
-class BlueskyConfig:
-    """Where accounts sign in that name no server, and Bluesky's own services."""
-
-    service_url: str = "https://bsky.social"
-    appview_url: str = "https://public.api.bsky.app"
-    video_url: str = "https://video.bsky.app"
-    plc_url: str = "https://plc.directory"
-
-
-class Bluesky(Adapter):
+class Bluesky(BlueskyAccount, BlueskyFinding):
     slug = "bluesky"
     name = "Bluesky"
     limits = Limits(
@@ -176,68 +150,6 @@ class Bluesky(Adapter):
     prepare_ahead = timedelta(minutes=15)  # videos take a while, blobs do not last
     config_class = BlueskyConfig
     post_address = "https://bsky.app/profile/ada.bsky.social/post/3n2ucocuc22k7"
-    config: BlueskyConfig
-
-    # --- what the http layer needs ----------------------------------------------------------
-    def base_url(self, credentials: Mapping[str, Any]) -> str:
-        address = str(credentials.get("pds_url") or "").strip().rstrip("/")
-        if not address:
-            return self.config.service_url
-        return address if "://" in address else f"https://{address}"
-
-    def user_given_host(self) -> bool:
-        return True  # the DID document's word on where the account lives is the account's own
-
-    def authorize(self, credentials: Mapping[str, Any]) -> Auth:
-        token = str(credentials.get("access_token") or "")
-        if not token:
-            raise ServiceError(C.AUTH_ERROR, "The connection to Bluesky has no session.")
-        return Session(token, refresh_token=str(credentials.get("refresh_token") or ""))
-
-    def rate_hints(self, response: Response) -> Sequence[RateHint]:
-        return hints_of(response)
-
-    # --- the account ------------------------------------------------------------------------
-    async def sign_in(self, http: Http, entered: Mapping[str, Any]) -> Mapping[str, Any]:
-        return await Sessions(self, http, self.config.plc_url).open(entered)
-
-    def renewable(self, credentials: Mapping[str, Any]) -> bool:
-        return bool(credentials.get("refresh_token") or credentials.get("app_password"))
-
-    async def refresh(self, http: Http, credentials: Mapping[str, Any]) -> Mapping[str, Any]:
-        return await Sessions(self, http, self.config.plc_url).renew(credentials)
-
-    async def revoke(self, http: Http) -> None:
-        if isinstance(http.auth, Session):
-            await Sessions(self, http, self.config.plc_url).end(http.auth)
-
-    async def validate(self, http: Http) -> Account:
-        response = await http.get("/xrpc/com.atproto.server.getSession")
-        if not response.ok:
-            raise self.error(response)
-        found = response.json_object()
-        if not is_id(found.get("did")) or not is_id(found.get("handle")):
-            raise self.unreadable(response)
-        if found.get("active") is False:
-            status = str(found.get("status") or "not active")
-            detail = f"Bluesky says that this account is {status}. Sign in there to see why."
-            raise ServiceError(C.PERMISSION, response.redact(detail), http_status=response.status)
-        shown = await self._profile(http, found["did"])
-        return Account(
-            external_id=found["did"],
-            username=found["handle"],
-            display_name=str(shown.get("displayName") or ""),
-            avatar_url=str(shown.get("avatar") or ""),
-            instance_url=http.base_url,
-        )
-
-    async def _profile(self, http: Http, did: str) -> dict[str, Any]:
-        """Return how the account is shown; an account does without when nobody tells."""
-        url = f"{self.config.appview_url}/xrpc/app.bsky.actor.getProfile"
-        try:
-            return (await http.get(url, params={"actor": did}, auth=None)).json_object()
-        except ServiceError:
-            return {}
 
     # --- before publishing --------------------------------------------------------------------
     def excess(self, text: str, limit: int) -> int:
@@ -363,71 +275,6 @@ class Bluesky(Adapter):
         value = post_record(draft, number, blobs, now=now, dids=dids, reply=reply)
         return {"number": number, "rkey": new_tid(now.timestamp()), "value": value}
 
-    async def find(
-        self, http: Http, draft: Draft, progress: Progress, *, segment: int, since: datetime
-    ) -> Published | None:
-        """Look under the frozen record's key; without one, through the account's latest posts."""
-        repository = Repository(self, http, draft.account.external_id)
-        frozen = progress.get("record")
-        if frozen is not None and frozen["number"] == segment:
-            live = await repository.look(frozen["rkey"], frozen["value"])
-            return _found(draft, progress, live) if live else None
-        done = list(progress.get("published", ()))
-        wanted = draft.parts[segment]
-        parent = done[segment - 1] if 0 < segment <= len(done) else None
-        others = spoken_for(progress)
-        async for record in repository.posts_since(since):
-            is_ours = is_same(record.get("value"), wanted.text, len(wanted.media), parent)
-            if is_ours and record["uri"] not in others:
-                return _found(draft, progress, (record["uri"], record["cid"]))
-        return None
-
-    # --- afterwards -----------------------------------------------------------------------------
-    async def delete(self, http: Http, remote_id: str) -> None:
-        repo, collection, rkey = place_of(remote_id)
-        body = {"repo": repo, "collection": collection, "rkey": rkey}
-        response = await http.post("/xrpc/com.atproto.repo.deleteRecord", json=body)
-        if not response.ok:
-            raise self.error(response)
-
-    async def metrics(self, http: Http, remote_ids: Sequence[str]) -> list[PostMetrics]:
-        found: list[PostMetrics] = []
-        url = f"{self.config.appview_url}/xrpc/app.bsky.feed.getPosts"
-        for start in range(0, len(remote_ids), 25):
-            params = [("uris", uri) for uri in remote_ids[start : start + 25]]
-            response = await http.get(url, params=params, auth=None)
-            if not response.ok:
-                raise self.error(response)
-            listed = metrics_in(response.json_object())
-            if listed is None:
-                raise self.unreadable(response)
-            found += listed
-        return found
-
-    # --- what people see ------------------------------------------------------------------------
-    def account_address(self, account: Account) -> str:
-        return f"https://bsky.app/profile/{account.username or account.external_id}"
-
-    def remote_id_in(self, address: str, account: Account) -> str:
-        found = POST_ADDRESS.fullmatch(address.strip())
-        if found is None or found["who"].lower() not in {account.external_id, account.username}:
-            return ""
-        return f"at://{account.external_id}/{POSTS}/{found['rkey']}"
-
-    # --- errors -----------------------------------------------------------------------------
-    def provider_code(self, response: Response) -> str:
-        return error_name(response)
-
-    def retry_after(self, response: Response) -> timedelta | None:
-        """Without Retry-After a refusal lasts until the allowance is refilled."""
-        hints = hints_of(response)
-        if response.retry_after is not None or response.status != 429 or not hints:
-            return response.retry_after
-        return response.wait_until(hints[0].resets_at) if hints[0].resets_at else None
-
-    def explain(self, response: Response) -> str:
-        return reason_of(response)
-
 
 def _is_stale(frozen: Mapping[str, Any], progress: Progress) -> bool:
     """Say whether a record has waited too long; never of one that may be live already."""
@@ -438,29 +285,12 @@ def _is_stale(frozen: Mapping[str, Any], progress: Progress) -> bool:
 
 def _with_part(draft: Draft, progress: Progress, live: Live) -> Continue | Published:
     """Return the step after one more part is live."""
-    progress = _progress_with(progress, live)
+    progress = progress_with(progress, live)
     if len(progress["published"]) < len(draft.parts):
         return Continue(progress)
     return _published(draft, progress)
 
 
-def _found(draft: Draft, progress: Progress, live: Live) -> Published:
-    progress = _progress_with(progress, live)
-    return Published((live[0],), _permalink(draft, progress), progress)
-
-
-def _progress_with(progress: Progress, live: Live) -> dict[str, Any]:
-    uri, cid = live
-    rest = {name: value for name, value in progress.items() if name not in {"record", "again"}}
-    done = [*progress.get("published", ()), uri]
-    return {**rest, "published": done, "cids": {**progress.get("cids", {}), uri: cid}}
-
-
 def _published(draft: Draft, progress: Progress) -> Published:
     done = tuple(progress["published"])
-    return Published(done, _permalink(draft, progress), progress)
-
-
-def _permalink(draft: Draft, progress: Progress) -> str:
-    rkey = place_of(progress["published"][0])[2]
-    return f"https://bsky.app/profile/{draft.account.external_id}/post/{rkey}"
+    return Published(done, permalink(draft, progress), progress)

@@ -12,88 +12,54 @@ for ten minutes a repeat of the same bytes is safe. Members' posts cannot be lis
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import unquote
 
 from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
-from engine.http import Auth, Bearer, Http, Response
+from engine.http import Http
 from platforms.adapters.base import (
     Account,
-    Adapter,
-    ApiVersion,
     Bucket,
     Capability,
     Continue,
     Draft,
     Limits,
     Notice,
-    PostMetrics,
     Processing,
     Progress,
     Published,
     Ready,
     RetrySafety,
     Safety,
-    Target,
     Violation,
     spoken_for,
 )
 from platforms.adapters.checks import card_violations, draft_violations
-from platforms.adapters.linkedin_accounts import ORGANIZATION, Accounts, Tokens
 from platforms.adapters.linkedin_client import Client, encoded
+from platforms.adapters.linkedin_connection import (
+    LinkedInConfig,
+    LinkedInConnection,
+    is_organization,
+)
 from platforms.adapters.linkedin_lists import Lists
+from platforms.adapters.linkedin_post import body_of
 from platforms.adapters.linkedin_reading import (
     ERRORS,
     POST_URN,
     comment_id,
     original_in,
-    provider_code,
-    reason_of,
-    retry_after,
 )
 from platforms.adapters.linkedin_text import escape
 from platforms.adapters.linkedin_uploads import Upload
 
-VERSION_ENDS = {  # learn.microsoft.com/linkedin/marketing/integrations/migrations, read 2026-11
-    "202511": date(2026, 11, 16),
-    "202601": date(2027, 1, 15),
-    "202604": date(2027, 4, 15),
-    "202607": date(2027, 7, 15),
-}
 PIXELS_MOST = 36_152_320
 VIDEO_SECONDS_LEAST, VIDEO_BYTES_LEAST = 3, 75 * 1024
 POLL_AGAIN = timedelta(seconds=15)
-COMMENT_URN = re.compile(r"urn:li:comment:\((?P<post>urn:li:\w+:\d+),(?P<id>\d+)\)")
-POST_ADDRESS = re.compile(
-    r"https://(?:www\.)?linkedin\.com/(?:feed/update/(?P<urn>urn:li:(?:share|ugcPost|activity):\d+)"
-    r"|posts/[^/?#]*?-(?P<kind>share|ugcPost|activity)-(?P<id>\d+)-[\w-]+)/?(?:[?#].*)?"
-)
 
 
-@dataclass(frozen=True, slots=True)
-class LinkedInConfig:
-    """The application at linkedin.com/developers, and the version of the API it speaks."""
-
-    api_base: str = "https://api.linkedin.com"
-    oauth_base: str = "https://www.linkedin.com/oauth/v2"
-    version: str = "202607"
-    client_id: str = ""
-    client_secret: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Author(Bearer):
-    """A member's token, and for whom it speaks: an organization's URN, else for the member."""
-
-    urn: str = ""
-
-
-class LinkedIn(Adapter):
+class LinkedIn(LinkedInConnection):
     slug = "linkedin"
     name = "LinkedIn"
     limits = Limits(
@@ -178,44 +144,6 @@ class LinkedIn(Adapter):
         "client_secret": "LINKEDIN_CLIENT_SECRET",
     }
     post_address = "https://www.linkedin.com/feed/update/urn:li:share:7131234567890123456/"
-    config: LinkedInConfig
-
-    # --- what the http layer needs ----------------------------------------------------------
-    def base_url(self, credentials: Mapping[str, Any]) -> str:
-        return self.config.api_base
-
-    def authorize(self, credentials: Mapping[str, Any]) -> Auth:
-        token = str(credentials.get("access_token") or "").strip()
-        if not token:
-            raise ServiceError(C.AUTH_ERROR, "The connection to LinkedIn has no access token.")
-        return Author(token, urn=str(credentials.get("author") or "").strip())
-
-    def api_versions(self) -> Sequence[ApiVersion]:
-        version = self.config.version
-        return [ApiVersion("LINKEDIN_VERSION", version, VERSION_ENDS.get(version))]
-
-    def _client(self, http: Http) -> Client:
-        return Client(http, self.config.version)
-
-    def _tokens(self, http: Http) -> Tokens:
-        config = self.config
-        application = {"client_id": config.client_id, "client_secret": config.client_secret}
-        return Tokens(self, http, config.oauth_base, application)
-
-    # --- the account ------------------------------------------------------------------------
-    async def targets(self, http: Http, credentials: Mapping[str, Any]) -> list[Target]:
-        return await Accounts(self, self._client(http)).targets(credentials)
-
-    async def validate(self, http: Http) -> Account:
-        accounts, urn = Accounts(self, self._client(http)), _organization_of(http)
-        return await (accounts.organization(urn) if urn else accounts.member())
-
-    async def refresh(self, http: Http, credentials: Mapping[str, Any]) -> Mapping[str, Any]:
-        return await self._tokens(http).renew(credentials)
-
-    async def revoke(self, http: Http) -> None:
-        if isinstance(http.auth, Bearer):
-            await self._tokens(http).revoke(http.auth.token)
 
     # --- before publishing --------------------------------------------------------------------
     def excess(self, text: str, limit: int) -> int:
@@ -230,7 +158,7 @@ class LinkedIn(Adapter):
             comments=_may_comment(draft.account),
         )
         options = draft.options
-        if options.get("visibility") == "CONNECTIONS" and _is_organization(draft.account):
+        if options.get("visibility") == "CONNECTIONS" and is_organization(draft.account):
             message = "An organization has no connections. Choose PUBLIC or LOGGED_IN."
             found.append(Violation("options.visibility", "invalid_option", message))
         kinds = {file.kind for _, file in draft.files}
@@ -293,7 +221,7 @@ class LinkedIn(Adapter):
         return Published(tuple(done), _permalink(done[0]), progress)
 
     async def _post(self, client: Client, draft: Draft, progress: Progress) -> str:
-        body = self._body(draft, progress)
+        body = body_of(draft, progress)
         response = await client.call("POST", "/rest/posts", json=body, writes=True)
         if response.ok:
             created = response.headers.get("x-restli-id", "")
@@ -314,46 +242,10 @@ class LinkedIn(Adapter):
 
         For a day or two after a deletion LinkedIn takes new posts for copies of what is gone.
         """
-        if not _is_organization(draft.account):
+        if not is_organization(draft.account):
             return True
         response = await client.call("GET", f"/rest/posts/{encoded(urn)}")
         return response.status != 404
-
-    def _body(self, draft: Draft, progress: Progress) -> dict[str, Any]:
-        """Return the post; a repeat must have the same bytes, so all of it comes from the draft."""
-        segment, options = draft.segments[0], draft.options
-        body: dict[str, Any] = {
-            "author": draft.account.external_id,
-            "commentary": escape(segment.text),
-            "visibility": options.get("visibility", "PUBLIC"),
-            "distribution": {
-                "feedDistribution": "MAIN_FEED",
-                "targetEntities": [],
-                "thirdPartyDistributionChannels": [],
-            },
-            "lifecycleState": "PUBLISHED",
-            "isReshareDisabledByAuthor": bool(options.get("no_reshares")),
-        }
-        if segment.media:
-            body["content"] = self._files(draft, progress)
-        elif options.get("card_url"):
-            body["content"] = {"article": _card(options)}
-        return body
-
-    def _files(self, draft: Draft, progress: Progress) -> dict[str, Any]:
-        media, uploaded = draft.segments[0].media, progress.get("media", {})
-        entries = [uploaded.get(f"0.{position}", {}) for position in range(len(media))]
-        if not all(entry.get("ready") for entry in entries):
-            raise ServiceError(C.UNKNOWN, "The files are not uploaded yet.")
-        shown = []
-        for file, entry in zip(media, entries, strict=True):
-            item = {"id": entry["id"]}
-            if file.kind == "video" and draft.options.get("title"):
-                item["title"] = draft.options["title"]
-            elif file.kind != "video" and file.alt_text:
-                item["altText"] = file.alt_text
-            shown.append(item)
-        return {"media": shown[0]} if len(shown) == 1 else {"multiImage": {"images": shown}}
 
     async def _comment(self, client: Client, draft: Draft, post: str) -> str:
         """Write the first comment; it is plain text, nothing in it is escaped."""
@@ -376,7 +268,7 @@ class LinkedIn(Adapter):
     ) -> Published | None:
         """Look through an organization's posts, or through the comments on a post."""
         author = draft.account.external_id
-        if not _is_organization(draft.account):
+        if not is_organization(draft.account):
             detail = "LinkedIn lists no member's posts or comments to applications."
             raise ServiceError(C.OUTCOME_UNKNOWN, detail)
         done, others = list(progress.get("published", ())), spoken_for(progress)
@@ -390,70 +282,10 @@ class LinkedIn(Adapter):
         done.append(urn)
         return Published((urn,), _permalink(done[0]), {**progress, "published": done})
 
-    # --- afterwards -----------------------------------------------------------------------------
-    async def delete(self, http: Http, remote_id: str) -> None:
-        path = f"/rest/posts/{encoded(remote_id)}"
-        if comment := COMMENT_URN.fullmatch(remote_id):
-            path = f"/rest/socialActions/{encoded(comment['post'])}/comments/{comment['id']}"
-            if author := _organization_of(http):
-                path += f"?actor={encoded(author)}"
-        response = await self._client(http).call("DELETE", path, method="DELETE")
-        if not response.ok and response.status != 404:
-            raise self.error(response)
-
-    async def metrics(self, http: Http, remote_ids: Sequence[str]) -> list[PostMetrics]:
-        without = ("urn:li:comment:", "urn:li:activity:")  # these have no statistics of their own
-        posts = [urn for urn in remote_ids if not urn.startswith(without)]
-        lists = Lists(self, self._client(http), _organization_of(http))
-        if lists.author:
-            return await lists.statistics(posts)
-        each = [await lists.statistics_of_member(urn) for urn in posts]
-        return [metrics for metrics in each if metrics is not None]
-
-    # --- what people see ------------------------------------------------------------------------
-    def account_address(self, account: Account) -> str:
-        if not _is_organization(account):
-            return ""  # only members themselves see the name in their profile's address
-        return f"https://www.linkedin.com/company/{account.username}/"
-
-    def remote_id_in(self, address: str, account: Account) -> str:
-        found = POST_ADDRESS.fullmatch(unquote(address.strip()))
-        if found is None:
-            return ""
-        return found["urn"] or f"urn:li:{found['kind']}:{found['id']}"
-
-    # --- errors -----------------------------------------------------------------------------
-    def provider_code(self, response: Response) -> str:
-        return provider_code(response)
-
-    def retry_after(self, response: Response) -> timedelta | None:
-        return retry_after(response)
-
-    def explain(self, response: Response) -> str:
-        return reason_of(response)
-
-
-def _organization_of(http: Http) -> str:
-    """Return the organization that the token speaks for here, "" for the member."""
-    urn = http.auth.urn if isinstance(http.auth, Author) else ""
-    return urn if urn.startswith(ORGANIZATION) else ""
-
-
-def _is_organization(account: Account) -> bool:
-    return account.external_id.startswith(ORGANIZATION)
-
 
 def _may_comment(account: Account) -> bool:
     """Say whether applications may comment in its name; members need a reviewed permission."""
-    return _is_organization(account) or "w_member_social_feed" in account.scopes
-
-
-def _card(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a link's card from what the draft says: LinkedIn fetches nothing from the link."""
-    card = {"source": options["card_url"], "title": options["card_title"]}
-    if options.get("card_description"):
-        card["description"] = options["card_description"]
-    return card
+    return is_organization(account) or "w_member_social_feed" in account.scopes
 
 
 def _permalink(urn: str) -> str:

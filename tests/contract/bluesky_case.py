@@ -6,7 +6,8 @@ import time
 from typing import Any
 
 from platforms.adapters.base import Account
-from platforms.adapters.bluesky import Bluesky, BlueskyConfig
+from platforms.adapters.bluesky import Bluesky
+from platforms.adapters.bluesky_account import BlueskyConfig
 from platforms.adapters.bluesky_records import new_tid
 from tests.contract.server import Reply, Request
 from tests.contract.wire import TEXT, Case

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from platforms.adapters.base import Account
-from platforms.adapters.linkedin import LinkedIn, LinkedInConfig
+from platforms.adapters.linkedin import LinkedIn
+from platforms.adapters.linkedin_connection import LinkedInConfig
 from tests.contract.server import Reply, Request
 from tests.contract.wire import Case
 

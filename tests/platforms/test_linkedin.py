@@ -14,7 +14,8 @@ from engine.answers import Response
 from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
 from platforms.adapters.base import Account, Continue, Draft, Published, Safety, Segment
-from platforms.adapters.linkedin import LinkedIn, LinkedInConfig
+from platforms.adapters.linkedin import LinkedIn
+from platforms.adapters.linkedin_connection import LinkedInConfig
 from platforms.adapters.linkedin_reading import ERRORS
 from tests.contract.linkedin_case import (
     CREATED,
