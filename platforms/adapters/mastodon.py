@@ -13,27 +13,21 @@ keep it at all (`per_server`). Unattached media is purged after about a day (rec
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
-
-import regex
 
 from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
 from engine.http import Auth, Bearer, Http, Part, Response
 from platforms.adapters.base import (
     Account,
-    Adapter,
     Bucket,
     Capability,
     Continue,
     Draft,
-    ErrorTable,
     Limits,
     Media,
-    PostMetrics,
     Processing,
     Progress,
     Published,
@@ -43,31 +37,12 @@ from platforms.adapters.base import (
     Safety,
     Violation,
     is_id,
-    spoken_for,
 )
 from platforms.adapters.checks import draft_violations
-from platforms.adapters.texts import comparable, plain_text
+from platforms.adapters.mastodon_account import MastodonAccount
+from platforms.adapters.mastodon_finding import MastodonFinding, permalink, with_status
+from platforms.adapters.mastodon_reading import ERRORS, TEXTS, excess, operation_of, reset_of
 
-ERRORS: ErrorTable = {  # (status, our code for the words) -> category; Mastodon has no codes
-    (401, ""): C.AUTH_ERROR,  # tokens do not expire here: 401 means revoked
-    (403, ""): C.PERMISSION,  # scope missing, login disabled, account suspended
-    (404, ""): C.VALIDATION_ERROR,  # the status replied to is gone
-    (410, ""): C.VALIDATION_ERROR,
-    (413, ""): C.MEDIA_ERROR,  # from a proxy in front of the server
-    (422, ""): C.VALIDATION_ERROR,
-    (422, "media-processing"): C.SERVER_ERROR,  # nothing was made; it passes
-    (422, "media-attached"): C.DUPLICATE,  # our files are in a status already: which one?
-    (429, ""): C.RATE_LIMIT,
-}
-# Last resort: (part of the error's text, our code). Samples: Mastodon's config/locales/en.yml.
-TEXTS = (
-    ("have not finished processing", "media-processing"),
-    ("already attached to another", "media-attached"),
-)
-LINK = re.compile(r"(?<!\w)https?://[^\s<>\"]+[^\s<>\".,;:!?')\]}]", re.IGNORECASE)
-REMOTE_MENTION = re.compile(r"(?<![=/\w])@(\w+(?:[\w.-]*\w)?)@[\w.-]+\w")
-GRAPHEME = regex.compile(r"\X")
-LINK_CHARS = 23
 MEDIA_LIFE = timedelta(hours=20)
 POLL_AGAIN = timedelta(seconds=5)
 PATIENCE = timedelta(minutes=30)  # ours: a server transcodes a video in some minutes
@@ -76,26 +51,9 @@ PIXELS = {"image": 33_177_600, "video": 8_294_400}  # GIFs become videos, but ar
 STATUS_PATH = re.compile(
     r"/(?:web/)?(?:@[\w.-]+|users/[\w.-]+/statuses|statuses)/(?P<id>\d+)(?:[/?#].*)?"
 )
-FIND_PAGES = 5
-LIMIT_NAMES = (  # (where in `configuration`, name there, our name)
-    ("statuses", "max_characters", "text_chars"),
-    ("statuses", "max_media_attachments", "images"),
-    ("media_attachments", "image_size_limit", "image_bytes"),
-    ("media_attachments", "image_size_limit", "gif_bytes"),
-    ("media_attachments", "image_matrix_limit", "image_pixels"),
-    ("media_attachments", "video_size_limit", "video_bytes"),
-    ("media_attachments", "video_matrix_limit", "video_pixels"),
-    ("media_attachments", "description_limit", "alt_text_chars"),
-)
-METRIC_NAMES = {
-    "replies_count": "replies",
-    "reblogs_count": "reposts",
-    "favourites_count": "likes",
-    "quotes_count": "quotes",
-}
 
 
-class Mastodon(Adapter):
+class Mastodon(MastodonFinding, MastodonAccount):
     slug = "mastodon"
     name = "Mastodon"
     limits = Limits(
@@ -172,11 +130,11 @@ class Mastodon(Adapter):
             headers.get("x-ratelimit-remaining", ""),
             headers.get("x-ratelimit-limit"),
         )
-        reset = _reset(response)
+        reset = reset_of(response)
         if reset is None or not remaining.isdecimal():
             return ()
         known = int(limit) if limit and limit.isdecimal() else None
-        return (RateHint(_operation(response), "connection", known, int(remaining), reset),)
+        return (RateHint(operation_of(response), "connection", known, int(remaining), reset),)
 
     # --- before publishing --------------------------------------------------------------------
     def excess(self, text: str, limit: int) -> int:
@@ -267,11 +225,11 @@ class Mastodon(Adapter):
             status = response.json_object()
             if not is_id(status.get("id")):
                 raise self.unreadable(response, wrote=True)
-            progress = _with_status(progress, done, status)
+            progress = with_status(progress, done, status)
             done.append(status["id"])
         if len(done) < len(draft.parts):
             return Continue(progress)
-        return Published(tuple(done), _permalink(draft, progress, done[0]), progress)
+        return Published(tuple(done), permalink(draft, progress, done[0]), progress)
 
     def _body(self, draft: Draft, progress: Progress, done: Sequence[str]) -> dict[str, Any]:
         number = len(done)
@@ -290,51 +248,6 @@ class Mastodon(Adapter):
             body["in_reply_to_id"] = done[-1]
         return body
 
-    async def find(
-        self, http: Http, draft: Draft, progress: Progress, *, segment: int, since: datetime
-    ) -> Published | None:
-        done = list(progress.get("published", ()))
-        wanted = draft.parts[segment]
-        parent = done[segment - 1] if 0 < segment <= len(done) else None
-        text = _comparable(wanted.text)
-        spoiler = comparable(str(draft.options.get("spoiler_text") or ""))
-        account_id = draft.account.external_id.rpartition(":")[2]
-        others = spoken_for(progress)
-        async for status in self._statuses_since(http, account_id, since):
-            if (
-                status["id"] not in others
-                and status.get("in_reply_to_id") == parent
-                and len(status.get("media_attachments") or ()) == len(wanted.media)
-                and comparable(str(status.get("spoiler_text") or "")) == spoiler
-                and _comparable(plain_text(str(status.get("content") or ""))) == text
-            ):
-                progress = _with_status(progress, done, status)
-                first = (*done, status["id"])[0]
-                return Published((status["id"],), _permalink(draft, progress, first), progress)
-        return None
-
-    async def _statuses_since(
-        self, http: Http, account_id: str, since: datetime
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Yield statuses, newest first; OUTCOME_UNKNOWN if the list does not reach `since`."""
-        params = {"limit": "40", "exclude_reblogs": "true"}
-        for _ in range(FIND_PAGES):
-            response = await http.get(f"/api/v1/accounts/{account_id}/statuses", params=params)
-            if not response.ok:
-                raise self.error(response)
-            page = response.json()
-            if not isinstance(page, list) or not all(_is_status(entry) for entry in page):
-                raise self.unreadable(response, wrote=True)
-            for status in page:
-                created_at = _instant(status["created_at"])
-                if created_at is None or created_at < since:
-                    return
-                yield status
-            if not page or 'rel="next"' not in response.headers.get("link", ""):
-                return
-            params["max_id"] = page[-1]["id"]
-        raise ServiceError(C.OUTCOME_UNKNOWN, "The account has too many statuses to look through.")
-
     # --- what people see ------------------------------------------------------------------------
     def account_address(self, account: Account) -> str:
         return f"{account.instance_url}/@{account.username}" if account.instance_url else ""
@@ -346,40 +259,6 @@ class Mastodon(Adapter):
         found = STATUS_PATH.fullmatch(rest)
         return found["id"] if found else ""
 
-    # --- the account ----------------------------------------------------------------------------
-    async def validate(self, http: Http) -> Account:
-        response = await http.get("/api/v1/accounts/verify_credentials")
-        if not response.ok:
-            raise self.error(response)
-        found = response.json_object()
-        if not is_id(found.get("id")) or not is_id(found.get("username")):
-            raise self.unreadable(response)
-        instance = await http.get("/api/v2/instance")  # 404 before Mastodon 4.0 and elsewhere
-        return Account(
-            external_id=f"{urlsplit(http.base_url).netloc}:{found['id']}",
-            username=found["username"],
-            display_name=str(found.get("display_name") or ""),
-            avatar_url=str(found.get("avatar") or ""),
-            instance_url=http.base_url,
-            limits=_limits(instance.json_object()) if instance.ok else {},
-        )
-
-    async def delete(self, http: Http, remote_id: str) -> None:
-        response = await http.delete(f"/api/v1/statuses/{remote_id}")
-        if not response.ok and response.status != 404:
-            raise self.error(response)
-
-    async def metrics(self, http: Http, remote_ids: Sequence[str]) -> list[PostMetrics]:
-        found: list[PostMetrics] = []
-        for remote_id in remote_ids:  # reading many at once needs Mastodon 4.3
-            response = await http.get(f"/api/v1/statuses/{remote_id}")
-            if response.status == 404:
-                continue
-            if not response.ok:
-                raise self.error(response)
-            found.append(PostMetrics(remote_id, _counters(response.json_object())))
-        return found
-
     # --- errors -----------------------------------------------------------------------------
     def provider_code(self, response: Response) -> str:
         text = str(response.json_object().get("error") or "").lower()
@@ -387,7 +266,7 @@ class Mastodon(Adapter):
 
     def retry_after(self, response: Response) -> timedelta | None:
         """Mastodon tells the end of the window, as an ISO instant, and no Retry-After."""
-        reset = _reset(response)
+        reset = reset_of(response)
         if response.retry_after is not None or response.status != 429 or reset is None:
             return response.retry_after
         return response.wait_until(reset)
@@ -398,85 +277,3 @@ class Mastodon(Adapter):
         if isinstance(reason, str) and reason:
             return f"Mastodon answered HTTP {response.status}: {reason}"
         return super().explain(response)
-
-
-def excess(text: str, limit: int) -> int:
-    """Return by how much `text` is over `limit`, or 0.
-
-    Counted are grapheme clusters; a link counts 23, a remote mention without its server.
-    """
-    if len(text) + LINK_CHARS * text.count("://") <= limit:
-        return 0
-    rest, links = LINK.subn("", text)
-    rest = REMOTE_MENTION.sub(r"@\1", rest)
-    return max(0, len(GRAPHEME.findall(rest)) + LINK_CHARS * links - limit)
-
-
-def _comparable(text: str) -> str:
-    return comparable(REMOTE_MENTION.sub(r"@\1", text))  # shown without the server
-
-
-def _with_status(
-    progress: Progress, done: Sequence[str], status: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the progress with one more finished status."""
-    known = {**progress, "published": [*done, status["id"]]}
-    if not done and isinstance(status.get("url"), str):
-        known["permalink"] = status["url"]
-    return known
-
-
-def _permalink(draft: Draft, progress: Progress, first_id: str) -> str:
-    account = draft.account
-    return str(progress.get("permalink") or "") or (
-        f"{account.instance_url}/@{account.username}/{first_id}"
-    )
-
-
-def _operation(response: Response) -> str:
-    if response.method == "POST" and response.path.endswith("/api/v1/statuses"):
-        return "publish"
-    if response.method == "POST" and response.path.endswith("/media"):
-        return "prepare"
-    return "delete" if response.method == "DELETE" else "other"
-
-
-def _reset(response: Response) -> datetime | None:
-    return _instant(response.headers.get("x-ratelimit-reset", ""))
-
-
-def _instant(value: Any) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _is_status(entry: Any) -> bool:
-    return (
-        isinstance(entry, dict)
-        and is_id(entry.get("id"))
-        and _instant(entry.get("created_at")) is not None
-    )
-
-
-def _limits(instance: Mapping[str, Any]) -> dict[str, int]:
-    """Return the server's own limits, as far as it tells them."""
-    configuration = instance.get("configuration")
-    groups: dict[str, Any] = configuration if isinstance(configuration, dict) else {}
-    found: dict[str, int] = {}
-    for group, name, ours in LIMIT_NAMES:
-        values = groups.get(group)
-        value = values.get(name) if isinstance(values, dict) else None
-        if isinstance(value, int) and value > 0:
-            found[ours] = value
-    return found
-
-
-def _counters(status: Mapping[str, Any]) -> dict[str, int]:
-    return {
-        ours: status[name]
-        for name, ours in METRIC_NAMES.items()
-        if isinstance(status.get(name), int)
-    }

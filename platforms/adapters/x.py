@@ -11,18 +11,16 @@ listing the account's own posts. How far that list lags is undocumented; 15 s is
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
 
 from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
-from engine.http import Auth, Basic, Bearer, Http, OAuth1, Response
+from engine.http import Auth, Bearer, Http, OAuth1, Response
 from platforms.adapters.base import (
     Account,
-    Adapter,
     Bucket,
     Capability,
     Continue,
@@ -30,7 +28,6 @@ from platforms.adapters.base import (
     Limits,
     Media,
     Notice,
-    PostMetrics,
     Processing,
     Progress,
     Published,
@@ -40,23 +37,12 @@ from platforms.adapters.base import (
     Safety,
     Violation,
     is_id,
-    spoken_for,
 )
 from platforms.adapters.checks import draft_violations
+from platforms.adapters.x_account import XAccount
 from platforms.adapters.x_counting import cost_of, doubts, excess, misfits, takes_words
-from platforms.adapters.x_reading import (
-    ERRORS,
-    OAUTH2_ERRORS,
-    counters_of,
-    data_of,
-    has_id,
-    hint_of,
-    is_same,
-    operation_of,
-    provider_code,
-    reason_of,
-    retry_after,
-)
+from platforms.adapters.x_finding import XFinding, permalink
+from platforms.adapters.x_reading import data_of, hint_of, operation_of
 from platforms.adapters.x_uploads import Upload
 
 INVALID = re.compile("[\ufffe\ufeff\uffff]")  # twitter-text: invalid characters
@@ -66,24 +52,9 @@ POST_ADDRESS = re.compile(  # also as the old names, the apps and their share bu
     r"/status(?:es)?/(?P<id>\d{1,19})(?:[/?#].*)?",
     re.IGNORECASE,
 )
-FIND_PAGES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class XConfig:
-    """The application at developer.x.com; consumer keys for OAuth 1.0a, client keys for 2.0."""
-
-    api_base: str = "https://api.x.com"
-    token_url: str = "https://api.x.com/2/oauth2/token"
-    consumer_key: str = ""
-    consumer_secret: str = field(default="", repr=False)
-    client_id: str = ""
-    client_secret: str = field(default="", repr=False)
-    post_fields_param: str = "tweet.fields"
-    authorize_url: str = "https://x.com/i/oauth2/authorize"
-
-
-class X(Adapter):
+class X(XFinding, XAccount):
     slug = "x"
     name = "X"
     limits = Limits(
@@ -117,7 +88,6 @@ class X(Adapter):
             Capability.REVOKE,
         }
     )
-    errors = ERRORS
     app_wide_codes = frozenset(
         {"credits", "CreditsDepleted", "usage-capped", "client-forbidden", "app-limit-24hour"}
     )
@@ -159,7 +129,6 @@ class X(Adapter):
     }
     prepare_ahead = timedelta(minutes=30)  # videos take a while; files are kept for a day
     required_scopes = frozenset({"tweet.read", "tweet.write", "users.read"})  # OAuth 2.0
-    config_class = XConfig
     post_address = "https://x.com/ada/status/1234567890"
     config_variables: ClassVar[Mapping[str, str]] = {
         "consumer_key": "TWITTER_API_KEY",
@@ -167,7 +136,6 @@ class X(Adapter):
         "client_id": "TWITTER_CLIENT_ID",
         "client_secret": "TWITTER_CLIENT_SECRET",
     }
-    config: XConfig
 
     # --- what the http layer needs ----------------------------------------------------------
     def base_url(self, credentials: Mapping[str, Any]) -> str:
@@ -266,7 +234,7 @@ class X(Adapter):
             progress = {**progress, "published": done}
         if len(done) < total:
             return Continue(progress)
-        return Published(tuple(done), _permalink(draft, done[0]), progress)
+        return Published(tuple(done), permalink(draft, done[0]), progress)
 
     def _body(self, draft: Draft, progress: Progress, done: Sequence[str]) -> dict[str, Any]:
         """Return the next post: no unknown and no null keys, X answers 400 to both."""
@@ -289,51 +257,6 @@ class X(Adapter):
                     body[flag] = True
         return body
 
-    async def find(
-        self, http: Http, draft: Draft, progress: Progress, *, segment: int, since: datetime
-    ) -> Published | None:
-        done = list(progress.get("published", ()))
-        wanted = draft.parts[segment]
-        parent = done[segment - 1] if 0 < segment <= len(done) else None
-        others = spoken_for(progress)
-        async for post in self._posts_since(http, draft, wanted.text, since):
-            if post["id"] not in others and is_same(post, wanted, parent, draft.account):
-                progress = {**progress, "published": [*done, post["id"]]}
-                return Published((post["id"],), _permalink(draft, (*done, post["id"])[0]), progress)
-        return None
-
-    async def _posts_since(
-        self, http: Http, draft: Draft, text: str, since: datetime
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Yield the account's own posts, newest first; OUTCOME_UNKNOWN if the list is not whole."""
-        kind = self.config.post_fields_param.partition(".")[0]  # "tweet", or "post" as of 2.167
-        fields = f"created_at,text,entities,attachments,referenced_{kind}s"
-        if excess(text, self.limits.text_chars):
-            fields += f",note_{kind}"  # the whole of a long post; `text` has its beginning
-        params = {
-            "start_time": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "max_results": "100",
-            "exclude": "retweets",
-            self.config.post_fields_param: fields,
-        }
-        for _ in range(FIND_PAGES):
-            path = f"/2/users/{draft.account.external_id}/tweets"
-            response = await http.get(path, params=params)
-            if not response.ok:
-                raise self._error(http, response)
-            answer = response.json_object()
-            posts, meta = answer.get("data", []), answer.get("meta")
-            if not isinstance(posts, list) or not all(map(has_id, posts)):
-                raise self.unreadable(response, wrote=True)
-            if not isinstance(meta, dict) or not (posts or meta.get("result_count") == 0):
-                raise self.unreadable(response, wrote=True)
-            for post in posts:
-                yield post
-            if not meta.get("next_token"):
-                return
-            params["pagination_token"] = str(meta["next_token"])
-        raise ServiceError(C.OUTCOME_UNKNOWN, "X lists too many posts to look through.")
-
     # --- what people see ------------------------------------------------------------------------
     def account_address(self, account: Account) -> str:
         return f"https://x.com/{account.username}" if account.username else ""
@@ -341,119 +264,6 @@ class X(Adapter):
     def remote_id_in(self, address: str, account: Account) -> str:
         found = POST_ADDRESS.fullmatch(address.strip())
         return found["id"] if found else ""
-
-    # --- the account ----------------------------------------------------------------------------
-    async def validate(self, http: Http) -> Account:
-        response = await http.get("/2/users/me", params={"user.fields": "profile_image_url"})
-        if not response.ok:
-            raise self._error(http, response)
-        data = data_of(response)
-        if not is_id(data.get("id")) or not is_id(data.get("username")):
-            raise self.unreadable(response)
-        return Account(
-            external_id=data["id"],
-            username=data["username"],
-            display_name=str(data.get("name") or ""),
-            avatar_url=str(data.get("profile_image_url") or ""),
-        )
-
-    async def refresh(self, http: Http, credentials: Mapping[str, Any]) -> Mapping[str, Any]:
-        config = self.config
-        form = {
-            "grant_type": "refresh_token",
-            "refresh_token": str(credentials.get("refresh_token") or ""),
-        }
-        if not form["refresh_token"]:
-            raise ServiceError(
-                C.AUTH_ERROR, "There is no refresh token.", provider_code="invalid_grant"
-            )
-        auth = Basic(config.client_id, config.client_secret) if config.client_secret else None
-        if auth is None:
-            form["client_id"] = config.client_id
-        response = await http.post(config.token_url, form=form, auth=auth, writes=True)
-        if not response.ok:
-            raise self._refresh_error(response)
-        answer = response.json_object()
-        if not isinstance(answer.get("access_token"), str) or not answer["access_token"]:
-            raise self.unreadable(response, wrote=True)
-        life = answer.get("expires_in")
-        life = life if isinstance(life, int) and 0 < life < 10**8 else 7200
-        ends = response.received_at + timedelta(seconds=life)
-        return {
-            **credentials,
-            "access_token": answer["access_token"],
-            "refresh_token": answer.get("refresh_token") or form["refresh_token"],
-            "expires_at": ends.isoformat(),
-        }
-
-    def _refresh_error(self, response: Response) -> ServiceError:
-        """400 means that the refresh token is used up; 401 that the application is not accepted."""
-        error = self.error(response)
-        if response.status == 400:
-            error = ServiceError(
-                C.AUTH_ERROR,
-                "X no longer accepts the refresh token. Connect the account again.",
-                provider_code="invalid_grant",
-                http_status=400,
-                request_id=response.request_id,
-            )
-        elif response.status == 401:
-            detail = "X refuses the application: check TWITTER_CLIENT_ID and TWITTER_CLIENT_SECRET."
-            error = ServiceError(
-                C.PERMISSION, detail, http_status=401, provider_code="invalid_client", app_wide=True
-            )
-        return error
-
-    async def revoke(self, http: Http) -> None:
-        if not isinstance(http.auth, Bearer):
-            detail = (
-                "X cannot revoke an OAuth 1.0a token: remove the app at "
-                "x.com/settings/connected_apps."
-            )
-            raise ServiceError(C.VALIDATION_ERROR, detail)
-        config = self.config
-        form = {"token": http.auth.token, "client_id": config.client_id}
-        auth = Basic(config.client_id, config.client_secret) if config.client_secret else None
-        response = await http.post("/2/oauth2/revoke", form=form, auth=auth)
-        if not response.ok:
-            raise self._error(http, response)
-
-    async def delete(self, http: Http, remote_id: str) -> None:
-        response = await http.delete(f"/2/tweets/{remote_id}")
-        if not response.ok and response.status != 404:
-            raise self._error(http, response)
-
-    async def metrics(self, http: Http, remote_ids: Sequence[str]) -> list[PostMetrics]:
-        found: list[PostMetrics] = []
-        for start in range(0, len(remote_ids), 100):
-            params = {
-                "ids": ",".join(remote_ids[start : start + 100]),
-                self.config.post_fields_param: "public_metrics",
-            }
-            response = await http.get("/2/tweets", params=params)
-            if not response.ok:
-                raise self._error(http, response)
-            posts = response.json_object().get("data", [])
-            if not isinstance(posts, list):
-                raise self.unreadable(response)
-            found += [PostMetrics(post["id"], counters_of(post)) for post in posts if has_id(post)]
-        return found
-
-    # --- errors -----------------------------------------------------------------------------
-    def _error(
-        self, http: Http, response: Response, *, wrote: bool = False, upload: bool = False
-    ) -> ServiceError:
-        table = OAUTH2_ERRORS if isinstance(http.auth, Bearer) else ERRORS
-        return self.error(response, wrote=wrote, upload=upload, table=table)
-
-    def provider_code(self, response: Response) -> str:
-        return provider_code(response)
-
-    def retry_after(self, response: Response) -> timedelta | None:
-        return retry_after(response)
-
-    def explain(self, response: Response) -> str:
-        return reason_of(response)
 
 
 def _unfinished(draft: Draft, progress: Progress) -> tuple[str, Media | None]:
@@ -469,7 +279,3 @@ def _unfinished(draft: Draft, progress: Progress) -> tuple[str, Media | None]:
 
 def _is_uploaded(known: Mapping[str, Any]) -> bool:
     return "id" in known and "next" not in known and "since" not in known
-
-
-def _permalink(draft: Draft, remote_id: str) -> str:
-    return f"https://x.com/{draft.account.username or 'i'}/status/{remote_id}"

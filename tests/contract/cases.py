@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from platforms.adapters.base import Account
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox, SandboxConfig
-from platforms.adapters.x import X, XConfig
+from platforms.adapters.x import X
+from platforms.adapters.x_client import XConfig
 from tests.contract.bluesky_case import BLUESKY_CASE
 from tests.contract.deviantart_case import DEVIANTART_CASE
 from tests.contract.facebook_case import FACEBOOK_CASE

@@ -19,7 +19,8 @@ from engine.errors import ServiceError
 from engine.http import Http, HttpPool
 from platforms.adapters import mastodon
 from platforms.adapters.base import Draft, Media, Processing, Published, Ready, Segment
-from platforms.adapters.mastodon import ERRORS, Mastodon, excess
+from platforms.adapters.mastodon import Mastodon
+from platforms.adapters.mastodon_reading import ERRORS, excess
 from platforms.adapters.texts import comparable, plain_text
 from tests.contract.cases import MASTODON_CASE, image, video
 from tests.contract.server import Reply, Scripted, serve

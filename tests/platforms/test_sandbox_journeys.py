@@ -27,7 +27,8 @@ from platforms.adapters.base import (
 )
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.sandbox import Sandbox, SandboxConfig
-from platforms.adapters.x import X, XConfig
+from platforms.adapters.x import X
+from platforms.adapters.x_client import XConfig
 from tests.contract.cases import image
 
 OAUTH1 = {"oauth_token": "ada-token", "oauth_token_secret": "ada-secret"}

@@ -18,7 +18,8 @@ from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
 from engine.http import Bearer, Http, HttpPool, OAuth1
 from platforms.adapters.base import Draft, Published, Segment, Violation
-from platforms.adapters.x import X, XConfig
+from platforms.adapters.x import X
+from platforms.adapters.x_client import XConfig
 from platforms.adapters.x_counting import excess
 from platforms.adapters.x_reading import ERRORS
 from tests.contract.cases import X_CASE, X_OAUTH1, X_OAUTH2, image, make_x
