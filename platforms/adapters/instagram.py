@@ -14,85 +14,51 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
-from engine.http import Auth, Http
+from engine.http import Http
 from platforms.adapters.base import (
-    Account,
-    ApiVersion,
     Bucket,
     Capability,
     Draft,
     Limits,
     Media,
     Notice,
-    PostMetrics,
     RetrySafety,
     Safety,
-    Target,
     Violation,
     is_id,
 )
 from platforms.adapters.checks import draft_violations
-from platforms.adapters.containers import ContainerAdapter
-from platforms.adapters.graph import GraphToken
 from platforms.adapters.graph_reading import (
-    BLOCKED,
     COMMON,
-    QUOTA_AGAIN,
-    lasts,
     table,
     usage_buckets,
-    version_in_use,
 )
+from platforms.adapters.instagram_account import InstagramAccount, InstagramConfig
 from platforms.adapters.instagram_reading import (
     FETCH_CODES,
+    HASHTAG,
+    HASHTAGS_SHOWN,
     LATER_CODES,
-    LINKED,
     LOST_CODES,
-    METRIC_NAMES,
     PASSING,
     REMEDIES,
     ROWS,
-    account_of,
+    WAITS,
     file_problems,
-    linked_account,
+    too_many_tags,
 )
 from platforms.adapters.texts import comparable
 
-HASHTAG = re.compile(r"(?<![\w&])#\w+")
-MENTION = re.compile(r"(?<![\w/.])@[\w.]+")
-HASHTAGS_SHOWN = 5  # since 2025-12 the app counts no more of them
-MENTIONS_MOST = 20
 STORY = "story"
 REASON_CODE = re.compile(r"\b2207\d{3}\b")
 
 
-@dataclass(frozen=True, slots=True)
-class InstagramConfig:
-    """The Instagram app (its own id and secret), and the Facebook app for logins by Facebook.
-
-    `authorize_url` is the page that asks people, `oauth_base` where their code is exchanged.
-    """
-
-    graph_base: str = "https://graph.instagram.com"
-    facebook_base: str = "https://graph.facebook.com"
-    upload_base: str = "https://rupload.facebook.com"
-    oauth_base: str = "https://api.instagram.com"
-    version: str = "v26.0"
-    client_id: str = ""
-    client_secret: str = field(default="", repr=False)
-    facebook_client_id: str = ""
-    facebook_client_secret: str = field(default="", repr=False)
-    max_hashtags: int = 30
-    authorize_url: str = "https://www.instagram.com/oauth/authorize"
-
-
-class Instagram(ContainerAdapter):
+class Instagram(InstagramAccount):
     slug = "instagram"
     name = "Instagram"
     limits = Limits(
@@ -168,13 +134,7 @@ class Instagram(ContainerAdapter):
         "client_id": "INSTAGRAM_CLIENT_ID",
         "client_secret": "INSTAGRAM_CLIENT_SECRET",
     }
-    config: InstagramConfig
-    waits: ClassVar[Mapping[str, timedelta]] = {
-        "368": BLOCKED,
-        "/2207050": BLOCKED,
-        "/2207051": BLOCKED,
-        "/2207042": QUOTA_AGAIN,
-    }
+    waits = WAITS
     remedies = REMEDIES
     edge = "media"
     status_fields = "status_code,status"
@@ -183,25 +143,6 @@ class Instagram(ContainerAdapter):
     later_codes = LATER_CODES
     lost_codes = LOST_CODES
     fetch_codes = FETCH_CODES
-
-    # --- what the http layer needs ------------------------------------------------------------
-    def base_url(self, credentials: Mapping[str, Any]) -> str:
-        config = self.config
-        base = config.facebook_base if _by_facebook(credentials) else config.graph_base
-        return f"{base}/{config.version}"
-
-    def authorize(self, credentials: Mapping[str, Any]) -> Auth:
-        token = str(credentials.get("access_token") or "").strip()
-        if not token:
-            raise ServiceError(C.AUTH_ERROR, "The connection to Instagram has no access token.")
-        if _by_facebook(credentials):
-            return GraphToken(
-                token, app_secret=self.config.facebook_client_secret, login="facebook"
-            )
-        return GraphToken(token)
-
-    def api_versions(self) -> Sequence[ApiVersion]:
-        return (version_in_use("META_GRAPH_VERSION", self.config.version),)
 
     # --- before publishing --------------------------------------------------------------------
     def violations(self, draft: Draft) -> list[Violation]:
@@ -219,23 +160,10 @@ class Instagram(ContainerAdapter):
                         file, is_story=is_story, is_first=position == 0
                     )
                 ]
-            found += self._too_many_tags(f"{place}.text", segment.text)
+            found += too_many_tags(f"{place}.text", segment.text, self.config.max_hashtags)
         if is_story and draft.first_comment:
             message = "A story takes no first comment. Leave it empty."
             found.append(Violation("first_comment", "first_comment_unsupported", message))
-        return found
-
-    def _too_many_tags(self, place: str, text: str) -> list[Violation]:
-        found = []
-        if (hashtags := len(HASHTAG.findall(text))) > self.config.max_hashtags:
-            message = (
-                f"At most {self.config.max_hashtags} hashtags are accepted; there are {hashtags}. "
-                "Remove some."
-            )
-            found.append(Violation(place, "too_many_hashtags", message))
-        if (mentions := len(MENTION.findall(text))) > MENTIONS_MOST:
-            message = f"At most {MENTIONS_MOST} mentions are accepted; there are {mentions}."
-            found.append(Violation(place, "too_many_mentions", f"{message} Remove some."))
         return found
 
     def notices(self, draft: Draft) -> list[Notice]:
@@ -371,95 +299,6 @@ class Instagram(ContainerAdapter):
     def is_same(self, post: Mapping[str, Any], draft: Draft, segment: int) -> bool:
         shown = str(post.get("caption") or "")
         return comparable(shown) == comparable(self.text_of(draft, segment))
-
-    async def delete(self, http: Http, remote_id: str) -> None:
-        if not (isinstance(http.auth, GraphToken) and http.auth.login == "facebook"):
-            detail = (
-                "Instagram lets applications delete only posts of accounts that were connected "
-                "through Facebook. Delete this one in the Instagram app."
-            )
-            raise ServiceError(C.VALIDATION_ERROR, detail)
-        await self.remove(http, remote_id)
-
-    async def metrics(self, http: Http, remote_ids: Sequence[str]) -> list[PostMetrics]:
-        found = []
-        for remote_id in remote_ids:
-            told = await self.insights(http, f"/{remote_id}/insights", tuple(METRIC_NAMES))
-            if told:
-                values = {METRIC_NAMES[name]: value for name, value in told.items()}
-                found.append(PostMetrics(remote_id, values))
-        return found
-
-    # --- the account --------------------------------------------------------------------------
-    async def sign_in(self, http: Http, entered: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Swap a token of an hour for one of 60 days; those that last already are kept."""
-        config = self.config
-        if _by_facebook(entered):
-            return await self.long_lived_user(
-                http,
-                f"{config.facebook_base}/{config.version}",
-                (config.facebook_client_id, config.facebook_client_secret),
-                entered,
-            )
-        if not config.client_secret or lasts(entered):
-            return entered
-        params = {
-            "grant_type": "ig_exchange_token",
-            "client_secret": config.client_secret,
-            "access_token": str(entered.get("access_token") or ""),
-        }
-        return await self.swap_token(http, f"{config.graph_base}/access_token", params, entered)
-
-    async def targets(self, http: Http, credentials: Mapping[str, Any]) -> list[Target]:
-        """Return the account; of a login by Facebook, the accounts linked to its Pages."""
-        if not _by_facebook(credentials):
-            return await super().targets(http, credentials)
-        params = {"fields": f"id,name,access_token,tasks,{LINKED}", "limit": "100"}
-        return [
-            Target(account, {"login": "facebook", "access_token": token}, problem)
-            async for page in self.listed(http, "/me/accounts", params)
-            for account, token, problem in linked_account(page)
-        ]
-
-    async def validate(self, http: Http) -> Account:
-        if isinstance(http.auth, GraphToken) and http.auth.login == "facebook":
-            return await self._validate_page(http)
-        fields = "user_id,username,name,account_type,profile_picture_url"
-        response = await self.ask(http, "/me", {"fields": fields})
-        found = response.json_object()
-        if not is_id(found.get("user_id")) or not is_id(found.get("username")):
-            raise self.unreadable(response)
-        return account_of({**found, "id": found["user_id"]})
-
-    async def _validate_page(self, http: Http) -> Account:
-        response = await self.ask(http, "/me", {"fields": LINKED})
-        linked = response.json_object().get("instagram_business_account")
-        if not isinstance(linked, dict) or not is_id(linked.get("id")):
-            detail = (
-                "This token belongs to no Page with a linked Instagram account. Connect through "
-                "Facebook and choose the account, or link it to the Page first."
-            )
-            raise ServiceError(C.VALIDATION_ERROR, detail, http_status=response.status)
-        return account_of(linked)
-
-    def renewable(self, credentials: Mapping[str, Any]) -> bool:
-        """Tokens renew themselves; those of Pages do not end, and die with the person's login."""
-        return not _by_facebook(credentials)
-
-    async def refresh(self, http: Http, credentials: Mapping[str, Any]) -> Mapping[str, Any]:
-        return await self.renewed(
-            http,
-            f"{self.config.graph_base}/refresh_access_token",
-            "ig_refresh_token",
-            credentials,
-        )
-
-    def account_address(self, account: Account) -> str:
-        return f"https://www.instagram.com/{account.username}/" if account.username else ""
-
-
-def _by_facebook(credentials: Mapping[str, Any]) -> bool:
-    return credentials.get("login") == "facebook"
 
 
 def _chosen(draft: Draft, *names: str) -> dict[str, Any]:

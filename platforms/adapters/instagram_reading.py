@@ -1,4 +1,4 @@
-"""Instagram's error codes, what they ask of people, what files must be like, and its answers.
+"""Instagram's error codes, what they ask of people, its rules for files and tags, and its answers.
 
 Source: developers.facebook.com, Instagram platform (error codes, IG user media, media insights),
 read 2026-11. Aspect ratios are told for images of posts; stories take others.
@@ -6,12 +6,16 @@ read 2026-11. Aspect ratios are told for images of posts; stories take others.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from engine.errors import ErrorCategory as C
-from platforms.adapters.base import Account, Media, is_id
+from platforms.adapters.base import Account, Media, Violation, is_id
 from platforms.adapters.graph_reading import (
+    BLOCKED,
+    QUOTA_AGAIN,
     object_of,
     page_problem,
 )
@@ -89,6 +93,16 @@ STORY_SECONDS, STORY_VIDEO_BYTES = 60, 100 * 1000 * 1000
 VIDEO_SECONDS_LEAST = 3
 VIDEO_WIDTH_MOST = 1920
 ROUNDING = 0.005
+HASHTAG = re.compile(r"(?<![\w&])#\w+")
+MENTION = re.compile(r"(?<![\w/.])@[\w.]+")
+HASHTAGS_SHOWN = 5  # since 2025-12 the app counts no more of them
+MENTIONS_MOST = 20
+WAITS: Mapping[str, timedelta] = {
+    "368": BLOCKED,
+    "/2207050": BLOCKED,
+    "/2207051": BLOCKED,
+    "/2207042": QUOTA_AGAIN,
+}
 
 
 def file_problems(file: Media, *, is_story: bool, is_first: bool) -> Iterator[tuple[str, str]]:
@@ -150,3 +164,16 @@ def linked_account(page: Mapping[str, Any]) -> Iterator[tuple[Account, str, str]
         return
     token = page.get("access_token")
     yield account_of(linked), token if is_id(token) else "", page_problem(page)
+
+
+def too_many_tags(place: str, text: str, max_hashtags: int) -> list[Violation]:
+    found = []
+    if (hashtags := len(HASHTAG.findall(text))) > max_hashtags:
+        message = (
+            f"At most {max_hashtags} hashtags are accepted; there are {hashtags}. Remove some."
+        )
+        found.append(Violation(place, "too_many_hashtags", message))
+    if (mentions := len(MENTION.findall(text))) > MENTIONS_MOST:
+        message = f"At most {MENTIONS_MOST} mentions are accepted; there are {mentions}."
+        found.append(Violation(place, "too_many_mentions", f"{message} Remove some."))
+    return found

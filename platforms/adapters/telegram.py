@@ -30,7 +30,6 @@ from platforms.adapters.base import (
     Capability,
     Continue,
     Draft,
-    ErrorTable,
     Limits,
     Media,
     Notice,
@@ -42,25 +41,23 @@ from platforms.adapters.base import (
     Violation,
 )
 from platforms.adapters.checks import draft_violations
+from platforms.adapters.telegram_reading import (
+    ERRORS,
+    explain,
+    is_public,
+    may_post,
+    moved_to,
+    permalink,
+    place_of,
+    provider_code,
+    remote_id_in,
+    retry_after,
+    sent,
+)
 
-ERRORS: ErrorTable = {  # (status, our code for the words) -> category; Telegram has no codes
-    (400, ""): C.VALIDATION_ERROR,
-    (400, "file"): C.MEDIA_ERROR,
-    (400, "moved"): C.VALIDATION_ERROR,  # the group became a supergroup and has another id now
-    (401, ""): C.AUTH_ERROR,  # the bot's token was revoked
-    (403, ""): C.AUTH_ERROR,  # the bot was removed from the chat or may not post there
-    (404, ""): C.AUTH_ERROR,  # no bot has this token: it is part of the address
-    (413, ""): C.MEDIA_ERROR,
-    (429, ""): C.RATE_LIMIT,
-}
-# Last resort: (part of the description in lower case, our code). Recalled.
-WORDS = (("image_process_failed", "file"), ("photo_", "file"), ("wrong file", "file"))
 CAPTION_CHARS = 1024
 LARGE_BYTES = 10 * 1024 * 1024
 KINDS = {"image": ("sendPhoto", "photo"), "video": ("sendVideo", "video")}
-POST_ADDRESS = re.compile(
-    r"https://t\.me/(?:c/(?P<private>\d+)|(?P<name>[A-Za-z]\w+))/(?P<id>\d+)(?:[?#].*)?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,24 +164,24 @@ class Telegram(Adapter):
             method, fields, files = _message(draft, len(done))
             fields |= {"chat_id": chat, **_manner(draft)}
             if done:
-                parent = int(_place(done[-1])[1][0])
+                parent = int(place_of(done[-1])[1][0])
                 fields["reply_parameters"] = {"message_id": parent}
             body: dict[str, Any] = (
                 {"multipart": _parts(fields, files)} if files else {"json": fields}
             )
             response = await http.post(_path(http, method), writes=True, **body)
-            if (new_chat := _moved_to(response)) and new_chat != chat:
+            if (new_chat := moved_to(response)) and new_chat != chat:
                 return Continue({**progress, "chat": new_chat})  # nothing was sent yet
             if not response.ok:
                 raise self.error(response, wrote=True)
-            messages = _sent(response)
+            messages = sent(response)
             if not messages:
                 raise self.unreadable(response, wrote=True)
             done.append(f"{chat}/{','.join(messages)}")
             progress = {**progress, "published": done}
         if len(done) < len(draft.parts):
             return Continue(progress)
-        return Published(tuple(done), _permalink(draft.account, done[0]), progress)
+        return Published(tuple(done), permalink(draft.account, done[0]), progress)
 
     # --- the account ----------------------------------------------------------------------------
     async def validate(self, http: Http) -> Account:
@@ -194,7 +191,7 @@ class Telegram(Adapter):
         who = {"chat_id": wanted, "user_id": str(bot["id"])}
         member = await self._ask(http, "getChatMember", "status", **who)
         number, title = str(chat["id"]), str(chat.get("title") or "")
-        if not _may_post(chat, member):
+        if not may_post(chat, member):
             detail = f"The bot may not post in {title or wanted}: make it an administrator who may."
             raise ServiceError(C.PERMISSION, detail, http_status=200)
         username = str(chat.get("username") or number)
@@ -211,7 +208,7 @@ class Telegram(Adapter):
         return result
 
     async def delete(self, http: Http, remote_id: str) -> None:
-        chat, messages = _place(remote_id)
+        chat, messages = place_of(remote_id)
         for message in messages:  # an album is as many messages as it has files
             body = {"chat_id": chat or _chat_of(http), "message_id": int(message)}
             response = await http.post(_path(http, "deleteMessage"), json=body)
@@ -220,40 +217,20 @@ class Telegram(Adapter):
 
     # --- what people see ------------------------------------------------------------------------
     def account_address(self, account: Account) -> str:
-        return f"https://t.me/{account.username}" if _is_public(account) else ""
+        return f"https://t.me/{account.username}" if is_public(account) else ""
 
     def remote_id_in(self, address: str, account: Account) -> str:
-        found = POST_ADDRESS.fullmatch(address.strip())
-        if found is None:
-            return ""
-        is_here = f"-100{found['private']}" == account.external_id
-        is_here = is_here or (found["name"] or "").lower() == account.username.lower()
-        return f"{account.external_id}/{found['id']}" if is_here else ""
+        return remote_id_in(address, account)
 
     # --- errors -----------------------------------------------------------------------------
     def provider_code(self, response: Response) -> str:
-        if _moved_to(response):
-            return "moved"
-        text = _description(response).lower()
-        return next((code for words, code in WORDS if words in text), "")
+        return provider_code(response)
 
     def retry_after(self, response: Response) -> timedelta | None:
-        """Telegram says how long to wait in the body."""
-        seconds = _parameters(response).get("retry_after")
-        if type(seconds) is int and 0 <= seconds < 10**7:
-            return timedelta(seconds=seconds)
-        return response.retry_after
+        return retry_after(response)
 
     def explain(self, response: Response) -> str:
-        said = _description(response).rstrip(".")
-        remedy = ""
-        if new_chat := _moved_to(response):
-            remedy = f" Connect it again with the chat id {new_chat}."
-        elif response.status == 403:
-            remedy = " Add the bot to the chat, let it post, then connect the chat again."
-        elif response.status in {401, 404}:
-            remedy = " Connect the chat again with the bot's present token."
-        return f"Telegram answered HTTP {response.status}{f': {said}' if said else ''}.{remedy}"
+        return explain(response)
 
 
 # --- messages -------------------------------------------------------------------------------
@@ -321,55 +298,3 @@ def _chat_of(http: Http) -> str:
 def _path(http: Http, method: str) -> str:
     token = http.auth.token if isinstance(http.auth, Bot) else ""
     return f"/bot{token}/{method}"
-
-
-# --- answers --------------------------------------------------------------------------------
-def _sent(response: Response) -> list[str]:
-    """Return the ids of the messages that were made; none if the answer does not tell all."""
-    result = response.json_object().get("result")
-    messages = result if isinstance(result, list) else [result]
-    ids = [message.get("message_id") if isinstance(message, dict) else 0 for message in messages]
-    return [str(one) for one in ids] if all(type(one) is int and one > 0 for one in ids) else []
-
-
-def _description(response: Response) -> str:
-    return str(response.json_object().get("description") or "")
-
-
-def _parameters(response: Response) -> dict[str, Any]:
-    found = response.json_object().get("parameters")
-    return found if isinstance(found, dict) else {}
-
-
-def _moved_to(response: Response) -> str:
-    """Return the id that a group has since it became a supergroup, "" if it has not."""
-    new = _parameters(response).get("migrate_to_chat_id")
-    return str(new) if not response.ok and type(new) is int else ""
-
-
-def _may_post(chat: Mapping[str, Any], member: Mapping[str, Any]) -> bool:
-    status = member.get("status")
-    if chat.get("type") == "channel":
-        return status == "creator" or member.get("can_post_messages") is True
-    if status == "restricted":
-        return member.get("can_send_messages") is True
-    return status in {"creator", "administrator", "member"}
-
-
-# --- addresses ------------------------------------------------------------------------------
-def _place(remote_id: str) -> tuple[str, list[str]]:
-    """Return the chat and the messages of a remote id."""
-    chat, _, messages = remote_id.rpartition("/")
-    return chat, messages.split(",")
-
-
-def _is_public(account: Account) -> bool:
-    return account.username != account.external_id
-
-
-def _permalink(account: Account, remote_id: str) -> str:
-    """Return a post's address; "" in small groups, whose messages have none."""
-    chat, messages = _place(remote_id)
-    if _is_public(account):
-        return f"https://t.me/{account.username}/{messages[0]}"
-    return f"https://t.me/c/{chat[4:]}/{messages[0]}" if chat.startswith("-100") else ""

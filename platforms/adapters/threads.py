@@ -10,20 +10,14 @@ be the grapheme clusters that are shown as pictures.
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-import regex
-
 from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
-from engine.http import Auth, Http
+from engine.http import Http
 from platforms.adapters.base import (
-    Account,
-    ApiVersion,
     Bucket,
     Capability,
     Draft,
@@ -34,65 +28,28 @@ from platforms.adapters.base import (
     RetrySafety,
     Safety,
     Violation,
-    is_id,
 )
 from platforms.adapters.checks import draft_violations
-from platforms.adapters.containers import ContainerAdapter
-from platforms.adapters.graph import GraphToken
 from platforms.adapters.graph_reading import (
     BLOCKED,
     COMMON,
-    lasts,
     table,
     usage_buckets,
 )
 from platforms.adapters.texts import comparable
-
-ROWS: Mapping[str, C] = {
-    "24": C.SERVER_ERROR,
-    "/4279009": C.SERVER_ERROR,  # a new container is not everywhere yet
-    "/4279013": C.PERMISSION,  # the account is restricted
-    "/2207051": C.PERMISSION,  # blocked as spam
-}
-# Reasons of failed containers that say nothing against the file: another one may succeed.
-PASSING = frozenset({"", "UNKNOWN", "FAILED_DOWNLOADING_VIDEO"})
-REASONS: Mapping[str, str] = {
-    "FAILED_PROCESSING_AUDIO": "its sound cannot be read. Use AAC with 48 kHz.",
-    "FAILED_PROCESSING_VIDEO": "the video cannot be read. Use MP4 or MOV with H.264 or HEVC.",
-    "INVALID_ASPEC_RATIO": "its shape is not accepted. Use 9:16, and nothing wider than 10:1.",
-    "INVALID_BIT_RATE": "its bit rate is too high. Compress it.",
-    "INVALID_DURATION": "it is too long or too short. Use at most 5 minutes.",
-    "INVALID_FRAME_RATE": "its frame rate is not accepted. Use 23 to 60 frames a second.",
-    "INVALID_AUDIO_CHANNELS": "its sound is not accepted. Use mono or stereo.",
-    "INVALID_AUDIO_CHANNEL_LAYOUT": "its sound is not accepted. Use mono or stereo.",
-}
-METRICS = ("views", "likes", "replies", "reposts", "quotes", "shares")
-LINK = re.compile(r"(?<!\w)https?://[^\s<>\"]+[^\s<>\".,;:!?')\]}]", re.IGNORECASE)
-LINKS_MOST = 5
-GRAPHEME = regex.compile(r"\X")
-# A cluster shown as a picture: by nature, by variation selector 16, or a flag.
-EMOJI = regex.compile(
-    r"\p{Emoji_Presentation}|\p{Extended_Pictographic}|\uFE0F|\p{Regional_Indicator}"
+from platforms.adapters.threads_account import ThreadsAccount, ThreadsConfig
+from platforms.adapters.threads_reading import (
+    METRICS,
+    PASSING,
+    REASONS,
+    ROWS,
+    excess,
+    file_problems,
+    too_many_links,
 )
-IMAGE_RATIO_MOST = 10
-VIDEO_WIDTH_MOST = 1920
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadsConfig:
-    """The Threads app: a use case of its own at developers.facebook.com, with its own id, secret.
-
-    `auth_base` is where people consent.
-    """
-
-    graph_base: str = "https://graph.threads.net"
-    auth_base: str = "https://www.threads.com"
-    version: str = "v1.0"
-    client_id: str = ""
-    client_secret: str = field(default="", repr=False)
-
-
-class Threads(ContainerAdapter):
+class Threads(ThreadsAccount):
     slug = "threads"
     name = "Threads"
     limits = Limits(
@@ -175,7 +132,6 @@ class Threads(ContainerAdapter):
         "client_id": "THREADS_CLIENT_ID",
         "client_secret": "THREADS_CLIENT_SECRET",
     }
-    config: ThreadsConfig
     waits: ClassVar[Mapping[str, timedelta]] = {
         "368": BLOCKED,
         "/4279013": BLOCKED,
@@ -193,19 +149,6 @@ class Threads(ContainerAdapter):
     later_codes = frozenset({"24/4279009"})
     lost_codes = frozenset()
 
-    # --- what the http layer needs ------------------------------------------------------------
-    def base_url(self, credentials: Mapping[str, Any]) -> str:
-        return f"{self.config.graph_base}/{self.config.version}"
-
-    def authorize(self, credentials: Mapping[str, Any]) -> Auth:
-        token = str(credentials.get("access_token") or "").strip()
-        if not token:
-            raise ServiceError(C.AUTH_ERROR, "The connection to Threads has no access token.")
-        return GraphToken(token)
-
-    def api_versions(self) -> Sequence[ApiVersion]:
-        return (ApiVersion("THREADS_API_VERSION", self.config.version, None),)
-
     # --- before publishing --------------------------------------------------------------------
     def excess(self, text: str, limit: int) -> int:
         return excess(text, limit)
@@ -217,16 +160,16 @@ class Threads(ContainerAdapter):
         attached = str(draft.options.get("link_attachment") or "")
         for number, segment in enumerate(draft.segments):
             place = f"segments[{number}]"
-            found += _too_many_links(f"{place}.text", segment.text, "" if number else attached)
+            found += too_many_links(f"{place}.text", segment.text, "" if number else attached)
             for position, file in enumerate(segment.media):
                 found += [
                     Violation(f"{place}.media[{position}]", code, message)
-                    for code, message in _file_problems(file)
+                    for code, message in file_problems(file)
                 ]
         if attached and draft.segments and draft.segments[0].media:
             message = "A link is attached to texts only. Leave it out, or remove the files."
             found.append(Violation("options.link_attachment", "link_with_files", message))
-        found += _too_many_links("first_comment", draft.first_comment, "")
+        found += too_many_links("first_comment", draft.first_comment, "")
         return found
 
     def notices(self, draft: Draft) -> list[Notice]:
@@ -309,83 +252,6 @@ class Threads(ContainerAdapter):
             for remote_id in remote_ids
             if (values := await self.insights(http, f"/{remote_id}/insights", METRICS))
         ]
-
-    # --- the account --------------------------------------------------------------------------
-    async def sign_in(self, http: Http, entered: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Swap a token of an hour for one of 60 days; one that lasts already is kept."""
-        config = self.config
-        if not config.client_secret or lasts(entered):
-            return entered
-        params = {
-            "grant_type": "th_exchange_token",
-            "client_secret": config.client_secret,
-            "access_token": str(entered.get("access_token") or ""),
-        }
-        return await self.swap_token(http, f"{config.graph_base}/access_token", params, entered)
-
-    async def validate(self, http: Http) -> Account:
-        fields = "id,username,name,threads_profile_picture_url"
-        response = await self.ask(http, "/me", {"fields": fields})
-        found = response.json_object()
-        if not is_id(found.get("id")) or not is_id(found.get("username")):
-            raise self.unreadable(response)
-        return Account(
-            external_id=found["id"],
-            username=found["username"],
-            display_name=str(found.get("name") or ""),
-            avatar_url=str(found.get("threads_profile_picture_url") or ""),
-        )
-
-    def renewable(self, credentials: Mapping[str, Any]) -> bool:
-        """Say yes: a token renews itself while it lives."""
-        return True
-
-    async def refresh(self, http: Http, credentials: Mapping[str, Any]) -> Mapping[str, Any]:
-        url = f"{self.config.graph_base}/refresh_access_token"
-        return await self.renewed(http, url, "th_refresh_token", credentials)
-
-    def account_address(self, account: Account) -> str:
-        return f"https://www.threads.com/@{account.username}" if account.username else ""
-
-
-# --- counting -------------------------------------------------------------------------------
-def excess(text: str, limit: int) -> int:
-    """Return by how much `text` is over `limit`, or 0: characters, but emoji count their bytes."""
-    if text.isascii():
-        return max(0, len(text) - limit)
-    if len(text.encode()) <= limit:
-        return 0
-    length = sum(
-        len(cluster.encode()) if EMOJI.search(cluster) else len(cluster)
-        for cluster in GRAPHEME.findall(text)
-    )
-    return max(0, length - limit)
-
-
-def _too_many_links(place: str, text: str, attached: str) -> list[Violation]:
-    links = {*LINK.findall(text), *([attached] if attached else [])}
-    if len(links) <= LINKS_MOST:
-        return []
-    message = f"At most {LINKS_MOST} different links are accepted; there are {len(links)}."
-    return [Violation(place, "too_many_links", f"{message} Remove some.")]
-
-
-def _file_problems(file: Media) -> list[tuple[str, str]]:
-    found = []
-    if not file.url:
-        message = (
-            "Threads fetches files from a public address, and this installation has none: set "
-            "PUBLIC_URL."
-        )
-        found.append(("public_address_missing", message))
-    sides = sorted((file.width, file.height))
-    if file.kind == "image" and sides[0] and sides[1] > IMAGE_RATIO_MOST * sides[0]:
-        message = f"The image is longer than {IMAGE_RATIO_MOST}:1. Crop it."
-        found.append(("aspect_ratio", message))
-    if file.kind == "video" and file.width > VIDEO_WIDTH_MOST:
-        message = f"The video is {file.width} pixels wide; at most {VIDEO_WIDTH_MOST} are accepted."
-        found.append(("video_too_wide", f"{message} Scale it down."))
-    return found
 
 
 def _source(file: Media) -> dict[str, Any]:

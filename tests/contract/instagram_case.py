@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from platforms.adapters.base import Account, Media, Segment
-from platforms.adapters.instagram import Instagram, InstagramConfig
+from platforms.adapters.instagram import Instagram
+from platforms.adapters.instagram_account import InstagramConfig
 from tests.contract.server import Reply, Request
 from tests.contract.wire import TEXT, Case, image
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from platforms.adapters.base import Account, Media, Segment
-from platforms.adapters.threads import Threads, ThreadsConfig
+from platforms.adapters.threads import Threads
+from platforms.adapters.threads_account import ThreadsConfig
 from tests.contract.server import Reply, Request
 from tests.contract.wire import TEXT, Case, image
 

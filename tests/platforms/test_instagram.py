@@ -17,7 +17,8 @@ from platforms.adapters.base import Continue, Draft, Processing, Published, Read
 from platforms.adapters.graph_reading import (
     ANY,
 )
-from platforms.adapters.instagram import Instagram, InstagramConfig
+from platforms.adapters.instagram import Instagram
+from platforms.adapters.instagram_account import InstagramConfig
 from tests.contract.instagram_case import ACCOUNT, CONTAINER, SUCCESS, make_instagram, picture
 from tests.contract.instagram_case import network as friendly
 from tests.contract.server import Reply, Request

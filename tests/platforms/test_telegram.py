@@ -19,7 +19,8 @@ from engine.answers import Response
 from engine.errors import ErrorCategory as C
 from engine.errors import ServiceError
 from platforms.adapters.base import Account, Continue, Draft, Media, Safety, Segment
-from platforms.adapters.telegram import ERRORS, Telegram
+from platforms.adapters.telegram import Telegram
+from platforms.adapters.telegram_reading import ERRORS
 from platforms.adapters.texts import plain_text
 from tests.contract.server import Reply
 from tests.contract.telegram_case import (

@@ -17,7 +17,8 @@ from platforms.adapters.base import Continue, Draft, Processing, Published, Read
 from platforms.adapters.graph_reading import (
     ANY,
 )
-from platforms.adapters.threads import REASONS, Threads, excess
+from platforms.adapters.threads import Threads
+from platforms.adapters.threads_reading import REASONS, excess
 from tests.contract.server import Reply, Request
 from tests.contract.threads_case import ACCOUNT, CONTAINER, SUCCESS, make_threads, picture
 from tests.contract.threads_case import network as friendly
