@@ -41,7 +41,7 @@ ERRORS: ErrorTable = {  # (status, code) -> category
 }
 # Last resort, for what DeviantArt tells in words only: (part of the description, our code).
 TEXTS = (
-    ("already published", "already-published"),  # wix-incubator/DeviantArt-API, issue 148
+    ("already published", "already-published"),  # as wix-incubator/DeviantArt-API#148 quotes it
     ("not enough space", "no-space"),  # recalled
     ("out of space", "no-space"),  # recalled
     ("storage", "no-space"),  # recalled

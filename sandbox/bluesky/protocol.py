@@ -87,6 +87,8 @@ PROTOCOL = Protocol(
         _post(f"{_REPO}.uploadBlob", "media", blobs.upload, blobs.PER_ADDRESS, blobs.charges),
         _post(f"{_REPO}.putRecord", "create", writes.put, writes.PER_HOUR, writes.points(2)),
         _post(f"{_REPO}.createRecord", "create", writes.create, writes.PER_HOUR, writes.points(3)),
+        # Two creates' worth: what clients write together is a post and its gate.
+        _post(f"{_REPO}.applyWrites", "create", writes.apply, writes.PER_HOUR, writes.points(6)),
         _post(f"{_REPO}.deleteRecord", "delete", writes.delete, writes.PER_HOUR, writes.points(1)),
         _get(f"{_REPO}.getRecord", "find", reading.get_record),
         _get(f"{_REPO}.listRecords", "find", reading.list_records),

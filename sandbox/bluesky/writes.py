@@ -18,6 +18,7 @@ from sandbox.rates import Allowance, Charge
 from sandbox.records import Post
 
 PER_HOUR, _PER_DAY = Allowance(5000, 3600), Allowance(35_000, 86_400)
+_APPLY, _WRITES_MOST = "com.atproto.repo.applyWrites", 200
 _DIGITS = "234567abcdefghijklmnopqrstuvwxyz"
 _NSID = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*(\.[a-zA-Z0-9-]+)+\.[a-zA-Z][a-zA-Z0-9]*")
 _RECORD_KEY = re.compile(r"[A-Za-z0-9._:~-]{1,512}")
@@ -59,6 +60,36 @@ def create(call: Call) -> Answer:
         raise errors.refused(500)
     _write(call, record, is_checked=bool(is_valid))
     return Answer(200, {**_told(record, is_valid), **_commit(call)})
+
+
+def apply(call: Call) -> Answer:
+    """`POST com.atproto.repo.applyWrites`: all of the writes or none; the sandbox knows #create.
+
+    As with createRecord, a record key that is in use is a 500.
+    """
+    body = json_body(call)
+    writes = body.get("writes")
+    if not isinstance(writes, list) or not 1 <= len(writes) <= _WRITES_MOST:
+        raise errors.invalid(f"Input/writes must be an array of 1 to {_WRITES_MOST} elements")
+    shared: dict[str, Any] = {
+        name: value for name, value in body.items() if name in ("repo", "validate")
+    }
+    prepared: list[tuple[Record, bool | None]] = []
+    for write in writes:
+        if not isinstance(write, dict) or write.get("$type") != f"{_APPLY}#create":
+            raise errors.invalid(f"Input/writes must be of {_APPLY}#create in the sandbox")
+        collection, value = write.get("collection"), write.get("value")
+        one = {**shared, "collection": collection, "record": value}
+        prepared.append(_prepared(call, one, rkey=write.get("rkey", tid(call.world.now()))))
+    if any(record.uri in books(call.site).records for record, _ in prepared):
+        raise errors.refused(500)
+    for record, is_valid in prepared:
+        _write(call, record, is_checked=bool(is_valid))
+    results = [
+        {"$type": f"{_APPLY}#createResult", **_told(record, is_valid)}
+        for record, is_valid in prepared
+    ]
+    return Answer(200, {"results": results, **_commit(call)})
 
 
 def delete(call: Call) -> Answer:

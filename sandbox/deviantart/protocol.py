@@ -85,6 +85,7 @@ PROTOCOL = Protocol(
         _create(
             f"/comments/post/deviation/{_ID}", writing.comment, "browse comment.post", points=2.0
         ),
+        _endpoint("GET", f"/comments/deviation/{_ID}", "find", writing.comments, "browse"),
         _endpoint("GET", "/gallery/all", "find", deviations.gallery, "browse"),
         _endpoint("GET", "/gallery/folders", "account", people.folders, "browse"),
     ),

@@ -1,4 +1,4 @@
-"""What has no file: journals, literature, status updates and comments."""
+"""What has no file: journals, literature, status updates, and comments with their list."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 
 from sandbox.deviantart import errors, publishing
 from sandbox.deviantart.books import books
-from sandbox.deviantart.fields import Fields, posted
+from sandbox.deviantart.fields import Fields, asked, page, posted
 from sandbox.deviantart.people import describe
 from sandbox.deviantart.stash import TITLE_CHARS
 from sandbox.exchange import Answer, Call
+from sandbox.records import Post
 
 _BODY_CHARS = 64_000
+_COMMENTS = 50  # in one page of their list
 
 
 def written(kind: str) -> Callable[[Call], Answer]:
@@ -61,16 +63,36 @@ def comment(call: Call) -> Answer:
     post = publishing.show(call, body, parent=above)
     post.extra["kind"] = "comment"
     book.comments[post.id] = post
-    told: dict[str, Any] = {
+    return Answer(200, _shape(call, post, work.post))
+
+
+def comments(call: Call) -> Answer:
+    """`GET /comments/deviation/{deviationid}`: newest first, in pages (recalled: `thread`)."""
+    fields, book = asked(call), books(call)
+    work = book.works.get(call.params["deviationid"].upper())
+    if work is None or work.post.deleted_at is not None:
+        raise errors.refused(400, "Deviation not found.")
+    offset = fields.number("offset", 0, low=0, high=50_000)
+    limit = fields.number("limit", 10, low=1, high=_COMMENTS)
+    found = [
+        post
+        for post in reversed(book.comments.values())
+        if post.root is work.post and call.site.visible(post.id, call.account.name) is not None
+    ]
+    told = page([_shape(call, post, work.post) for post in found], offset, limit)
+    return Answer(200, {"thread": told.pop("results"), "total": len(found), **told})
+
+
+def _shape(call: Call, post: Post, work: Post) -> dict[str, Any]:
+    return {
         "commentid": post.id,
-        "parentid": above.id if above is not work.post else None,
+        "parentid": post.parent.id if post.parent not in (None, work) else None,
         "posted": str(int(post.published_at)),
         "replies": 0,
         "hidden": None,
-        "body": body,
-        "user": describe(call, call.account),
+        "body": post.text,
+        "user": describe(call, post.account),
     }
-    return Answer(200, told)
 
 
 def _body(fields: Fields) -> str:

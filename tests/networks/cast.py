@@ -103,6 +103,7 @@ NETWORKS: Mapping[str, Network] = {
         lambda url, name: {"handle": f"{name}.bsky.social", "app_password": f"app-{name}"},
         {
             "thread": Sample(("One #tag", "Two https://example.org/a"), (IMAGE,), "And three"),
+            "gated": Sample(("Only some may answer",), options={"replies_from": ["mention"]}),
             "video": Sample(("A film",), (VIDEO,)),
         },
     ),
@@ -198,7 +199,7 @@ NETWORKS: Mapping[str, Network] = {
         },
         bearer,
         {
-            "picture": Sample(("Autumn\nFive colours",), (IMAGE,)),
+            "picture": Sample(("Autumn\nFive colours",), (IMAGE,), "First!"),
             "series": Several(
                 ("Autumn",), (IMAGE, BARE_IMAGE, IMAGE), options={"uploadMode": "multiple"}
             ),

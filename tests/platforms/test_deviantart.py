@@ -139,7 +139,7 @@ ROWS = (
         wait=DAY,
     ),
     Row(404, "version_error", C.VALIDATION_ERROR),
-    Row(500, "server_error", C.OUTCOME_UNKNOWN),  # issue 238: it may be half published
+    Row(500, "server_error", C.OUTCOME_UNKNOWN),  # it may be half published
     Row(500, "invalid_request", C.OUTCOME_UNKNOWN),
     Row(503, "server_error", C.OUTCOME_UNKNOWN),
     Row(200, "server_error", C.OUTCOME_UNKNOWN),

@@ -282,6 +282,35 @@ def test_creating_under_a_used_key_is_a_500(play: Play) -> None:
     play(story)
 
 
+def test_writes_are_applied_all_or_none(play: Play) -> None:
+    async def story(c: Client) -> None:
+        did = (await me(c, "demo-ada")).json["did"]
+        create = {"$type": "com.atproto.repo.applyWrites#create", "rkey": RKEY}
+        post = {"$type": POST, "text": "Hello", "createdAt": AT}
+        kind = "app.bsky.feed.threadgate"
+        uri = f"at://{did}/{POST}/{RKEY}"
+        gate = {"$type": kind, "post": uri, "allow": [], "createdAt": AT}
+
+        async def apply(*writes: dict[str, Any]) -> Reply:
+            body = {"repo": did, "validate": True, "writes": list(writes)}
+            return await c.call("POST", f"{XRPC}/com.atproto.repo.applyWrites", json=body)
+
+        both = (
+            {**create, "collection": POST, "value": post},
+            {**create, "collection": kind, "value": gate},
+        )
+        bad = await apply(both[0], {**both[1], "value": {**gate, "post": "at://elsewhere/x/y"}})
+        assert bad.status == 400
+        assert (await c.stats("bluesky")).get("count", 0) == 0
+        done = await apply(*both)
+        assert done.json["results"][0]["uri"] == uri
+        assert (await apply(*both)).status == 500
+        assert (await c.stats("bluesky"))["count"] == 1
+        assert (await apply()).status == 400
+
+    play(story)
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

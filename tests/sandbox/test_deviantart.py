@@ -306,6 +306,9 @@ def test_comments_hang_below_a_work(play: Play) -> None:
         assert reply.json["parentid"] == first["commentid"]
         read = (await get(c, f"/deviation/{work['deviationid']}")).json
         assert read["stats"]["comments"] == 2
+        listed = (await get(c, f"/comments/deviation/{work['deviationid']}?limit=1")).json
+        assert [one["body"] for one in listed["thread"]] == ["Thanks"]
+        assert (listed["has_more"], listed["next_offset"], listed["total"]) == (True, 1, 2)
         assert (await c.stats("deviantart"))["posts"][1]["reply_to"] == work["deviationid"]
         quiet = await published(c, "Quiet", allow_comments="0")
         closed = await post(c, f"/comments/post/deviation/{quiet['deviationid']}", body="x")
