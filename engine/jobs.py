@@ -116,6 +116,21 @@ class LeasedJob(models.Model):
         return len(freed)
 
     @classmethod
+    def forsake(cls, slot_id: int) -> int:
+        """Free every unsent row of a slot that does not know what it holds; returns how many.
+
+        After a claim that may have been committed without its answer. The token rises, so what
+        the slot does know of is refused when it comes to its mark, and claimed again.
+        """
+        statement = (
+            f"UPDATE {sql.table_of(cls)} SET lease_slot = NULL, lease_expires_at = NULL, "  # noqa: S608
+            f"fencing_token = fencing_token + 1 WHERE lease_slot = %s AND state <> '{cls.sending}'"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [slot_id])
+            return int(cursor.rowcount)
+
+    @classmethod
     def steal(cls, *, silent_after: timedelta) -> int:
         """Free the unsent rows of slots without a heartbeat for `silent_after`; returns how many.
 

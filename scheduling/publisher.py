@@ -61,6 +61,7 @@ class PostWorkload:
         self._slot = 0
         self._paused = False
         self._preparing = 0
+        self._is_unsure = False  # a claim may have been committed without our hearing of it
 
     # --- on the database threads ------------------------------------------------------------
 
@@ -73,9 +74,20 @@ class PostWorkload:
     def db_claim(
         self, limit: int, *, ahead: int = PREPARE_AT_ONCE, deal: Deal | None = None
     ) -> list[Job]:
-        """Claim due posts and, when there is room, up to `ahead` posts to prepare ahead."""
+        """Claim due posts and, when there is room, up to `ahead` posts to prepare ahead.
+
+        What an earlier call claimed before the database was cut off nobody works on: it is freed.
+        """
         if self._paused:
             return []
+        if self._is_unsure:
+            ScheduledPost.forsake(self._slot)
+        self._is_unsure = True
+        jobs = self._claim(limit, ahead=ahead, deal=deal)
+        self._is_unsure = False
+        return jobs
+
+    def _claim(self, limit: int, *, ahead: int, deal: Deal | None) -> list[Job]:
         rows = ScheduledPost.claim(
             self._slot,
             limit=limit,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from django.db import OperationalError
 from django.utils import timezone
 
 from engine.errors import ErrorCategory
@@ -37,6 +38,29 @@ S = PostState
 C = ErrorCategory
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 SOON = timedelta(seconds=5)
+
+
+def test_what_was_claimed_when_the_database_was_cut_off_is_claimed_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(connection_ids: object) -> None:
+        raise OperationalError("the connection was cut off")
+
+    post = make_post(desk.account())
+    lease = {"lease_slot": desk.slot, "lease_expires_at": timezone.now() + MINUTE}
+    sent = make_post(desk.account(), state=S.PUBLISHING, sent_at=timezone.now(), **lease)
+    with monkeypatch.context() as cut:
+        cut.setattr(desk.workload.caller.accounts, "load", cut_off)
+        with pytest.raises(OperationalError):
+            desk.workload.db_claim(10)
+    post.refresh_from_db()
+    assert post.lease_slot is not None  # and no slot knows of it
+    before = post.fencing_token
+    (job,) = desk.workload.db_claim(10)
+    assert (job.id, job.token > before) == (post.pk, True)
+    assert desk.workload.db_claim(10) == []  # one that went well is not given up
+    sent.refresh_from_db()
+    assert sent.lease_slot is not None  # what may be on its way is never freed
 
 
 def test_an_unknown_outcome_is_not_looked_into_before_its_moment(desk: Desk) -> None:
