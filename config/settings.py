@@ -56,6 +56,8 @@ INSTALLED_APPS = [
     "media",
     "scheduling",
     "web",
+    "api",
+    "monitoring",
     "django_q",
 ]
 MIDDLEWARE = [
@@ -447,7 +449,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "EXCEPTION_HANDLER": "scheduling.api.problems.problem_response",
+    "EXCEPTION_HANDLER": "api.problems.problem_response",
 }
 
 # --- logging --------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from scheduling.api.schedule import ApiNotFound
+from api.schedule import ApiNotFound
 
 admin.site.site_header = admin.site.site_title = "Carillon"
 admin.site.index_title = "Staff console"
@@ -15,9 +15,9 @@ admin.site.enable_nav_sidebar = False  # the lists need the width
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("media/", include("media.urls")),
-    path("api/v1/", include("scheduling.api.urls")),
+    path("api/v1/", include("api.urls")),
     re_path(r"^api(/|$)", ApiNotFound.as_view()),
     path("", include("web.urls")),
 ]
-handler404 = "scheduling.api.problems.not_found"
-handler500 = "scheduling.api.problems.server_error"
+handler404 = "api.problems.not_found"
+handler500 = "api.problems.server_error"

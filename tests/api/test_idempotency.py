@@ -87,7 +87,7 @@ def test_our_own_faults_are_not_remembered(
 
     body = wish(connection)
     with monkeypatch.context() as broken:
-        broken.setattr("scheduling.api.posts.post_json", fail)
+        broken.setattr("api.posts.post_json", fail)
         assert api.post("posts", body, Idempotency_Key="k").status == 500
     assert not ScheduledPost.objects.exists()
     assert not IdempotencyKey.objects.exists()
@@ -121,7 +121,7 @@ def test_a_key_left_behind_by_a_crash_is_taken_over(api: Api, connection: Social
 def test_a_late_answer_of_a_request_that_was_taken_over_is_undone(
     api: Api, connection: SocialConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scheduling.api import posts
+    from api import posts
 
     show = posts.post_json
 

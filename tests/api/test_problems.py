@@ -10,8 +10,8 @@ from django.db import OperationalError
 from django.db import connection as database
 from django.test import Client, RequestFactory
 
+from api.problems import not_found, server_error
 from config import urls
-from scheduling.api.problems import not_found, server_error
 from tests.api.client import Api
 
 
@@ -82,7 +82,7 @@ def test_our_own_faults_are_logged_and_tell_nothing(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("secret inside")
 
-    monkeypatch.setattr("scheduling.api.posts.filtered", fail)
+    monkeypatch.setattr("api.posts.filtered", fail)
     problem = api.get("posts").problem(500, "internal_error")
     assert "secret inside" not in str(problem)
     assert "secret inside" in caplog.text
@@ -102,8 +102,8 @@ def test_a_lost_database_is_unhealthy(db: None, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_django_itself_answers_problems_under_api_and_pages_elsewhere(db: None) -> None:
-    assert urls.handler404 == "scheduling.api.problems.not_found"
-    assert urls.handler500 == "scheduling.api.problems.server_error"
+    assert urls.handler404 == "api.problems.not_found"
+    assert urls.handler500 == "api.problems.server_error"
     requests = RequestFactory()
     for response, status in (
         (not_found(requests.get("/api/v1/x"), Exception()), 404),

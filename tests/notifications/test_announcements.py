@@ -11,12 +11,12 @@ from django.db.models import F
 from django.urls import reverse
 
 from accounts.models import User
+from api.schedule import CALLBACK_PATH
 from notifications import callbacks
 from notifications.models import Delivery, Notification
 from platforms.models import SocialConnection
 from scheduling import services
 from scheduling.announcements import CALLED_BACK, MAILED, PostChange, announce
-from scheduling.api.schedule import CALLBACK_PATH
 from scheduling.models import ScheduledPost
 from scheduling.states import PostState
 from tests.factories import make_post, make_user

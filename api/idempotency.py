@@ -23,7 +23,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import IdempotencyKey, Workspace
-from scheduling.api.problems import MEDIA_TYPE, Problem, invalid
+from api.problems import MEDIA_TYPE, Problem, invalid
 from scheduling.drafts import FieldError
 
 HEADER = "Idempotency-Key"

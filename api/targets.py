@@ -8,13 +8,13 @@ from datetime import timedelta
 from django.utils.crypto import salted_hmac
 
 from accounts.access import Access
+from api import memory
+from api.posts import connection_of
+from api.problems import Problem, invalid
 from engine.errors import ErrorCategory, ServiceError
 from platforms.models import ConnectionState, SocialConnection
 from platforms.services import connect
 from platforms.verification import verify_credentials
-from scheduling.api import memory
-from scheduling.api.posts import connection_of
-from scheduling.api.problems import Problem, invalid
 
 VERIFIED_FOR = timedelta(minutes=10)  # the same token for the next post costs no further call
 ASK_AGAIN_SECONDS = 30
@@ -76,7 +76,7 @@ def _of_token(access: Access, slug: str, token: str) -> SocialConnection:
     seen_as = (
         "token:"
         + salted_hmac(
-            "scheduling.api.targets", f"{access.workspace.pk} {slug} {token}", algorithm="sha256"
+            "api.targets", f"{access.workspace.pk} {slug} {token}", algorithm="sha256"
         ).hexdigest()
     )
     known = memory.recall(seen_as)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from scheduling.api.fields import Flag, Identifier, Instant, Text, WebAddress, WholeNumber
+from api.fields import Flag, Identifier, Instant, Text, WebAddress, WholeNumber
 from scheduling.models import LatePolicy
 
 MOST_SEGMENTS = 100

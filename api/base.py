@@ -17,9 +17,9 @@ from rest_framework.views import APIView
 from accounts.access import Access, Caller, resolve
 from accounts.authentication import BrowserAuthentication, TokenAuthentication
 from accounts.models import Role
-from scheduling.api import idempotency
-from scheduling.api.parsers import StrictJSONParser
-from scheduling.api.problems import Problem, unknown
+from api import idempotency
+from api.parsers import StrictJSONParser
+from api.problems import Problem, unknown
 from scheduling.models import ScheduledPost
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

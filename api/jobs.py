@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from scheduling.api.fields import instant
-from scheduling.api.representations import error_json
+from api.fields import instant
+from api.representations import error_json
 from scheduling.explanations import explain
 from scheduling.models import ScheduledPost
 from scheduling.states import WAITING, PostState

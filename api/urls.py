@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, re_path
 from rest_framework.views import APIView
 
-from scheduling.api import posts, profile, schedule, texts
+from api import posts, profile, schedule, texts
 
 ID = r"(?P<post_id>[^/]+)"
 

@@ -12,22 +12,22 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from accounts.access import Access
-from engine.models import Installation
-from platforms.models import SocialConnection
-from scheduling import services
-from scheduling.api.attachments import attachments_from
-from scheduling.api.base import ApiView, as_uuid, post_of
-from scheduling.api.filters import filtered
-from scheduling.api.pages import Pages
-from scheduling.api.problems import naming, unknown
-from scheduling.api.representations import attempt_json, post_json, transition_json
-from scheduling.api.serializers import (
+from api.attachments import attachments_from
+from api.base import ApiView, as_uuid, post_of
+from api.filters import filtered
+from api.pages import Pages
+from api.problems import naming, unknown
+from api.representations import attempt_json, post_json, transition_json
+from api.serializers import (
     PostChanges,
     PostInput,
     ReasonInput,
     RequeueInput,
     ResolutionInput,
 )
+from engine.models import Installation
+from platforms.models import SocialConnection
+from scheduling import services
 from scheduling.models import ScheduledPost
 
 

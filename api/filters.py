@@ -8,10 +8,10 @@ from datetime import datetime
 from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
 
+from api.base import as_uuid
+from api.fields import Instant
+from api.problems import invalid
 from platforms.registry import UnknownPlatform, slug_of
-from scheduling.api.base import as_uuid
-from scheduling.api.fields import Instant
-from scheduling.api.problems import invalid
 from scheduling.models import ScheduledPost
 from scheduling.states import PostState
 

@@ -11,7 +11,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 
-from scheduling.api.problems import invalid
+from api.problems import invalid
 
 
 class Pages(CursorPagination):

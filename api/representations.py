@@ -7,9 +7,9 @@ from typing import Any
 
 from django.utils import timezone
 
+from api.fields import instant
 from platforms.models import SocialConnection
 from platforms.registry import adapter_for
-from scheduling.api.fields import instant
 from scheduling.drafts import account_of
 from scheduling.explanations import explain
 from scheduling.models import PostTransition, PublishAttempt, ScheduledPost

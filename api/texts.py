@@ -11,11 +11,11 @@ from rest_framework.response import Response
 
 from accounts.access import Access
 from accounts.models import Role
+from api.base import ApiView, as_uuid
+from api.problems import invalid, unknown
 from platforms.adapters.checks import limit_of
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS, UnknownPlatform, adapter_for, slug_of
-from scheduling.api.base import ApiView, as_uuid
-from scheduling.api.problems import invalid, unknown
 from scheduling.drafts import draft_of
 
 TEXT_CHARS_MOST = 100_000

@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from accounts.access import Access
+from api.base import as_uuid
+from api.problems import unknown
 from media.models import Asset, AssetKind
-from scheduling.api.base import as_uuid
-from scheduling.api.problems import unknown
 from scheduling.drafts import Attachment
 
 

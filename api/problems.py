@@ -18,8 +18,8 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from accounts.access import NoAccess, UnknownWorkspace, WorkspaceNotNamed
+from api.field_errors import flatten, is_malformed
 from engine.states import IllegalTransition
-from scheduling.api.field_errors import flatten, is_malformed
 from scheduling.drafts import FieldError
 from scheduling.rules import Invalid
 

@@ -13,17 +13,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import Access, UnknownWorkspace
+from api.attachments import asset_from_url
+from api.base import ApiView, as_uuid, found_post
+from api.fields import instant
+from api.filters import platform_slug
+from api.jobs import job_json, status_of
+from api.problems import Problem, invalid, naming, unknown
+from api.queue import queue_counts
+from api.serializers import ScheduleInput
+from api.targets import target_of
 from platforms.models import SocialConnection
 from scheduling import services
-from scheduling.api.attachments import asset_from_url
-from scheduling.api.base import ApiView, as_uuid, found_post
-from scheduling.api.fields import instant
-from scheduling.api.filters import platform_slug
-from scheduling.api.jobs import job_json, status_of
-from scheduling.api.problems import Problem, invalid, naming, unknown
-from scheduling.api.queue import queue_counts
-from scheduling.api.serializers import ScheduleInput
-from scheduling.api.targets import target_of
 from scheduling.drafts import Attachment
 from scheduling.models import ScheduledPost
 from scheduling.states import WAITING, PostState

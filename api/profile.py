@@ -7,10 +7,10 @@ from rest_framework.response import Response
 
 from accounts.access import WorkspaceNotNamed
 from accounts.keys import SCOPES
+from api.base import ApiView
+from api.pages import Pages
+from api.representations import connection_json
 from platforms.models import SocialConnection
-from scheduling.api.base import ApiView
-from scheduling.api.pages import Pages
-from scheduling.api.representations import connection_json
 
 
 class MeView(ApiView):

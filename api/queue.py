@@ -9,8 +9,8 @@ from datetime import datetime
 from django.db.models import Count
 from django.utils import timezone
 
-from scheduling.api import memory
-from scheduling.api.jobs import STATUS
+from api import memory
+from api.jobs import STATUS
 from scheduling.models import ScheduledPost
 from scheduling.states import WAITING
 
