@@ -26,6 +26,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Fernet keys for stored credentials: the first encrypts, all decrypt.
 CREDENTIAL_KEYS = env.list("CREDENTIAL_KEYS", default=[])
 JWT_SECRET = env.list("JWT_SECRET", default=[])  # HS256 secrets, newest first; empty: no JWT
+JWT_PUBLIC_KEY = env.str("JWT_PUBLIC_KEY", default="")  # RS256 keys, PEM blocks; empty: none
 JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="")
 JWT_ISSUER = env.str("JWT_ISSUER", default="")
 SERVICE_TOKEN = env.str("SERVICE_TOKEN", default="")
