@@ -477,6 +477,9 @@ CALLBACK_SECRET = env.list("CALLBACK_SECRET", default=[])
 CALLBACK_DEADLINE = timedelta(seconds=env.float("CALLBACK_DEADLINE_SECONDS", default=15.0))
 DJANGO_API_URL = env.str("DJANGO_API_URL", default="")
 
+# --- instruments ----------------------------------------------------------------------------
+ROLLUP_DAYS = env.int("ROLLUP_DAYS", default=35)
+
 # --- REST -----------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
