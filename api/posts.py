@@ -23,6 +23,7 @@ from api.representations import (
     TRANSITION,
     attempt_json,
     post_json,
+    post_tag,
     transition_json,
 )
 from api.schema import Answered, operation
@@ -102,16 +103,17 @@ class PostsView(ApiView):
                 as_draft=is_draft,
                 **wish,
             )
-            return self.answer(_shown(post), 201 if created else 200)
+            return _shown(self, post, 201 if created else 200)
 
 
 class PostView(ApiView):
     """GET shows one post; PATCH changes it as long as it was not sent."""
 
-    @operation("get_post", "Look at a post", tag="posts", answers={200: POST})
+    @operation("get_post", "Look at a post", tag="posts", answers={200: POST}, conditional=True)
     def get(self, request: Request, post_id: str) -> Response:
         """Return the post in full, with what happens next and what to do, in words for people."""
-        return Response(_shown(post_of(self.enter(), post_id)))
+        post = post_of(self.enter(), post_id)
+        return self.unchanged(post_tag(post)) or _shown(self, post)
 
     @operation(
         "change_post",
@@ -121,6 +123,7 @@ class PostView(ApiView):
         example={"text": "The bells are back, at noon.", "content_version": 1},
         answers={200: POST},
         problems={409: "It was sent already, or `content_version` is not the current one."},
+        conditional=True,
     )
     def patch(self, request: Request, post_id: str) -> Response:
         """Change what the body names until the post is sent; `content_version` is what was edited.
@@ -132,12 +135,13 @@ class PostView(ApiView):
         post = post_of(access, post_id)
         version = changes.pop("content_version", None)
         with naming(_names(request)), transaction.atomic():
+            self.require_match(post, post_tag)
             if "media" in changes:
                 changes["attachments"] = attachments_from(access, changes.pop("media"))
             edited = services.edit_post(
                 post.pk, actor=access.actor, expected_version=version, **changes
             )
-            return self.answer(_shown(edited))
+            return _shown(self, edited)
 
 
 class PostAction(ApiView):
@@ -151,7 +155,8 @@ class PostAction(ApiView):
         access = self.enter()
         post = post_of(access, post_id)
         with transaction.atomic():
-            return self.answer(_shown(service(post.pk, actor=access.actor, **wish)))
+            self.require_match(post, post_tag)
+            return _shown(self, service(post.pk, actor=access.actor, **wish))
 
 
 class CancelPost(PostAction):
@@ -165,6 +170,7 @@ class CancelPost(PostAction):
         example={"reason": "Postponed to next week."},
         answers={200: Answered(POST, "It is cancelled.", POST.example(state="cancelled"))},
         problems=TOO_LATE,
+        conditional=True,
     )
     def post(self, request: Request, post_id: str) -> Response:
         """Stop a post that was not sent; /retry puts it back in line."""
@@ -182,6 +188,7 @@ class RetryPost(PostAction):
         example={"reason": "The account was reconnected."},
         answers={200: Answered(POST, "It is scheduled again.")},
         problems=TOO_LATE,
+        conditional=True,
     )
     def post(self, request: Request, post_id: str) -> Response:
         """Schedule a failed, dead, held, blocked or cancelled post again.
@@ -203,6 +210,7 @@ class PublishPostNow(PostAction):
         example={"reason": "The news is out."},
         answers={200: Answered(POST, "It is due now.")},
         problems=TOO_LATE,
+        conditional=True,
     )
     def post(self, request: Request, post_id: str) -> Response:
         """Make a post that waits for its moment due now."""
@@ -220,6 +228,7 @@ class ResolvePost(PostAction):
         example={"live": True, "permalink": "https://social.example/@acme/113547"},
         answers={200: Answered(POST, "It is settled.", POST.example(state="published"))},
         problems=TOO_LATE,
+        conditional=True,
     )
     def post(self, request: Request, post_id: str) -> Response:
         """Say what a person saw of the part in doubt (`in_doubt` of the post).
@@ -278,8 +287,10 @@ def _names(request: Request) -> dict[str, str]:
     return {"segments[0].text": "text"} if "text" in request.data else {}
 
 
-def _shown(post: ScheduledPost) -> dict[str, Any]:
-    return post_json(_in_full([post.pk])[0], _paused())
+def _shown(view: ApiView, post: ScheduledPost, status: int = 200) -> Response:
+    """Answer with a post as the database has it now."""
+    fresh = _in_full([post.pk])[0]
+    return view.answer(post_json(fresh, _paused()), status, tag=post_tag(fresh))
 
 
 def _paused() -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from api.conditions import tag_of
 from api.fields import instant
 from api.shapes import (
     Shape,
@@ -166,6 +167,27 @@ def post_json(post: ScheduledPost, paused: bool, now: datetime | None = None) ->
         "correlation_id": post.correlation_id,
         "created_at": instant(post.created_at),
     }
+
+
+def post_tag(post: ScheduledPost) -> str:
+    """Return the ETag of a post; every edit and every move changes it."""
+    return tag_of(
+        post.pk,
+        post.content_version,
+        post.publish_run,
+        post.state,
+        post.attempts,
+        post.scheduled_at,
+        post.due_at,
+        post.late_waived,
+        post.first_sent_at,
+        post.published_at,
+        post.remote_ids,
+        post.permalink,
+        post.last_category,
+        post.last_error,
+        post.preflight_at,
+    )
 
 
 def in_doubt_json(post: ScheduledPost) -> Json | None:
