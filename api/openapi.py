@@ -250,7 +250,7 @@ class Described(AutoSchema):
                     "name": header,
                     "in": "header",
                     "description": meaning,
-                    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                    "schema": {"type": "string", "maxLength": 255},
                     "example": example,
                 },
             )
