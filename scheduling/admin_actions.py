@@ -11,7 +11,7 @@ from django import forms
 
 from engine.admin_actions import ConfirmedAction, ReasonForm, Refused
 from engine.states import IllegalTransition
-from scheduling import services
+from scheduling import approvals, services
 from scheduling.explanations import refusal
 from scheduling.models import ScheduledPost
 from scheduling.rules import Invalid
@@ -37,6 +37,15 @@ class LiveForm(ReasonForm):
         help_text="Only where the address does not tell it.",
     )
     field_order = ("permalink", "remote_id", "reason")
+
+
+class RejectionForm(ReasonForm):
+    reason = forms.CharField(
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Its author reads this, and it stands in the audit log.",
+        error_messages={"required": "Say why: its author needs to know what to change."},
+    )
 
 
 class NotLiveForm(ReasonForm):
@@ -148,5 +157,30 @@ POST_ACTIONS = (
         warning=DOUBLE_POST,
         form_class=NotLiveForm,
         bulk=False,  # each account has to be looked at
+    ),
+    _action(
+        "approve",
+        approvals.approve_post,
+        label="Approve",
+        button="Approve",
+        done="approved",
+        consequence="It goes out at its moment; if that has passed, its late policy decides.",
+    ),
+    _action(
+        "reject",
+        approvals.reject_post,
+        label="Reject",
+        button="Reject",
+        done="sent back as drafts",
+        consequence="It becomes a draft again, and its author is told why.",
+        form_class=RejectionForm,
+    ),
+    _action(
+        "withdraw_approval",
+        approvals.withdraw_approval,
+        label="Withdraw approval",
+        button="Withdraw approval",
+        done="sent back for approval",
+        consequence="Nothing is sent until somebody approves it anew.",
     ),
 )
