@@ -56,10 +56,22 @@ class NotLiveForm(ReasonForm):
     field_order = ("looked", "reason")
 
 
+def _never_approved(post: ScheduledPost) -> str:
+    return "" if post.approved_version else "nobody had to approve it"
+
+
 def _action(
-    name: str, service: Callable[..., object], *, rule: str = "", **rest: Any
+    name: str,
+    service: Callable[..., object],
+    *,
+    rule: str = "",
+    objection: Callable[[ScheduledPost], str] = lambda _: "",
+    **rest: Any,
 ) -> ConfirmedAction:
-    """Return the action that calls `service` for each post; `rule` is its key in ALLOWED."""
+    """Return the action that calls `service` for each post; `rule` is its key in ALLOWED.
+
+    `objection` says why it is not offered although the service would do it.
+    """
     rule = rule or name
 
     def run(pk: UUID, actor: str, answers: Mapping[str, Any]) -> object:
@@ -75,7 +87,10 @@ def _action(
             raise
 
     return ConfirmedAction(
-        name=name, run=run, refusal=lambda post: refusal(post.state, rule), **rest
+        name=name,
+        run=run,
+        refusal=lambda post: refusal(post.state, rule) or objection(post),
+        **rest,
     )
 
 
@@ -178,6 +193,7 @@ POST_ACTIONS = (
     _action(
         "withdraw_approval",
         approvals.withdraw_approval,
+        objection=_never_approved,
         label="Withdraw approval",
         button="Withdraw approval",
         done="sent back for approval",

@@ -83,7 +83,7 @@ def schedule_post(
     """
     external_id = details.get("external_id") or None
     if external_id and (known := same_external_id(connection, external_id)):
-        _require_same_text(known, segments)
+        require_same_text(known, segments)
         return known, False
     post = build_post(
         workspace=workspace,
@@ -107,7 +107,7 @@ def schedule_post(
         known = same_external_id(connection, external_id) if external_id else None
         if known is None:
             raise
-        _require_same_text(known, segments)
+        require_same_text(known, segments)
         return known, False
     return post, True
 
@@ -479,7 +479,7 @@ def tell_of_new(posts: Sequence[ScheduledPost]) -> None:
 # --- rows -----------------------------------------------------------------------------------
 
 
-def _require_same_text(known: ScheduledPost, segments: Sequence[Mapping[str, Any]]) -> None:
+def require_same_text(known: ScheduledPost, segments: Sequence[Mapping[str, Any]]) -> None:
     """Raise Invalid when a repeat has another text: dropping it silently would be a lie.
 
     Another moment is no new post: the answer shows the one that holds.

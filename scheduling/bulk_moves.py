@@ -1,0 +1,179 @@
+"""Many waiting posts cancelled or rescheduled at once: a few statements, a result for each.
+
+Rows are locked in the order of their ids, so that two such calls wait for each other and never
+deadlock; the locks last as long as these few statements.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import AuditEvent, Workspace
+from engine.states import IllegalTransition
+from scheduling.announcements import PostChange, announce
+from scheduling.drafts import FieldError
+from scheduling.leftovers import leave
+from scheduling.models import PostTransition, ScheduledPost
+from scheduling.moments import change_of, set_moment
+from scheduling.rows import take_from_slots, too_late
+from scheduling.rules import Invalid
+from scheduling.states import CANCELLABLE, PostState
+
+S = PostState
+WRITTEN = (
+    "state",
+    "due_at",
+    "scheduled_at",
+    "time_zone",
+    "fencing_token",
+    "lease_slot",
+    "lease_expires_at",
+    "late_waived",
+    "preflight_at",
+    "warnings",
+    "progress",
+    "progress_expires_at",
+    "needs_preparation",
+    "publish_run",
+    "max_attempts",
+    "last_category",
+    "last_error",
+)
+BATCH_ROWS = 100  # a statement with more cases takes longer than two
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What became of one id: its post as it is now (None: there is none), or why it was refused."""
+
+    post: ScheduledPost | None
+    refusal: str = ""
+    errors: Sequence[FieldError] = ()
+
+    @property
+    def is_done(self) -> bool:
+        """Say whether it was done."""
+        return self.post is not None and not self.refusal and not self.errors
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    change: Callable[[ScheduledPost], None]  # raises IllegalTransition or Invalid
+    action: str  # as the audit log calls it
+    words: str  # the transition's reason, where nobody gave one
+    event: str = ""
+
+
+def cancel_posts(
+    ids: Sequence[uuid.UUID], *, workspace: Workspace, actor: str, reason: str = ""
+) -> dict[uuid.UUID, Moved]:
+    """Stop posts for good, as `services.cancel_post` does one."""
+    act = _Act(_cancel, "post.cancelled", "cancelled by a person", "post.cancelled")
+    return _each(ids, workspace, act, actor, reason)
+
+
+def reschedule_posts(
+    ids: Sequence[uuid.UUID],
+    moment_of: Callable[[ScheduledPost], datetime],
+    *,
+    workspace: Workspace,
+    actor: str,
+    time_zone: str = "",
+    reason: str = "",
+) -> dict[uuid.UUID, Moved]:
+    """Give posts the moments that `moment_of` says, as `moments.reschedule_post` does one."""
+
+    def change(post: ScheduledPost) -> None:
+        try:
+            moment = moment_of(post)
+        except OverflowError:
+            raise Invalid(
+                [FieldError("scheduled_at", "out_of_range", "This moment is beyond the calendar.")]
+            ) from None
+        set_moment(post, moment, time_zone)
+
+    act = _Act(change, "post.rescheduled", "rescheduled")
+    return _each(ids, workspace, act, actor, reason)
+
+
+def _cancel(post: ScheduledPost) -> None:
+    if post.state not in CANCELLABLE | {S.FAILED, S.DEAD_LETTER}:
+        raise IllegalTransition(too_late("cancelled", post))
+    leave(post)
+    post.state, post.due_at = S.CANCELLED, None
+    take_from_slots(post)
+
+
+def _each(
+    ids: Sequence[uuid.UUID], workspace: Workspace, act: _Act, actor: str, reason: str
+) -> dict[uuid.UUID, Moved]:
+    results = {pk: Moved(None) for pk in ids}
+    done: list[tuple[ScheduledPost, str, datetime]] = []
+    with transaction.atomic():
+        for post in _locked(ids, workspace):
+            source, before = post.state, post.scheduled_at
+            try:
+                act.change(post)
+            except IllegalTransition as why:
+                results[post.pk] = Moved(post, refusal=str(why))
+            except Invalid as why:
+                results[post.pk] = Moved(post, errors=why.errors)
+            else:
+                results[post.pk] = Moved(post)
+                done.append((post, source, before))
+        _write(done, act, actor, reason)
+    return results
+
+
+def _locked(ids: Sequence[uuid.UUID], workspace: Workspace) -> Sequence[ScheduledPost]:
+    return list(
+        ScheduledPost.objects.select_for_update(of=("self",))
+        .select_related("connection", "workspace")
+        .filter(pk__in=ids, workspace=workspace)
+        .order_by("pk")
+    )
+
+
+def _write(
+    done: Sequence[tuple[ScheduledPost, str, datetime]], act: _Act, actor: str, reason: str
+) -> None:
+    posts = [post for post, _, _ in done]
+    ScheduledPost.objects.bulk_update(posts, WRITTEN, batch_size=BATCH_ROWS)
+    now = timezone.now()
+    PostTransition.objects.bulk_create(
+        PostTransition(
+            post=post,
+            source=source,
+            target=post.state,
+            actor=actor,
+            reason=reason or act.words,
+            fencing_token=post.fencing_token,
+            at=now,
+        )
+        for post, source, _ in done
+        if source != post.state
+    )
+    AuditEvent.objects.bulk_create(
+        AuditEvent(
+            workspace_id=post.workspace_id,
+            actor=actor,
+            action=act.action,
+            target=f"post:{post.pk}",
+            reason=reason,
+            detail=_detail(post, before),
+        )
+        for post, _, before in done
+    )
+    if act.event:
+        announce([PostChange.of(post, event=act.event) for post in posts])
+
+
+def _detail(post: ScheduledPost, before: datetime) -> dict[str, Any]:
+    return change_of(before, post) if post.scheduled_at != before else {}
