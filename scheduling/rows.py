@@ -20,6 +20,7 @@ from scheduling.models import PostMedia, PostTransition, ScheduledPost
 from scheduling.ownership import noted_ids
 from scheduling.questions import next_part
 from scheduling.states import PostState
+from scheduling.tallies import Tallies
 
 S = PostState
 
@@ -62,7 +63,7 @@ def move(
 
 
 def note_move(post: ScheduledPost, source: str, actor: str, reason: str) -> None:
-    """Add the row that tells of a move already written."""
+    """Add the row that tells of a move already written, and count it."""
     PostTransition.objects.create(
         post=post,
         source=source,
@@ -72,6 +73,9 @@ def note_move(post: ScheduledPost, source: str, actor: str, reason: str) -> None
         fencing_token=post.fencing_token,
         at=timezone.now(),
     )
+    tallies = Tallies()
+    tallies.reached(post.platform, post.state)
+    tallies.write()
 
 
 def audit(
