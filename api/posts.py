@@ -19,6 +19,7 @@ from api.pages import PAGED, Pages
 from api.problems import naming, unknown
 from api.representations import (
     ATTEMPT,
+    DELETED,
     POST,
     TRANSITION,
     attempt_json,
@@ -37,6 +38,7 @@ from api.shapes import UUID_EXAMPLE, list_of, page_of
 from engine.models import Installation
 from platforms.models import SocialConnection
 from scheduling import services
+from scheduling.copies import delete_draft
 from scheduling.models import ScheduledPost
 
 TOO_LATE = {409: "The post's state does not allow it: `detail` says why."}
@@ -58,8 +60,8 @@ class PostsView(ApiView):
         posts = ScheduledPost.objects.filter(workspace=access.workspace)
         pages = Pages()
         found = pages.paginate_queryset(filtered(posts, request.query_params), request, view=self)
-        full = {post.pk: post for post in _in_full([post.pk for post in found or ()])}
-        paused = _paused()
+        full = {post.pk: post for post in posts_in_full([post.pk for post in found or ()])}
+        paused = sending_is_paused()
         return pages.get_paginated_response([post_json(full[p.pk], paused) for p in found or ()])
 
     @operation(
@@ -102,7 +104,7 @@ class PostsView(ApiView):
                 as_draft=is_draft,
                 **wish,
             )
-            return self.answer(_shown(post), 201 if created else 200)
+            return self.answer(shown_post(post), 201 if created else 200)
 
 
 class PostView(ApiView):
@@ -111,7 +113,7 @@ class PostView(ApiView):
     @operation("get_post", "Look at a post", tag="posts", answers={200: POST})
     def get(self, request: Request, post_id: str) -> Response:
         """Return the post in full, with what happens next and what to do, in words for people."""
-        return Response(_shown(post_of(self.enter(), post_id)))
+        return Response(shown_post(post_of(self.enter(), post_id)))
 
     @operation(
         "change_post",
@@ -137,7 +139,21 @@ class PostView(ApiView):
             edited = services.edit_post(
                 post.pk, actor=access.actor, expected_version=version, **changes
             )
-            return self.answer(_shown(edited))
+            return self.answer(shown_post(edited))
+
+    @operation(
+        "delete_draft",
+        "Delete a draft",
+        tag="posts",
+        answers={200: Answered(DELETED, "It is gone.")},
+        problems={409: "It is no draft, or it was something else before: cancel it instead."},
+    )
+    def delete(self, request: Request, post_id: str) -> Response:
+        """Delete a draft for good; everything else is cancelled instead."""
+        access = self.enter()
+        post = post_of(access, post_id)
+        delete_draft(post.pk, actor=access.actor)
+        return self.answer({"id": str(post.pk), "deleted": True})
 
 
 class PostAction(ApiView):
@@ -151,7 +167,7 @@ class PostAction(ApiView):
         access = self.enter()
         post = post_of(access, post_id)
         with transaction.atomic():
-            return self.answer(_shown(service(post.pk, actor=access.actor, **wish)))
+            return self.answer(shown_post(service(post.pk, actor=access.actor, **wish)))
 
 
 class CancelPost(PostAction):
@@ -278,15 +294,17 @@ def _names(request: Request) -> dict[str, str]:
     return {"segments[0].text": "text"} if "text" in request.data else {}
 
 
-def _shown(post: ScheduledPost) -> dict[str, Any]:
-    return post_json(_in_full([post.pk])[0], _paused())
+def shown_post(post: ScheduledPost) -> dict[str, Any]:
+    """Return a post in full, as it is in the database now."""
+    return post_json(posts_in_full([post.pk])[0], sending_is_paused())
 
 
-def _paused() -> bool:
+def sending_is_paused() -> bool:
+    """Say whether the whole installation has stopped sending."""
     return Installation.objects.filter(paused=True).exists()
 
 
-def _in_full(ids: Sequence[Any]) -> list[ScheduledPost]:
+def posts_in_full(ids: Sequence[Any]) -> list[ScheduledPost]:
     """Return posts with all that an answer shows, in three queries."""
     posts = ScheduledPost.objects.filter(pk__in=ids).select_related("connection")
     return list(posts.prefetch_related("post_media__asset"))

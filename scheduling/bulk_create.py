@@ -51,7 +51,7 @@ class Batch:
     actor: str
     created_by: User | None = None
     results: dict[int, Written] = field(default_factory=dict)
-    _media: dict[uuid.UUID, Sequence[Attachment]] = field(default_factory=dict)
+    _media: dict[int, Sequence[Attachment]] = field(default_factory=dict)
 
     def judge(self, wishes: dict[int, Wish]) -> None:
         """Build the post of each wish, without a write: from here on `results` has them all."""
@@ -80,9 +80,15 @@ class Batch:
                 continue
             self.results[place] = Written(post, is_new=True)
             if wish.attachments:
-                self._media[post.pk] = wish.attachments
+                self._media[place] = wish.attachments
             if name[1]:
                 known[name] = post
+        self._number()
+
+    def _number(self) -> None:
+        """Give the new posts their ids in the order of the wishes: lists are in that order."""
+        for post, pk in zip(self.new, sorted(post.pk for post in self.new), strict=True):
+            post.pk = pk
 
     @property
     def new(self) -> list[ScheduledPost]:
@@ -99,7 +105,13 @@ class Batch:
         with transaction.atomic():
             if insert_posts(self.new) < len(self.new):
                 self._yield_to_others()
-            _attach({post.pk: self._media[post.pk] for post in self.new if post.pk in self._media})
+            _attach(
+                {
+                    one.post.pk: self._media[place]
+                    for place, one in self.results.items()
+                    if one.is_new and one.post and place in self._media
+                }
+            )
             record(
                 workspace=self.workspace,
                 actor=self.actor,

@@ -25,6 +25,7 @@ from scheduling.moments import change_of, set_moment
 from scheduling.rows import take_from_slots, too_late
 from scheduling.rules import Invalid
 from scheduling.states import CANCELLABLE, PostState
+from scheduling.tallies import Tallies
 
 S = PostState
 WRITTEN = (
@@ -160,6 +161,11 @@ def _write(
         for post, source, _ in done
         if source != post.state
     )
+    tallies = Tallies()
+    for post, source, _ in done:
+        if source != post.state:
+            tallies.reached(post.platform, post.state)
+    tallies.write()
     AuditEvent.objects.bulk_create(
         AuditEvent(
             workspace_id=post.workspace_id,

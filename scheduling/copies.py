@@ -36,8 +36,8 @@ def duplicate_post(
     scheduled_at: datetime | None = None,
     time_zone: str = "",
     external_id: str | None = None,
-) -> ScheduledPost:
-    """Return a new post with the content of `post`, for its account or another one.
+) -> tuple[ScheduledPost, bool]:
+    """Make a new post with the content of `post`, for its account or another; (post, is it new).
 
     A draft, unless `scheduled_at` says when it goes out. Its own life begins: no external_id but
     the one given, no group, no attempts. Raises Invalid when a rule is broken; an `external_id`
@@ -60,7 +60,7 @@ def duplicate_post(
         )
         if is_new:
             audit(copy, actor, "post.duplicated", "", {"of": str(post.pk)})
-    return copy
+    return copy, is_new
 
 
 def delete_draft(post_id: uuid.UUID, *, actor: str) -> None:

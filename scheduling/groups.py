@@ -31,17 +31,21 @@ class Made:
 def create_group(
     *,
     workspace: Workspace,
-    wishes: Sequence[Wish],
+    wishes: Mapping[int, Wish],
     actor: str,
     created_by: User | None = None,
+    errors: Sequence[FieldError] = (),
 ) -> Made:
-    """Write one post for each wish, or none: raises Invalid with all errors, `targets[2].text`."""
+    """Write one post for each wish, or none: raises Invalid with all errors, `targets[2].text`.
+
+    `errors` are what the caller found wrong with the request already.
+    """
     group = PostGroup(workspace=workspace, created_by=created_by)
-    for wish in wishes:
+    for wish in wishes.values():
         wish.details["group"] = group
     batch = Batch(workspace, actor, created_by)
-    batch.judge(dict(enumerate(wishes)))
-    _require_all(batch)
+    batch.judge(dict(wishes))
+    _require_all(batch, errors)
     with transaction.atomic():
         group.save(force_insert=True)
         batch.write(action="group.created", detail={"group": str(group.pk)})
@@ -49,8 +53,8 @@ def create_group(
     return Made(group, batch.new)
 
 
-def _require_all(batch: Batch) -> None:
-    errors: list[FieldError] = []
+def _require_all(batch: Batch, known: Sequence[FieldError] = ()) -> None:
+    errors = list(known)
     for place, one in sorted(batch.results.items()):
         found = list(one.errors)
         if not found and not one.is_new:
