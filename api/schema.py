@@ -61,6 +61,7 @@ class Answered:
     shape: Shape
     meaning: str = ""
     example: Any = None
+    files: Mapping[str, Schema] = field(default_factory=dict)  # other media types it may come as
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Operation:
     example: Mapping[str, Any] | None = None
     query: Sequence[Parameter] = ()
     problems: Mapping[int, str] = field(default_factory=dict)
+    files: Mapping[str, Schema] = field(default_factory=dict)  # other media types of the body
 
     @property
     def query_names(self) -> frozenset[str]:
@@ -92,6 +94,7 @@ def operation(
     example: Mapping[str, Any] | None = None,
     query: Sequence[Parameter] = (),
     problems: Mapping[int, str] | None = None,
+    files: Mapping[str, Schema] | None = None,
 ) -> Callable[[Method], Method]:
     """Tell what a view method is; the module's docstring shows how."""
     told = Operation(
@@ -106,6 +109,7 @@ def operation(
         example=example,
         query=tuple(query),
         problems=dict(problems or {}),
+        files=dict(files or {}),
     )
 
     def tell(method: Method) -> Method:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, re_path
 from rest_framework.views import APIView
 
-from api import approvals, bulk, groups, posts, profile, schedule, texts
+from api import approvals, bulk, calendar, calendar_files, groups, posts, profile, schedule, texts
 
 ID = r"(?P<post_id>[^/]+)"
 GROUP = r"(?P<group_id>[^/]+)"
@@ -40,6 +40,9 @@ urlpatterns = [
     _at(f"posts/{ID}/withdraw-approval", approvals.WithdrawApproval),
     _at(f"posts/{ID}/attempts", posts.AttemptsView),
     _at(f"posts/{ID}/transitions", posts.TransitionsView),
+    _at("calendar", calendar.CalendarView),
+    _at("calendar/export", calendar_files.CalendarExport),
+    _at("calendar/import", calendar_files.CalendarImport),
     _at("groups", groups.GroupsView),
     _at(f"groups/{GROUP}", groups.GroupView),
     _at(f"groups/{GROUP}/cancel", groups.CancelGroup),

@@ -18,6 +18,7 @@ from scheduling.approval_rule import may_publish
 from scheduling.bulk import insert_posts
 from scheduling.drafts import Attachment, FieldError
 from scheduling.models import PostMedia, ScheduledPost
+from scheduling.rows import media_rows
 from scheduling.rules import Invalid
 from scheduling.services import build_post, require_same_text, tell_of_new
 from scheduling.states import PostState
@@ -166,19 +167,6 @@ def _attach(media: dict[uuid.UUID, Sequence[Attachment]]) -> None:
         if item.asset._state.adding  # noqa: SLF001 - documented API of models
     }
     Asset.objects.bulk_create(new.values())
-    rows = []
-    for pk, items in media.items():
-        places: dict[int, int] = {}
-        for item in items:
-            position = places.get(item.segment, 0)
-            places[item.segment] = position + 1
-            rows.append(
-                PostMedia(
-                    post_id=pk,
-                    asset=item.asset,
-                    segment=item.segment,
-                    position=position,
-                    alt_text=item.alt_text,
-                )
-            )
-    PostMedia.objects.bulk_create(rows)
+    PostMedia.objects.bulk_create(
+        row for pk, items in media.items() for row in media_rows(pk, items)
+    )

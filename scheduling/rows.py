@@ -98,23 +98,29 @@ def audit(
 
 def attach(post: ScheduledPost, attachments: Sequence[Attachment]) -> None:
     """Put the media in their places; assets that are still unsaved are saved with them."""
-    places: dict[int, int] = {}
-    rows = []
     for item in attachments:
         if item.asset._state.adding:  # noqa: SLF001 - documented API of models
             item.asset.save()
+    PostMedia.objects.bulk_create(media_rows(post.pk, attachments))
+
+
+def media_rows(post_id: uuid.UUID, attachments: Sequence[Attachment]) -> list[PostMedia]:
+    """Return the rows that put saved media in their places, unsaved."""
+    places: dict[int, int] = {}
+    rows = []
+    for item in attachments:
         position = places.get(item.segment, 0)
         places[item.segment] = position + 1
         rows.append(
             PostMedia(
-                post=post,
-                asset=item.asset,
+                post_id=post_id,
+                asset_id=item.asset.pk,
                 segment=item.segment,
                 position=position,
                 alt_text=item.alt_text,
             )
         )
-    PostMedia.objects.bulk_create(rows)
+    return rows
 
 
 def attachments_of(post: ScheduledPost) -> list[Attachment]:
