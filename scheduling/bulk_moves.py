@@ -13,41 +13,40 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from accounts.models import AuditEvent, Workspace
+from engine import sql
 from engine.states import IllegalTransition
 from scheduling.announcements import PostChange, announce
 from scheduling.drafts import FieldError
 from scheduling.leftovers import leave
-from scheduling.models import PostTransition, ScheduledPost
+from scheduling.models import ScheduledPost
 from scheduling.moments import change_of, set_moment
+from scheduling.records import insert_transitions
 from scheduling.rows import take_from_slots, too_late
 from scheduling.rules import Invalid
 from scheduling.states import CANCELLABLE, PostState
 from scheduling.tallies import Tallies
 
 S = PostState
-WRITTEN = (
-    "state",
-    "due_at",
-    "scheduled_at",
-    "time_zone",
-    "fencing_token",
-    "lease_slot",
-    "lease_expires_at",
-    "late_waived",
-    "preflight_at",
-    "warnings",
-    "progress",
-    "progress_expires_at",
-    "needs_preparation",
-    "publish_run",
-    "max_attempts",
-    "last_category",
-    "last_error",
-)
-BATCH_ROWS = 100  # a statement with more cases takes longer than two
+_COLUMNS = {  # what an act may change
+    "state": sql.TEXT,
+    "due_at": sql.INSTANT,
+    "scheduled_at": sql.INSTANT,
+    "time_zone": sql.TEXT,
+    "fencing_token": sql.BIGINT,
+    "late_waived": sql.BOOLEAN,
+    "progress": sql.JSONB,
+    "progress_expires_at": sql.INSTANT,
+    "needs_preparation": sql.BOOLEAN,
+    "publish_run": sql.INT,
+    "max_attempts": sql.INT,
+    "last_category": sql.TEXT,
+    "last_error": sql.TEXT,
+}
+_SET = ", ".join(f"{name} = v.v_{name}" for name in _COLUMNS)
+_LEFT_BY_SLOTS = "lease_slot = NULL, lease_expires_at = NULL"
+_NOT_LOOKED_AT = "warnings = NULL, preflight_at = NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +69,7 @@ class _Act:
     action: str  # as the audit log calls it
     words: str  # the transition's reason, where nobody gave one
     event: str = ""
+    also_set: str = _LEFT_BY_SLOTS
 
 
 def cancel_posts(
@@ -100,7 +100,8 @@ def reschedule_posts(
             ) from None
         set_moment(post, moment, time_zone)
 
-    act = _Act(change, "post.rescheduled", "rescheduled")
+    also = f"{_LEFT_BY_SLOTS}, {_NOT_LOOKED_AT}"
+    act = _Act(change, "post.rescheduled", "rescheduled", also_set=also)
     return _each(ids, workspace, act, actor, reason)
 
 
@@ -146,20 +147,25 @@ def _write(
     done: Sequence[tuple[ScheduledPost, str, datetime]], act: _Act, actor: str, reason: str
 ) -> None:
     posts = [post for post, _, _ in done]
-    ScheduledPost.objects.bulk_update(posts, WRITTEN, batch_size=BATCH_ROWS)
-    now = timezone.now()
-    PostTransition.objects.bulk_create(
-        PostTransition(
-            post=post,
-            source=source,
-            target=post.state,
-            actor=actor,
-            reason=reason or act.words,
-            fencing_token=post.fencing_token,
-            at=now,
-        )
-        for post, source, _ in done
-        if source != post.state
+    sql.update_rows(
+        ScheduledPost,
+        [{"id": p.pk, **{name: getattr(p, name) for name in _COLUMNS}} for p in posts],
+        _COLUMNS,
+        set_sql=f"{_SET}, {act.also_set}",
+    )
+    insert_transitions(
+        [
+            {
+                "post_id": post.pk,
+                "source": source,
+                "target": post.state,
+                "actor": actor,
+                "reason": reason or act.words,
+                "fencing_token": post.fencing_token,
+            }
+            for post, source, _ in done
+            if source != post.state
+        ]
     )
     tallies = Tallies()
     for post, source, _ in done:
