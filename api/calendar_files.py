@@ -205,9 +205,8 @@ def _bad_rows(report: ImportReport) -> Problem:
         FieldError(f"rows[{e.row}].{e.column}".rstrip("."), "invalid", e.message)
         for e in report.errors
     ]
-    return Problem(
-        422, "invalid", f"{report.bad} rows are wrong, so nothing was written.", errors=errors
-    )
+    which = "1 row is" if report.bad == 1 else f"{report.bad} rows are"
+    return Problem(422, "invalid", f"{which} wrong, so nothing was written.", errors=errors)
 
 
 def _report_json(report: ImportReport) -> Json:

@@ -309,7 +309,7 @@ class _Asked:
                 for field, is_missing in missing.items()
                 if is_missing
             ]
-            if not any(missing.values()):
+            if not missing["text"]:  # its content is judged even if its moment is missing
                 details = _details(access, wish, target, content)
                 self.wishes[number] = Wish(connection, details, content.media or ())
         variants.require_used({one.platform for one in connections.values()})

@@ -96,6 +96,23 @@ def _action(
 
 POST_ACTIONS = (
     _action(
+        "approve",
+        approvals.approve_post,
+        label="Approve",
+        button="Approve",
+        done="approved",
+        consequence="It goes out at its moment; if that has passed, its late policy decides.",
+    ),
+    _action(
+        "reject",
+        approvals.reject_post,
+        label="Reject",
+        button="Reject",
+        done="sent back as drafts",
+        consequence="It becomes a draft again, and its author is told why.",
+        form_class=RejectionForm,
+    ),
+    _action(
         "publish_now",
         services.publish_now,
         label="Publish now",
@@ -172,23 +189,6 @@ POST_ACTIONS = (
         warning=DOUBLE_POST,
         form_class=NotLiveForm,
         bulk=False,  # each account has to be looked at
-    ),
-    _action(
-        "approve",
-        approvals.approve_post,
-        label="Approve",
-        button="Approve",
-        done="approved",
-        consequence="It goes out at its moment; if that has passed, its late policy decides.",
-    ),
-    _action(
-        "reject",
-        approvals.reject_post,
-        label="Reject",
-        button="Reject",
-        done="sent back as drafts",
-        consequence="It becomes a draft again, and its author is told why.",
-        form_class=RejectionForm,
     ),
     _action(
         "withdraw_approval",
