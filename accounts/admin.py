@@ -67,7 +67,15 @@ class MembershipInline(AnyTabularInline):
 
 @admin.register(Workspace)
 class WorkspaceAdmin(AnyModelAdmin):
-    list_display = ("name", "slug", "time_zone", "late_policy", "late_limit_minutes", "created_at")
+    list_display = (
+        "name",
+        "slug",
+        "time_zone",
+        "late_policy",
+        "late_limit_minutes",
+        "approval_rule",
+        "created_at",
+    )
     search_fields = ("name", "slug", "external_id")
     ordering = ("name",)
     inlines = (MembershipInline,)

@@ -17,6 +17,14 @@ class User(AbstractUser):
     external_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
 
 
+class ApprovalRule(models.TextChoices):
+    """Whose posts somebody else must approve before they go out."""
+
+    NOBODY = "nobody", "nobody's"
+    EDITORS = "editors", "everybody's but the owners'"
+    EVERYBODY = "everybody", "everybody's"
+
+
 class Workspace(models.Model):
     """The owner of everything: connections, posts, media. People belong to it by Membership."""
 
@@ -30,6 +38,9 @@ class Workspace(models.Model):
         max_length=8,
         choices=[("hold", "hold for a person"), ("publish", "publish however late")],
         default="hold",
+    )
+    approval_rule = models.CharField(  # whose posts need approval
+        max_length=16, choices=ApprovalRule.choices, default=ApprovalRule.NOBODY
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -13,7 +13,7 @@ from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 from api.base import SAFE, ApiView
 from api.problems import MEDIA_TYPE, PROBLEM
 from api.schema import Answered, Operation, operation_of
-from api.shapes import NAMED, Schema, named_in, the
+from api.shapes import NAMED, Schema, example_of, named_in, the
 
 JSON = "application/json"
 
@@ -155,6 +155,8 @@ class Described(AutoSchema):
         found: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         if found is not None and self.told.example is not None:
             found["content"][JSON]["example"] = dict(self.told.example)
+        if found is not None:
+            found["content"] |= self._files(self.told.files)
         return found
 
     def _get_parameters(self) -> list[dict[str, Any]]:
@@ -200,8 +202,17 @@ class Described(AutoSchema):
             headers.append("Idempotency-Replayed")
         return {
             "description": answer.meaning or shape.schema["description"],
-            "content": {JSON: {"schema": self.use(the(shape)), "example": example}},
+            "content": {
+                JSON: {"schema": self.use(the(shape)), "example": example},
+                **self._files(answer.files),
+            },
             **self._headers(headers),
+        }
+
+    def _files(self, files: Mapping[str, Schema]) -> dict[str, Any]:
+        return {
+            kind: {"schema": self.use(schema), "example": example_of(schema)}
+            for kind, schema in files.items()
         }
 
     def _problem(self, status: int, when: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from api.pages import PAGED, Pages
 from api.problems import naming, unknown
 from api.representations import (
     ATTEMPT,
+    DELETED,
     POST,
     TRANSITION,
     attempt_json,
@@ -38,6 +39,7 @@ from api.shapes import UUID_EXAMPLE, list_of, page_of
 from engine.models import Installation
 from platforms.models import SocialConnection
 from scheduling import services
+from scheduling.copies import delete_draft
 from scheduling.models import ScheduledPost
 
 TOO_LATE = {409: "The post's state does not allow it: `detail` says why."}
@@ -61,8 +63,8 @@ class PostsView(ApiView):
         found = pages.paginate_queryset(
             PostFilters.narrow(posts, request.query_params), request, view=self
         )
-        full = {post.pk: post for post in _in_full([post.pk for post in found or ()])}
-        paused = _paused()
+        full = {post.pk: post for post in posts_in_full([post.pk for post in found or ()])}
+        paused = sending_is_paused()
         return pages.get_paginated_response([post_json(full[p.pk], paused) for p in found or ()])
 
     @operation(
@@ -144,6 +146,20 @@ class PostView(ApiView):
                 post.pk, actor=access.actor, expected_version=version, **changes
             )
             return _shown(self, edited)
+
+    @operation(
+        "delete_draft",
+        "Delete a draft",
+        tag="posts",
+        answers={200: Answered(DELETED, "It is gone.")},
+        problems={409: "It is no draft, or it was something else before: cancel it instead."},
+    )
+    def delete(self, request: Request, post_id: str) -> Response:
+        """Delete a draft for good; everything else is cancelled instead."""
+        access = self.enter()
+        post = post_of(access, post_id)
+        delete_draft(post.pk, actor=access.actor)
+        return self.answer({"id": str(post.pk), "deleted": True})
 
 
 class PostAction(ApiView):
@@ -291,15 +307,21 @@ def _names(request: Request) -> dict[str, str]:
 
 def _shown(view: ApiView, post: ScheduledPost, status: int = 200) -> Response:
     """Answer with a post as the database has it now."""
-    fresh = _in_full([post.pk])[0]
-    return view.answer(post_json(fresh, _paused()), status, tag=post_tag(fresh))
+    fresh = posts_in_full([post.pk])[0]
+    return view.answer(post_json(fresh, sending_is_paused()), status, tag=post_tag(fresh))
 
 
-def _paused() -> bool:
+def shown_post(post: ScheduledPost) -> dict[str, Any]:
+    """Return a post in full, as it is in the database now."""
+    return post_json(posts_in_full([post.pk])[0], sending_is_paused())
+
+
+def sending_is_paused() -> bool:
+    """Say whether the whole installation has stopped sending."""
     return Installation.objects.filter(paused=True).exists()
 
 
-def _in_full(ids: Sequence[Any]) -> list[ScheduledPost]:
+def posts_in_full(ids: Sequence[Any]) -> list[ScheduledPost]:
     """Return posts with all that an answer shows, in three queries."""
     posts = ScheduledPost.objects.filter(pk__in=ids).select_related("connection")
     return list(posts.prefetch_related("post_media__asset"))

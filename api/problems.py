@@ -131,7 +131,7 @@ def as_problem(exc: Exception) -> Problem | None:
         case Invalid():
             return Problem(422, "invalid", str(exc), errors=exc.errors)
         case IllegalTransition():
-            return Problem(409, "illegal_transition", str(exc))
+            return Problem(409, getattr(exc, "code", "illegal_transition"), str(exc))
         case NoAccess() | WorkspaceNotNamed() | UnknownWorkspace():
             return _of_access(exc)
         case RequestDataTooBig():

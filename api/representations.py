@@ -105,9 +105,19 @@ POST = Shape(
     next_step=text("What to do, for people.", "Nothing."),
     needs_person=flag("It goes on only when somebody acts."),
     in_doubt=or_null(the(DOUBT, "What to look for while the outcome is unknown."), None),
+    group=or_null(identifier("The posts it was written together with; null: none."), None),
+    approved_by=or_null(text("Who approved this content; null: nobody yet.", "user:bob"), None),
+    approved_at=or_null(moment("When that was."), None),
     callback_url=or_null(address("Where its outcome is told."), None),
     correlation_id=text("What to look for in logs.", "0199b7c2-6b1e-7c0a-9d5e-3f0a4c1b2d6e"),
     created_at=moment("When it was made.", "2026-11-25T16:40:00Z"),
+)
+
+DELETED = Shape(
+    "Deleted",
+    "What is not there any more.",
+    id=identifier("Its id."),
+    deleted=flag("Always true.", example=True),
 )
 
 
@@ -163,6 +173,9 @@ def post_json(post: ScheduledPost, paused: bool, now: datetime | None = None) ->
         "next_step": explanation.next_step,
         "needs_person": explanation.needs_person,
         "in_doubt": in_doubt_json(post),
+        "group": str(post.group_id) if post.group_id else None,
+        "approved_by": post.approved_by or None,
+        "approved_at": instant(post.approved_at),
         "callback_url": post.callback_url or None,
         "correlation_id": post.correlation_id,
         "created_at": instant(post.created_at),

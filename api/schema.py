@@ -62,6 +62,7 @@ class Answered:
     shape: Shape
     meaning: str = ""
     example: Any = None
+    files: Mapping[str, Schema] = field(default_factory=dict)  # other media types it may come as
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Operation:
     query: Sequence[Parameter] = ()
     problems: Mapping[int, str] = field(default_factory=dict)
     conditional: bool = False  # its row has an ETag, which If-Match or If-None-Match may name
+    files: Mapping[str, Schema] = field(default_factory=dict)  # other media types of the body
 
     @property
     def query_names(self) -> frozenset[str]:
@@ -95,6 +97,7 @@ def operation(
     query: Sequence[Parameter] = (),
     problems: Mapping[int, str] | None = None,
     conditional: bool = False,
+    files: Mapping[str, Schema] | None = None,
 ) -> Callable[[Method], Method]:
     """Tell what a view method is; the module's docstring shows how."""
     told = Operation(
@@ -110,6 +113,7 @@ def operation(
         query=tuple(query),
         problems=dict(problems or {}),
         conditional=conditional,
+        files=dict(files or {}),
     )
 
     def tell(method: Method) -> Method:

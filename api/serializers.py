@@ -121,8 +121,8 @@ class MediaInput(StrictBody):
         return attrs
 
 
-class ContentInput(StrictBody):
-    """What both creating and editing a post may say."""
+class WordsInput(StrictBody):
+    """What a post says, without when and how."""
 
     text = Text(required=False, allow_blank=True, help_text="The text of a post that is no thread.")
     segments = serializers.ListField(
@@ -139,6 +139,19 @@ class ContentInput(StrictBody):
     media = serializers.ListField(
         child=MediaInput(), required=False, max_length=MOST_MEDIA, help_text="Its files."
     )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Turn `text` into the only segment."""
+        if "text" in attrs and "segments" in attrs:
+            raise serializers.ValidationError({"text": ["Give either text or segments."]}, "one_of")
+        if "text" in attrs:
+            attrs["segments"] = [{"text": attrs.pop("text")}]
+        return attrs
+
+
+class ContentInput(WordsInput):
+    """What both creating and editing a post may say."""
+
     scheduled_at = Instant(required=False, help_text="When to send it, with its offset.")
     time_zone = Text(required=False, help_text="The zone it is planned in, for display.")
     priority = WholeNumber(
@@ -157,14 +170,6 @@ class ContentInput(StrictBody):
     callback_url = WebAddress(
         required=False, allow_blank=True, help_text="Where to tell its outcome."
     )
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Turn `text` into the only segment."""
-        if "text" in attrs and "segments" in attrs:
-            raise serializers.ValidationError({"text": ["Give either text or segments."]}, "one_of")
-        if "text" in attrs:
-            attrs["segments"] = [{"text": attrs.pop("text")}]
-        return attrs
 
 
 class PostInput(ContentInput):

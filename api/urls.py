@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.urls import URLPattern, re_path
 from rest_framework.views import APIView
 
-from api import posts, profile, schedule, texts
+from api import approvals, bulk, calendar, calendar_files, groups, posts, profile, schedule, texts
 
 ID = r"(?P<post_id>[^/]+)"
+GROUP = r"(?P<group_id>[^/]+)"
 
 
 def _at(address: str, view: type[APIView]) -> URLPattern:
@@ -22,11 +23,29 @@ urlpatterns = [
     _at("connections", profile.ConnectionsView),
     _at("text-length", texts.TextLengthView),
     _at("posts", posts.PostsView),
+    _at("posts/bulk", bulk.BulkPosts),
+    _at("posts/bulk-cancel", bulk.BulkCancel),
+    _at("posts/bulk-reschedule", bulk.BulkReschedule),
+    _at("posts/violations", bulk.TrialView),
     _at(f"posts/{ID}", posts.PostView),
     _at(f"posts/{ID}/cancel", posts.CancelPost),
     _at(f"posts/{ID}/retry", posts.RetryPost),
     _at(f"posts/{ID}/publish-now", posts.PublishPostNow),
     _at(f"posts/{ID}/resolve", posts.ResolvePost),
+    _at(f"posts/{ID}/reschedule", approvals.ReschedulePost),
+    _at(f"posts/{ID}/duplicate", approvals.DuplicatePost),
+    _at(f"posts/{ID}/submit", approvals.SubmitPost),
+    _at(f"posts/{ID}/approve", approvals.ApprovePost),
+    _at(f"posts/{ID}/reject", approvals.RejectPost),
+    _at(f"posts/{ID}/withdraw-approval", approvals.WithdrawApproval),
     _at(f"posts/{ID}/attempts", posts.AttemptsView),
     _at(f"posts/{ID}/transitions", posts.TransitionsView),
+    _at("calendar", calendar.CalendarView),
+    _at("calendar/export", calendar_files.CalendarExport),
+    _at("calendar/import", calendar_files.CalendarImport),
+    _at("groups", groups.GroupsView),
+    _at(f"groups/{GROUP}", groups.GroupView),
+    _at(f"groups/{GROUP}/cancel", groups.CancelGroup),
+    _at(f"groups/{GROUP}/reschedule", groups.RescheduleGroup),
+    _at(f"groups/{GROUP}/publish-now", groups.PublishGroupNow),
 ]

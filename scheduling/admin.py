@@ -108,6 +108,10 @@ INNER_FIELDS = (
     "publish_run",
     "fencing_token",
     "late_waived",
+    "authors",
+    "approved_version",
+    "approved_by",
+    "exact_approved",
     "lease_slot",
     "exact_lease",
     "correlation_id",
@@ -153,6 +157,7 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
     exact_sent = exact_cell("sent_at", "last send mark")
     exact_published = exact_cell("published_at", "published")
     exact_preflight = exact_cell("preflight_at", "looked at ahead")
+    exact_approved = exact_cell("approved_at", "approved")
     exact_lease = exact_cell("lease_expires_at", "lease ends")
     exact_created = exact_cell("created_at", "written")
 

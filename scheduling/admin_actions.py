@@ -11,7 +11,7 @@ from django import forms
 
 from engine.admin_actions import ConfirmedAction, ReasonForm, Refused
 from engine.states import IllegalTransition
-from scheduling import services
+from scheduling import approvals, services
 from scheduling.explanations import refusal
 from scheduling.models import ScheduledPost
 from scheduling.rules import Invalid
@@ -39,6 +39,15 @@ class LiveForm(ReasonForm):
     field_order = ("permalink", "remote_id", "reason")
 
 
+class RejectionForm(ReasonForm):
+    reason = forms.CharField(
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Its author reads this, and it stands in the audit log.",
+        error_messages={"required": "Say why: its author needs to know what to change."},
+    )
+
+
 class NotLiveForm(ReasonForm):
     looked = forms.BooleanField(
         label="I looked at the account, and the post is not there.",
@@ -47,10 +56,22 @@ class NotLiveForm(ReasonForm):
     field_order = ("looked", "reason")
 
 
+def _never_approved(post: ScheduledPost) -> str:
+    return "" if post.approved_version else "nobody had to approve it"
+
+
 def _action(
-    name: str, service: Callable[..., object], *, rule: str = "", **rest: Any
+    name: str,
+    service: Callable[..., object],
+    *,
+    rule: str = "",
+    objection: Callable[[ScheduledPost], str] = lambda _: "",
+    **rest: Any,
 ) -> ConfirmedAction:
-    """Return the action that calls `service` for each post; `rule` is its key in ALLOWED."""
+    """Return the action that calls `service` for each post; `rule` is its key in ALLOWED.
+
+    `objection` says why it is not offered although the service would do it.
+    """
     rule = rule or name
 
     def run(pk: UUID, actor: str, answers: Mapping[str, Any]) -> object:
@@ -66,11 +87,31 @@ def _action(
             raise
 
     return ConfirmedAction(
-        name=name, run=run, refusal=lambda post: refusal(post.state, rule), **rest
+        name=name,
+        run=run,
+        refusal=lambda post: refusal(post.state, rule) or objection(post),
+        **rest,
     )
 
 
 POST_ACTIONS = (
+    _action(
+        "approve",
+        approvals.approve_post,
+        label="Approve",
+        button="Approve",
+        done="approved",
+        consequence="It goes out at its moment; if that has passed, its late policy decides.",
+    ),
+    _action(
+        "reject",
+        approvals.reject_post,
+        label="Reject",
+        button="Reject",
+        done="sent back as drafts",
+        consequence="It becomes a draft again, and its author is told why.",
+        form_class=RejectionForm,
+    ),
     _action(
         "publish_now",
         services.publish_now,
@@ -148,5 +189,14 @@ POST_ACTIONS = (
         warning=DOUBLE_POST,
         form_class=NotLiveForm,
         bulk=False,  # each account has to be looked at
+    ),
+    _action(
+        "withdraw_approval",
+        approvals.withdraw_approval,
+        objection=_never_approved,
+        label="Withdraw approval",
+        button="Withdraw approval",
+        done="sent back for approval",
+        consequence="Nothing is sent until somebody approves it anew.",
     ),
 )

@@ -36,6 +36,8 @@ CALLED_BACK = frozenset(
         "post.failed",
         "post.cancelled",
         "post.outcome_unknown",
+        "post.approval_requested",
+        "post.approval_decided",
     }
 )
 MAILED = frozenset(
@@ -45,8 +47,10 @@ MAILED = frozenset(
         "post.needs_person",
         "post.blocked",
         "post.preflight_warning",
+        "post.approval_decided",
     }
 )
+ABOUT_APPROVAL = frozenset({"post.approval_requested", "post.approval_decided"})
 EXCERPT_CHARS = 140
 REASON_CHARS = 1000
 
@@ -79,6 +83,7 @@ class PostChange:
     attempt: int = 0  # the send whose outcome a person is asked about
     reminder: int = 0  # how often they were asked before
     incident: str = ""
+    decision: int = 0  # of an approval asked for or decided: the fencing token that it raised
 
     @classmethod
     def of(cls, post: ScheduledPost, *, event: str, reason: str = "") -> PostChange:
@@ -101,6 +106,7 @@ class PostChange:
             permalink=post.permalink,
             category=post.last_category,
             reason=reason or post.last_error,
+            decision=post.fencing_token if event in ABOUT_APPROVAL else 0,
         )
 
 
@@ -137,7 +143,7 @@ def _event(change: PostChange, addressee: Addressee | None) -> OutboxEvent:
         context["data"] = _data(change)
     if addressee is not None and change.event in MAILED:
         deliveries.append((Channel.EMAIL, addressee.email))
-        context["mail"] = _mail(change, addressee)
+        context["mail"] = mail_of(change, addressee)
     return OutboxEvent(
         event=change.event,
         workspace_id=change.workspace_id,
@@ -164,6 +170,8 @@ def _dedupe_key(change: PostChange, addressee: Addressee | None) -> str:
         if change.event == "post.held":
             return f"{account}:{now:%Y-%m-%dT%H}"
     run = f"{change.event}:{change.post_id}:{change.publish_run}:{change.content_version}"
+    if change.event in ABOUT_APPROVAL:  # one version may be sent back and asked about again
+        return f"{run}:{change.decision}"
     if change.event == "post.needs_person":  # each part of a thread may come into doubt
         return f"{run}:{change.attempt}:{change.reminder}"
     return run
@@ -186,7 +194,7 @@ def _data(change: PostChange) -> dict[str, Any]:
     }
 
 
-def _mail(change: PostChange, addressee: Addressee) -> dict[str, Any]:
+def mail_of(change: PostChange, addressee: Addressee) -> dict[str, Any]:
     """Return what the mail's templates show."""
     adapter = ADAPTERS.get(change.platform)
     return {
@@ -226,14 +234,14 @@ def _addressees(post_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Addressee]:
             email=post["created_by__email"],
             account=post["connection__username"] or post["connection__external_id"],
             connection_version=post["connection__version"],
-            excerpt=_excerpt(post["segments"]),
+            excerpt=excerpt_of(post["segments"]),
             time_zone=post["time_zone"],
         )
         for post in posts
     }
 
 
-def _excerpt(segments: Sequence[dict[str, Any]]) -> str:
+def excerpt_of(segments: Sequence[dict[str, Any]]) -> str:
     """Return the beginning of the text, enough to recognise the post."""
     text = " ".join(str(segments[0].get("text", "") if segments else "").split())
     return text if len(text) <= EXCERPT_CHARS else text[: EXCERPT_CHARS - 1].rstrip() + "…"

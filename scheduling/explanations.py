@@ -12,7 +12,7 @@ from django.utils import timezone
 from engine.words import duration, moment
 from platforms.models import ConnectionState
 from scheduling.questions import is_open, next_part
-from scheduling.states import CANCELLABLE, EDITABLE, REQUEUEABLE, PostState
+from scheduling.states import APPROVED, CANCELLABLE, EDITABLE, REQUEUEABLE, PostState
 
 if TYPE_CHECKING:
     from scheduling.models import ScheduledPost
@@ -27,6 +27,10 @@ ALLOWED: dict[str, frozenset[PostState]] = {
     "publish_now": frozenset({S.DRAFT, S.SCHEDULED, S.QUEUED, S.HELD}),
     "resolve": frozenset({S.OUTCOME_UNKNOWN}),
     "reconcile_now": frozenset({S.OUTCOME_UNKNOWN}),
+    "approve": frozenset({S.AWAITING_APPROVAL}),
+    "reject": frozenset({S.AWAITING_APPROVAL}),
+    "withdraw_approval": APPROVED,
+    "reschedule": EDITABLE,
 }
 REFUSALS: dict[PostState, str] = {
     S.DRAFT: "still a draft",
@@ -97,7 +101,7 @@ def _draft(post: ScheduledPost, now: datetime) -> Explanation:
 def _awaiting_approval(post: ScheduledPost, now: datetime) -> Explanation:
     return Explanation(
         f"Waits for approval; it is meant for {moment(post.scheduled_at, now=now)}.",
-        "An approver of the workspace decides.",
+        "Somebody else of the workspace, an approver or above, decides.",
         needs_person=True,
     )
 

@@ -88,6 +88,11 @@ class ScheduledPost(LeasedJob):
     preflight_at = models.DateTimeField(null=True, blank=True, editable=False)
     # What a caller of /schedule sent that has no column: user_id, org_id, their name for it.
     caller_data = models.JSONField(default=dict, blank=True, editable=False)
+    authors = models.JSONField(default=list, blank=True, editable=False)  # actors who wrote in it
+    # The content_version that may go out in a workspace with an approval rule; null: none yet.
+    approved_version = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    approved_at = models.DateTimeField(null=True, blank=True, editable=False)
+    approved_by = models.CharField(max_length=255, blank=True, default="", editable=False)
     created_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, db_index=False
     )
@@ -152,6 +157,11 @@ class ScheduledPost(LeasedJob):
                 fields=["due_at"],
                 condition=Q(state__in=sorted(WAITING), warnings__isnull=False),
                 name="post_warned",  # nor this one
+            ),
+            models.Index(
+                fields=["workspace", "scheduled_at"],
+                condition=Q(state=PostState.AWAITING_APPROVAL),
+                name="post_awaiting",
             ),
         ]
 

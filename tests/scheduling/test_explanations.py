@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from engine.states import IllegalTransition
 from platforms.models import ConnectionState, SocialConnection
-from scheduling import services
+from scheduling import approvals, moments, services
 from scheduling.explanations import ALLOWED, explain, lateness_of, refusal
 from scheduling.models import ScheduledPost
 from scheduling.states import PostState
@@ -154,6 +154,12 @@ SERVICES: dict[str, Callable[[Any], object]] = {
     "publish_now": lambda pk: services.publish_now(pk, actor="t"),
     "resolve": lambda pk: services.resolve_outcome(pk, actor="t", live=True),
     "reconcile_now": lambda pk: services.reconcile_now(pk, actor="t"),
+    "approve": lambda pk: approvals.approve_post(pk, actor="t"),
+    "reject": lambda pk: approvals.reject_post(pk, actor="t", reason="no"),
+    "withdraw_approval": lambda pk: approvals.withdraw_approval(pk, actor="t"),
+    "reschedule": lambda pk: moments.reschedule_post(
+        pk, actor="t", scheduled_at=timezone.now() + MINUTE
+    ),
 }
 
 
