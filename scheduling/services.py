@@ -98,12 +98,15 @@ def build_post(
     attachments: Sequence[Attachment] = (),
     created_by: User | None = None,
     as_draft: bool = False,
+    is_promised: bool = False,
     now: datetime | None = None,
     **details: Any,
 ) -> ScheduledPost:
     """Return an unsaved post that satisfies every rule, or raise Invalid; touches no row.
 
-    Bulk paths call this for each row and insert the results together.
+    Bulk paths call this for each row and insert the results together. A post that a series
+    promised is made whatever the rules say today, so that it is seen, and blocked or refused, in
+    its place.
     """
     details.setdefault("late_policy", workspace.late_policy)
     post = ScheduledPost(
@@ -127,9 +130,9 @@ def build_post(
         *moment_errors(post, workspace, now or timezone.now()),
         *shape_errors(post),
     ]
-    if not errors:
-        errors = content_errors(post, attachments)
-    if errors:
+    if is_promised or not errors:
+        errors += content_errors(post, attachments)
+    if errors and not is_promised:
         raise Invalid(errors)
     return post
 
