@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.urls import URLPattern, re_path
 from rest_framework.views import APIView
 
-from api import posts, profile, schedule, texts
+from api import posts, profile, queue_slots, schedule, series, texts
 
+SERIES = r"series/(?P<series_id>[^/]+)"
 ID = r"(?P<post_id>[^/]+)"
 
 
@@ -20,6 +21,7 @@ urlpatterns = [
     _at("health", schedule.HealthView),
     _at("me", profile.MeView),
     _at("connections", profile.ConnectionsView),
+    _at(r"connections/(?P<connection_id>[^/]+)/queue", queue_slots.QueueView),
     _at("text-length", texts.TextLengthView),
     _at("posts", posts.PostsView),
     _at(f"posts/{ID}", posts.PostView),
@@ -29,4 +31,13 @@ urlpatterns = [
     _at(f"posts/{ID}/resolve", posts.ResolvePost),
     _at(f"posts/{ID}/attempts", posts.AttemptsView),
     _at(f"posts/{ID}/transitions", posts.TransitionsView),
+    _at("series", series.AllSeriesView),
+    _at("series/preview", series.PreviewView),
+    _at(SERIES, series.SeriesView),
+    _at(f"{SERIES}/preview", series.SeriesPreview),
+    _at(f"{SERIES}/occurrences", series.OccurrencesView),
+    _at(f"{SERIES}/skip", series.SkipOccurrence),
+    _at(f"{SERIES}/pause", series.PauseSeries),
+    _at(f"{SERIES}/resume", series.ResumeSeries),
+    _at(f"{SERIES}/end", series.EndSeries),
 ]
