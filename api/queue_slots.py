@@ -38,7 +38,12 @@ class QueueView(ApiView):
         with transaction.atomic():
             services.set_slots(
                 connection,
-                slots=[slot for slots in wish["slots"] for slot in slots],
+                slots=[
+                    (day, clock)
+                    for slots in wish["slots"]
+                    for day in slots["days"]
+                    for clock in slots["times"]
+                ],
                 time_zone=wish.get("time_zone") or _zone(access, connection),
                 actor=access.actor,
             )

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from api.fields import Flag, Identifier, Instant, Text, WebAddress, WholeNumber
 from scheduling.models import LatePolicy
+from scheduling.queue_slots.services import Place
 
 MOST_SEGMENTS = 100
 MOST_MEDIA = 100
@@ -126,10 +127,13 @@ class PostInput(ContentInput):
     connection = Text()
     external_id = Identifier(required=False, max_length=255)
     draft = Flag(required=False, default=False)
+    queue = serializers.ChoiceField([place.value for place in Place], required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Ask for content, and for a moment unless it is a draft."""
+        """Ask for content, and for a moment or a place in the queue unless it is a draft."""
         attrs = super().validate(attrs)
+        if "queue" in attrs:
+            return self._queued(attrs)
         missing = {}
         if "segments" not in attrs and "media" not in attrs:
             missing["text"] = ["Write a text (or segments, or give media)."]
@@ -137,6 +141,19 @@ class PostInput(ContentInput):
             missing["scheduled_at"] = ["Say when, or make it a draft."]
         if missing:
             raise serializers.ValidationError(missing, "required")
+        return attrs
+
+    def _queued(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Ask for content; the slot decides the rest."""
+        extra = {name for name in ("scheduled_at", "time_zone") if name in attrs}
+        if attrs["draft"]:
+            extra.add("draft")
+        if extra:
+            said = ["The queue's slot decides this: leave it out, or leave out queue."]
+            raise serializers.ValidationError(dict.fromkeys(extra, said), "decided_by_queue")
+        if "segments" not in attrs and "media" not in attrs:
+            said = ["Write a text (or segments, or give media)."]
+            raise serializers.ValidationError({"text": said}, "required")
         return attrs
 
 

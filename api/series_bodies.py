@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -16,7 +15,7 @@ from api.serializers import (
     SegmentField,
     StrictBody,
 )
-from scheduling.queue_slots.weekly import SLOTS_MOST
+from scheduling.queue_slots.weekly import CLOCK, DAYS, SLOTS_MOST
 from scheduling.series.checking import ACCOUNTS_MOST
 from scheduling.series.forecast import MOST, SHOWN
 from scheduling.series.rule import RULE_CHARS
@@ -133,28 +132,28 @@ class SkipInput(ReasonInput):
     connection = Text(required=False)
 
 
-class SlotField(serializers.Field[Any, Any, Any, Any]):
-    """Times on days of the week: {"days": ["MO", "FR"], "times": ["09:00"]}."""
+class ClockTime(Text):
+    """A time of day on the wall."""
 
-    default_error_messages = {
-        "wrong_type": 'Must be an object such as {"days": ["MO", "FR"], "times": ["09:00"]}.'
-    }
+    default_error_messages = {"bad_time": "Give a time of day such as 09:00."}
 
-    def to_internal_value(self, data: Any) -> list[tuple[str, str]]:
-        """Return one (day, time) for each combination."""
-        if not isinstance(data, Mapping) or set(data) != {"days", "times"}:
-            self.fail("wrong_type")
-        days, times = data["days"], data["times"]
-        for texts in (days, times):
-            if not isinstance(texts, list) or len(texts) > SLOTS_MOST:
-                self.fail("wrong_type")
-            if not all(isinstance(text, str) for text in texts):
-                self.fail("wrong_type")
-        return [(day, clock) for day in days for clock in times]
+    def to_internal_value(self, data: Any) -> str:
+        """Return it as it is."""
+        text = super().to_internal_value(data)
+        if not CLOCK.fullmatch(text):
+            self.fail("bad_time")
+        return text
+
+
+class SlotInput(StrictBody):
+    """Slots at each of these times on each of these days."""
+
+    days = serializers.ListField(child=serializers.ChoiceField(DAYS), max_length=len(DAYS))
+    times = serializers.ListField(child=ClockTime(), max_length=SLOTS_MOST)
 
 
 class QueueInput(StrictBody):
     """PUT /connections/{id}/queue: all weekly slots of the account; none: it has no queue."""
 
-    slots = serializers.ListField(child=SlotField(), max_length=SLOTS_MOST)
+    slots = serializers.ListField(child=SlotInput(), max_length=SLOTS_MOST)
     time_zone = Text(required=False, max_length=64)

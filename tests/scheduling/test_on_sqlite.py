@@ -26,8 +26,10 @@ FILES = [
     "tests/scheduling/test_preparing.py",
     "tests/scheduling/test_publisher.py",
     "tests/scheduling/test_records.py",
+    "tests/scheduling/test_queue_slots.py",
     "tests/scheduling/test_recovery.py",
     "tests/scheduling/test_refused_tokens.py",
+    "tests/scheduling/test_series.py",
     "tests/scheduling/test_services.py",
 ]
 
