@@ -145,10 +145,10 @@ class PostInput(ContentInput):
 
     def _queued(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask for content; the slot decides the rest."""
-        extra = [name for name in ("scheduled_at", "time_zone") if name in attrs]
-        if extra := [*extra, *(["draft"] if attrs["draft"] else [])]:
+        decided = [name for name in ("scheduled_at", "time_zone", "draft") if attrs.get(name)]
+        if decided:
             said = ["The queue's slot decides this: leave it out, or leave out queue."]
-            raise serializers.ValidationError(dict.fromkeys(extra, said), "decided_by_queue")
+            raise serializers.ValidationError(dict.fromkeys(decided, said), "decided_by_queue")
         if "segments" not in attrs and "media" not in attrs:
             said = ["Write a text (or segments, or give media)."]
             raise serializers.ValidationError({"text": said}, "required")
