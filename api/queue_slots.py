@@ -12,7 +12,8 @@ from rest_framework.response import Response
 from accounts.access import Access
 from api.base import ApiView
 from api.posts import connection_of
-from api.series_answers import queue_json
+from api.schema import operation
+from api.series_answers import QUEUE, queue_json
 from api.series_bodies import QueueInput
 from platforms.models import SocialConnection
 from scheduling.models import PostQueue
@@ -25,11 +26,23 @@ class QueueView(ApiView):
     read_scope = "connections:read"
     write_scope = "connections:write"
 
+    @operation("get_queue", "Look at an account's queue", tag="connections", answers={200: QUEUE})
     def get(self, request: Request, connection_id: str) -> Response:
         """Return the weekly slots, and the next twelve with the posts that have them."""
         access = self.enter()
         return Response(_shown(connection_of(access, connection_id, "id")))
 
+    @operation(
+        "set_queue",
+        "Set an account's queue slots",
+        tag="connections",
+        body=QueueInput,
+        example={
+            "time_zone": "Europe/Brussels",
+            "slots": [{"days": ["MO", "TU", "WE", "TH", "FR"], "times": ["09:00", "17:30"]}],
+        },
+        answers={200: QUEUE},
+    )
     def put(self, request: Request, connection_id: str) -> Response:
         """Replace the weekly slots; posts that are queued keep their moments."""
         wish = self.read(QueueInput)

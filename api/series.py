@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -11,24 +11,28 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 
 from accounts.access import Access
 from accounts.models import Role
 from api.attachments import attachments_from
 from api.base import ApiView, as_uuid
 from api.fields import Instant
-from api.pages import Pages
+from api.pages import PAGED, Pages
 from api.posts import connection_of
 from api.problems import invalid, naming, unknown
+from api.schema import Answered, Parameter, operation
 from api.serializers import ReasonInput
 from api.series_answers import (
+    FORECAST,
+    OCCURRENCES,
+    SERIES,
     coming_json,
     notices_json,
     occurrence_json,
     series_json,
 )
-from api.series_bodies import PreviewInput, SeriesChanges, SeriesInput, SkipInput
+from api.series_bodies import PreviewInput, Reach, SeriesChanges, SeriesInput, SkipInput
+from api.shapes import UUID_EXAMPLE, among, identifier, moment, page_of, whole
 from platforms.models import SocialConnection
 from scheduling.series import checking, forecast, services
 from scheduling.series.models import (
@@ -54,9 +58,46 @@ PLAIN = (
 )
 
 
+ENDED = {409: "The series has ended, or its state does not allow it: `detail` says why."}
+EDITED = {409: "It has ended, `version` is not the current one, or a post of it was sent."}
+STATE = Parameter("state", among(SeriesState.values, "In this state."))
+CONNECTION = Parameter("connection", identifier("Of this connected account."))
+COUNT = Parameter(
+    "count",
+    whole(
+        "How many occurrences.",
+        forecast.SHOWN,
+        minimum=1,
+        maximum=forecast.MOST,
+        default=forecast.SHOWN,
+    ),
+)
+OCCURRENCE_FILTERS = (
+    Parameter("after", moment("At this instant or later.")),
+    Parameter("before", moment("Before this instant.")),
+    Parameter("state", among(OccurrenceState.values, "In this state.")),
+    CONNECTION,
+)
+EXAMPLE = {
+    "name": "Monday tip",
+    "connections": [UUID_EXAMPLE],
+    "text": "Oil your bells.",
+    "rule": "FREQ=WEEKLY;BYDAY=MO",
+    "starts": "2026-12-01T09:00",
+    "time_zone": "Europe/Brussels",
+}
+
+
 class AllSeriesView(ApiView):
     """GET lists the workspace's series, newest first; POST starts one."""
 
+    @operation(
+        "list_series",
+        "List series, newest first",
+        tag="series",
+        query=[STATE, CONNECTION, *PAGED],
+        answers={200: page_of(SERIES, "series")},
+    )
     def get(self, request: Request) -> Response:
         """Return one page; `state` and `connection` narrow it."""
         access = self.enter()
@@ -72,8 +113,20 @@ class AllSeriesView(ApiView):
         page = pages.paginate_queryset(found, request, view=self)
         return pages.get_paginated_response([series_json(series, now) for series in page or ()])
 
+    @operation(
+        "create_series",
+        "Start a series",
+        tag="series",
+        body=SeriesInput,
+        example=EXAMPLE,
+        answers={201: Answered(SERIES, "It was started, and its first posts are made.")},
+    )
     def post(self, request: Request) -> Response:
-        """Start a series and make its first posts: 201."""
+        """Start a series; its posts are made some weeks ahead, the first ones at once.
+
+        In the gap when clocks go forward an occurrence is as much later; when they go back it is
+        the first of the two.
+        """
         wish = self.read(SeriesInput)
         access = self.enter()
         targets = _targets(access, wish["connections"], wish.get("variants", ()))
@@ -96,6 +149,14 @@ class PreviewView(ApiView):
     write_scope = "posts:read"
     write_role = Role.VIEWER
 
+    @operation(
+        "preview_series",
+        "Try a series",
+        tag="series",
+        body=PreviewInput,
+        example=EXAMPLE,
+        answers={200: Answered(FORECAST, "What it would do; nothing is kept.")},
+    )
     def post(self, request: Request) -> Response:
         """Return the next occurrences and notices; what POST /series would refuse is refused."""
         wish = self.read(PreviewInput)
@@ -130,11 +191,25 @@ class PreviewView(ApiView):
 class SeriesView(ApiView):
     """GET shows a series; PATCH changes it, or part of it; DELETE ends it."""
 
+    @operation("get_series", "Look at a series", tag="series", answers={200: SERIES})
     def get(self, request: Request, series_id: str) -> Response:
         """Return the series in full."""
         access = self.enter()
         return Response(series_json(series_of(access, series_id), timezone.now()))
 
+    @operation(
+        "change_series",
+        "Change a series, or one occurrence",
+        tag="series",
+        body=SeriesChanges,
+        example={
+            "scope": "following",
+            "occurrence": "2026-12-14T08:00:00Z",
+            "text": "Oil your bells twice.",
+        },
+        answers={200: Answered(SERIES, "The series that has the change: another one if split.")},
+        problems=EDITED,
+    )
     def patch(self, request: Request, series_id: str) -> Response:
         """Change all its future, one occurrence and what follows, or one occurrence; see `scope`.
 
@@ -148,7 +223,7 @@ class SeriesView(ApiView):
         with naming(_names(request)), transaction.atomic():
             if "media" in wish:
                 changes["attachments"] = attachments_from(access, wish["media"])
-            if wish["scope"] == "occurrence":
+            if wish["scope"] == Reach.OCCURRENCE:
                 if "scheduled_at" in wish:
                     changes["scheduled_at"] = wish["scheduled_at"]
                 connection = _named_connection(access, wish)
@@ -158,12 +233,19 @@ class SeriesView(ApiView):
                 return self.answer(_shown(access, series))
             if "connections" in wish or "variants" in wish:
                 changes["targets"] = _new_targets(access, series, wish)
-            if wish["scope"] == "following":
+            if wish["scope"] == Reach.FOLLOWING:
                 edited = services.edit_following(series.pk, wish["occurrence"], **known, **changes)
             else:
                 edited = services.edit_series(series.pk, **known, **changes)
             return self.answer(_shown(access, edited))
 
+    @operation(
+        "delete_series",
+        "End a series",
+        tag="series",
+        answers={200: Answered(SERIES, "It has ended.", SERIES.example(state="ended"))},
+        problems=ENDED,
+    )
     def delete(self, request: Request, series_id: str) -> Response:
         """End it: its future posts are cancelled; the series and its past stay to be seen."""
         access = self.enter()
@@ -176,65 +258,105 @@ class SeriesView(ApiView):
 class SeriesAction(ApiView):
     """POST carries out one action on one series and shows the series as it then is."""
 
-    body: ClassVar[type[Serializer[Any]]] = ReasonInput
-
-    def post(self, request: Request, series_id: str) -> Response:
-        """Do it; 409 when the series' state does not allow it."""
-        wish = self.read(self.body)
+    def carry_out(self, series_id: str, service: Callable[..., PostSeries]) -> Response:
+        """Call `service` with a reason; 409 when the series' state does not allow it."""
+        wish = self.read(ReasonInput)
         access = self.enter()
         series = series_of(access, series_id)
         with transaction.atomic():
-            self.act(series, access, wish)
+            service(series.pk, actor=access.actor, **wish)
             return self.answer(_shown(access, series))
-
-    def act(self, series: PostSeries, access: Access, wish: dict[str, Any]) -> PostSeries:
-        """Call the service."""
-        raise NotImplementedError
 
 
 class PauseSeries(SeriesAction):
     """Withdraw its future posts until it is resumed."""
 
-    def act(self, series: PostSeries, access: Access, wish: dict[str, Any]) -> PostSeries:
-        """Pause."""
-        return services.pause_series(series.pk, actor=access.actor, **wish)
+    @operation(
+        "pause_series",
+        "Pause a series",
+        tag="series",
+        body=ReasonInput,
+        example={"reason": "Summer break."},
+        answers={200: Answered(SERIES, "It is paused.", SERIES.example(state="paused"))},
+        problems=ENDED,
+    )
+    def post(self, request: Request, series_id: str) -> Response:
+        """Withdraw its posts that are to come, and make no more until it is resumed."""
+        return self.carry_out(series_id, services.pause_series)
 
 
 class ResumeSeries(SeriesAction):
     """Put its future posts back."""
 
-    def act(self, series: PostSeries, access: Access, wish: dict[str, Any]) -> PostSeries:
-        """Resume."""
-        return services.resume_series(series.pk, actor=access.actor, **wish)
+    @operation(
+        "resume_series",
+        "Resume a series",
+        tag="series",
+        body=ReasonInput,
+        example={"reason": "We are back."},
+        answers={200: Answered(SERIES, "It goes on.")},
+        problems=ENDED,
+    )
+    def post(self, request: Request, series_id: str) -> Response:
+        """Put its posts that are to come back; what passed meanwhile is not made up for."""
+        return self.carry_out(series_id, services.resume_series)
 
 
 class EndSeries(SeriesAction):
     """Cancel its future posts for good."""
 
-    def act(self, series: PostSeries, access: Access, wish: dict[str, Any]) -> PostSeries:
-        """End."""
-        return services.end_series(series.pk, actor=access.actor, **wish)
+    @operation(
+        "end_series",
+        "End a series, with a reason",
+        tag="series",
+        body=ReasonInput,
+        example={"reason": "The campaign is over."},
+        answers={200: Answered(SERIES, "It has ended.", SERIES.example(state="ended"))},
+        problems=ENDED,
+    )
+    def post(self, request: Request, series_id: str) -> Response:
+        """Cancel its posts that are to come, for good; what was sent stays."""
+        return self.carry_out(series_id, services.end_series)
 
 
-class SkipOccurrence(SeriesAction):
+class SkipOccurrence(ApiView):
     """Leave one occurrence out."""
 
-    body = SkipInput
-
-    def act(self, series: PostSeries, access: Access, wish: dict[str, Any]) -> PostSeries:
-        """Skip."""
-        return services.skip_occurrence(
-            series.pk,
-            wish["occurrence"],
-            actor=access.actor,
-            connection=_named_connection(access, wish),
-            reason=wish["reason"],
-        )
+    @operation(
+        "skip_occurrence",
+        "Leave one occurrence out",
+        tag="series",
+        body=SkipInput,
+        example={"occurrence": "2026-12-28T08:00:00Z", "reason": "Holidays."},
+        answers={200: Answered(SERIES, "It is left out.")},
+        problems={409: "The series has ended, or a post of the occurrence was sent."},
+    )
+    def post(self, request: Request, series_id: str) -> Response:
+        """Leave one occurrence out, however far away; it stays visible among the occurrences."""
+        wish = self.read(SkipInput)
+        access = self.enter()
+        series = series_of(access, series_id)
+        with transaction.atomic():
+            services.skip_occurrence(
+                series.pk,
+                wish["occurrence"],
+                actor=access.actor,
+                connection=_named_connection(access, wish),
+                reason=wish["reason"],
+            )
+            return self.answer(_shown(access, series))
 
 
 class SeriesPreview(ApiView):
     """GET tells what a series will do next."""
 
+    @operation(
+        "forecast_series",
+        "Tell what a series does next",
+        tag="series",
+        query=[COUNT],
+        answers={200: FORECAST},
+    )
     def get(self, request: Request, series_id: str) -> Response:
         """Return the next occurrences, with their posts as far as they are made."""
         access = self.enter()
@@ -255,6 +377,13 @@ class SeriesPreview(ApiView):
 class OccurrencesView(ApiView):
     """GET lists the occurrences that exist: made, skipped, withdrawn or missed."""
 
+    @operation(
+        "list_occurrences",
+        "List the occurrences of a series, earliest first",
+        tag="series",
+        query=[*OCCURRENCE_FILTERS, *PAGED],
+        answers={200: OCCURRENCES},
+    )
     def get(self, request: Request, series_id: str) -> Response:
         """Return one page, earliest first; `after`, `before`, `state`, `connection` narrow it."""
         access = self.enter()

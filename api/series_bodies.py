@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import models
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from api.fields import Instant, Text, WholeNumber
+from api.fields import Choice, Instant, Text, WholeNumber
 from api.serializers import (
     MOST_SEGMENTS,
     ContentInput,
@@ -15,25 +17,36 @@ from api.serializers import (
     SegmentField,
     StrictBody,
 )
-from scheduling.queue_slots.weekly import CLOCK, DAYS, SLOTS_MOST
+from scheduling.queue_slots.weekly import CLOCK, SLOTS_MOST, Day
 from scheduling.series.checking import ACCOUNTS_MOST
 from scheduling.series.forecast import MOST, SHOWN
 from scheduling.series.rule import RULE_CHARS
 
-SCOPES = ("all", "following", "occurrence")
 OF_THE_SERIES = ("name", "rule", "starts", "connections", "variants")
+
+
+class Reach(models.TextChoices):
+    """How far an edit of a series goes."""
+
+    ALL = "all", "all that is to come"
+    FOLLOWING = "following", "one occurrence and all that follow"
+    OCCURRENCE = "occurrence", "one occurrence"
 
 
 class VariantInput(StrictBody):
     """What is different on one account: its text, first comment or options, each as a whole."""
 
-    connection = Text()
-    text = Text(required=False, allow_blank=True)
+    connection = Text(help_text="One of the series' connections.")
+    text = Text(required=False, allow_blank=True, help_text="The text there.")
     segments = serializers.ListField(
-        child=SegmentField(), required=False, allow_empty=False, max_length=MOST_SEGMENTS
+        child=SegmentField(),
+        required=False,
+        allow_empty=False,
+        max_length=MOST_SEGMENTS,
+        help_text="The texts of the thread there.",
     )
-    first_comment = Text(required=False, allow_blank=True)
-    options = OptionsField(required=False)
+    first_comment = Text(required=False, allow_blank=True, help_text="The first comment there.")
+    options = OptionsField(required=False, help_text="The network's options there, all of them.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Turn `text` into the only segment."""
@@ -48,15 +61,35 @@ class SeriesContent(ContentInput):
     """What creating, previewing and editing a series may say."""
 
     scheduled_at = None  # type: ignore[assignment] # its rule says when
-    name = Text(required=False, allow_blank=True, max_length=255)
-    rule = Text(required=False, max_length=RULE_CHARS)
-    starts = Text(required=False, max_length=40)
-    connections = serializers.ListField(child=Text(), required=False, max_length=ACCOUNTS_MOST)
-    variants = serializers.ListField(child=VariantInput(), required=False, max_length=ACCOUNTS_MOST)
+    name = Text(required=False, allow_blank=True, max_length=255, help_text="What people call it.")
+    rule = Text(
+        required=False,
+        max_length=RULE_CHARS,
+        help_text="When it recurs: RFC 5545, with FREQ (DAILY to YEARLY), INTERVAL, BYDAY, "
+        "BYMONTHDAY, BYMONTH, BYHOUR, BYMINUTE, WKST, and COUNT or UNTIL or neither.",
+    )
+    starts = Text(
+        required=False,
+        max_length=40,
+        help_text="From when on, on the wall in time_zone, without offset. Gives day and time "
+        "where the rule does not.",
+    )
+    connections = serializers.ListField(
+        child=Text(),
+        required=False,
+        max_length=ACCOUNTS_MOST,
+        help_text="The ids of the accounts it goes to.",
+    )
+    variants = serializers.ListField(
+        child=VariantInput(),
+        required=False,
+        max_length=ACCOUNTS_MOST,
+        help_text="What is different on some of the accounts.",
+    )
 
 
 class SeriesInput(SeriesContent):
-    """POST /series."""
+    """A content, when it recurs, and for which accounts."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask for a content, a recurrence and accounts."""
@@ -78,9 +111,15 @@ class SeriesInput(SeriesContent):
 
 
 class PreviewInput(SeriesContent):
-    """POST /series/preview: a recurrence; with accounts and a content these are checked, too."""
+    """A recurrence to try; with accounts and a content these are checked, too."""
 
-    count = WholeNumber(required=False, default=SHOWN, min_value=1, max_value=MOST)
+    count = WholeNumber(
+        required=False,
+        default=SHOWN,
+        min_value=1,
+        max_value=MOST,
+        help_text="How many occurrences to show.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask for a recurrence."""
@@ -92,13 +131,23 @@ class PreviewInput(SeriesContent):
 
 
 class SeriesChanges(SeriesContent):
-    """PATCH /series/{id}: what to change, and how far: all, this and following, this one."""
+    """What to change of a series, and how far: all, one and what follows, one."""
 
-    scheduled_at = Instant(required=False)  # type: ignore[assignment]
-    scope = serializers.ChoiceField(SCOPES, required=False, default="all")
-    occurrence = Instant(required=False)
-    connection = Text(required=False)
-    version = WholeNumber(required=False)
+    scheduled_at = Instant(  # type: ignore[assignment]
+        required=False, help_text="Move this one occurrence there."
+    )
+    scope = Choice(
+        Reach,
+        required=False,
+        default=Reach.ALL,
+        help_text="What it applies to: all that is to come, one occurrence and all that follow "
+        "(the series is split), or one occurrence (the series lets go of it).",
+    )
+    occurrence = Instant(required=False, help_text="Which one: the `at` of an occurrence.")
+    connection = Text(required=False, help_text="Change one occurrence on this account only.")
+    version = WholeNumber(
+        required=False, help_text="The version that was edited: another one is not changed."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask for a change that the scope can have."""
@@ -126,12 +175,13 @@ class SeriesChanges(SeriesContent):
 
 
 class SkipInput(ReasonInput):
-    """POST /series/{id}/skip: which occurrence, on one account or on all."""
+    """Which occurrence to leave out, on one account or on all."""
 
-    occurrence = Instant()
-    connection = Text(required=False)
+    occurrence = Instant(help_text="Which one: its `at`.")
+    connection = Text(required=False, help_text="On this account only.")
 
 
+@extend_schema_field({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"})
 class ClockTime(Text):
     """A time of day on the wall."""
 
@@ -148,12 +198,22 @@ class ClockTime(Text):
 class SlotInput(StrictBody):
     """Slots at each of these times on each of these days."""
 
-    days = serializers.ListField(child=serializers.ChoiceField(DAYS), max_length=len(DAYS))
-    times = serializers.ListField(child=ClockTime(), max_length=SLOTS_MOST)
+    days = serializers.ListField(
+        child=Choice(Day), max_length=len(Day), help_text="Days of the week."
+    )
+    times = serializers.ListField(
+        child=ClockTime(), max_length=SLOTS_MOST, help_text="Times of day, such as 09:00."
+    )
 
 
 class QueueInput(StrictBody):
-    """PUT /connections/{id}/queue: all weekly slots of the account; none: it has no queue."""
+    """All weekly slots of an account; none: it has no queue."""
 
-    slots = serializers.ListField(child=SlotInput(), max_length=SLOTS_MOST)
-    time_zone = Text(required=False, max_length=64)
+    slots = serializers.ListField(
+        child=SlotInput(), max_length=SLOTS_MOST, help_text="The slots of a week."
+    )
+    time_zone = Text(
+        required=False,
+        max_length=64,
+        help_text="The IANA zone they are meant in; left out: as before, at first the workspace's.",
+    )

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
         ('accounts', '0003_workspace_late_policy'),
         ('media', '0002_asset_duration'),
         ('platforms', '0003_consents_and_mastodon_apps'),
-        ('scheduling', '0009_leftovers'),
+        ('scheduling', '0014_tallies'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -11,12 +11,11 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from itertools import islice, pairwise
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import F
 
 from accounts.audit import record
@@ -25,7 +24,7 @@ from platforms.models import SocialConnection
 from scheduling import services
 from scheduling.drafts import FieldError
 from scheduling.models import PostQueue, QueuePlace, ScheduledPost
-from scheduling.queue_slots.weekly import CLOCK, DAYS, SLOTS_MOST, Slot, WeeklySlots, sorted_slots
+from scheduling.queue_slots.weekly import CLOCK, SLOTS_MOST, Day, Slot, WeeklySlots, sorted_slots
 from scheduling.rules import Invalid
 from scheduling.series.wall_clock import Moment, UnknownZone, zone_named
 from scheduling.states import PostState
@@ -36,12 +35,12 @@ SHOWN = 12
 FREEING = (S.CANCELLED, S.DRAFT)  # posts in these states take no slot
 
 
-class Place(StrEnum):
+class Place(models.TextChoices):
     """Where in the queue a post wants to be."""
 
-    NEXT = "next"  # the first free slot
-    BOTTOM = "bottom"  # behind all that are queued
-    TOP = "top"  # the first slot that can be had; queued posts move down, up to the first gap
+    NEXT = "next", "the next free slot"
+    BOTTOM = "bottom", "behind all that are queued"
+    TOP = "top", "the first slot to be had"  # queued posts move down, up to the first gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +204,8 @@ def _slot_errors(slots: Sequence[Slot]) -> list[FieldError]:
         return [FieldError("slots", "too_many", f"A week has at most {SLOTS_MOST} slots.")]
     errors = []
     for number, (day, clock) in enumerate(slots):
-        if day not in DAYS:
-            text = f"Days are {', '.join(DAYS)}."
+        if day not in Day.values:
+            text = f"Days are {', '.join(Day.values)}."
             errors.append(FieldError(f"slots[{number}].day", "unknown", text))
         if not CLOCK.fullmatch(clock):
             text = "Give the time of day as 09:00."

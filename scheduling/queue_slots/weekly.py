@@ -8,10 +8,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from scheduling.series.rule import WEEKDAYS
+from django.db import models
+
 from scheduling.series.wall_clock import Moment, in_order, moment_of
 
-DAYS = tuple(WEEKDAYS)
+
+class Day(models.TextChoices):
+    """A day of the week, as recurrence rules call it."""
+
+    MO = "MO", "Monday"
+    TU = "TU", "Tuesday"
+    WE = "WE", "Wednesday"
+    TH = "TH", "Thursday"
+    FR = "FR", "Friday"
+    SA = "SA", "Saturday"
+    SU = "SU", "Sunday"
+
+
+DAYS: tuple[str, ...] = tuple(Day.values)
 SLOTS_MOST = 24 * 7
 CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 SLACK = timedelta(days=2)  # no zone's offset and no gap is longer

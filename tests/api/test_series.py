@@ -36,6 +36,16 @@ def wish(connection: SocialConnection, **fields: Any) -> dict[str, Any]:
     }
 
 
+def variant(connection: SocialConnection, text: str) -> dict[str, Any]:
+    """Return how a variant with a text of its own is shown."""
+    return {
+        "connection": str(connection.pk),
+        "segments": [{"text": text}],
+        "first_comment": None,
+        "options": None,
+    }
+
+
 def created(answer: Answer) -> PostSeries:
     assert answer.status == 201, answer.body
     return PostSeries.objects.get(pk=answer.body["id"])
@@ -65,9 +75,7 @@ def test_a_series_is_shown_as_it_was_made(api: Api, connection: SocialConnection
     assert (body["name"], body["state"], body["version"]) == ("tips", "active", 1)
     assert (body["rule"], body["time_zone"]) == ("FREQ=WEEKLY;BYDAY=MO,TH", "Europe/Berlin")
     assert body["connections"] == [str(connection.pk), str(other.pk)]
-    assert body["variants"] == [
-        {"connection": str(other.pk), "segments": [{"text": "for the other"}]}
-    ]
+    assert body["variants"] == [variant(other, "for the other")]
     assert body["segments"] == [{"text": "hello"}]
     assert body["media"][0]["url"] == "https://x.example/a.png"
     assert body["next_occurrence_at"] == iso(posts_of(series)[0].scheduled_at)
@@ -257,12 +265,10 @@ def test_accounts_and_variants_are_changed_one_by_one(api: Api, series: PostSeri
     address = f"series/{series.pk}"
     api("PATCH", address, {"connections": [str(one.pk), str(two.pk)]})
     variants = [{"connection": str(two.pk), "text": "two"}]
-    assert api("PATCH", address, {"variants": variants}).body["variants"] == [
-        {"connection": str(two.pk), "segments": [{"text": "two"}]}
-    ]
+    assert api("PATCH", address, {"variants": variants}).body["variants"] == [variant(two, "two")]
     assert sorted(set(texts_of(series))) == ["hello", "two"]
     kept = api("PATCH", address, {"connections": [str(two.pk)]}).body
-    assert kept["variants"] == [{"connection": str(two.pk), "segments": [{"text": "two"}]}]
+    assert kept["variants"] == [variant(two, "two")]
     live = ScheduledPost.objects.filter(state=S.SCHEDULED)
     assert {post.connection_id for post in live} == {two.pk}
 
