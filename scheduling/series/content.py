@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -44,6 +44,15 @@ def attach(series: PostSeries, attachments: Sequence[Attachment]) -> None:
             position=position,
             alt_text=item.alt_text,
         )
+
+
+def is_made_of(
+    post: ScheduledPost, content: Mapping[str, Any], attachments: Sequence[Attachment]
+) -> bool:
+    """Say whether a post has this content and these media already (post_media is read)."""
+    media = [(row.asset_id, row.segment, row.alt_text) for row in post.post_media.all()]
+    wanted = [(item.asset.pk, item.segment, item.alt_text) for item in attachments]
+    return media == wanted and all(getattr(post, name) == content[name] for name in content)
 
 
 def late_limit(series: PostSeries) -> timedelta:

@@ -28,7 +28,12 @@ from engine.clock import database_now
 from engine.states import IllegalTransition
 from scheduling import services
 from scheduling.rules import Invalid
-from scheduling.series.content import attachments_of, content_for, late_limit
+from scheduling.series.content import (
+    attachments_of,
+    content_for,
+    is_made_of,
+    late_limit,
+)
 from scheduling.series.models import (
     OccurrenceState,
     PostSeries,
@@ -40,7 +45,7 @@ from scheduling.series.wall_clock import Moment
 from scheduling.states import WAITING, PostState
 
 S = PostState
-PASS = 200  # posts in one transaction: a second or two
+PASS = 100  # posts in one transaction: a second; SQLite lets nobody else write meanwhile
 TICK_SECONDS = 60  # after which a periodic run leaves the rest to the next one
 FOLLOWING = WAITING | {S.BLOCKED, S.AWAITING_APPROVAL}  # a series rewrites its posts only here
 CHUNK = 50
@@ -124,6 +129,7 @@ class SeriesPass:
                 series_version__lt=self.series.version,
             )
             .select_related("post")
+            .prefetch_related("post__post_media")
             .order_by("at", "id")
         )
         rows = list(lagging[: self.left])
@@ -179,20 +185,23 @@ class SeriesPass:
         if row.post is None or row.post.state != S.CANCELLED:
             return  # somebody requeued it meanwhile
         reason = f"the series {self.series} has this occurrence again"
-        row.post = services.requeue_post(row.post.pk, actor=self.actor, reason=reason)
+        services.requeue_post(row.post.pk, actor=self.actor, reason=reason)
+        row.post.state = S.SCHEDULED
 
     def _rewrite(self, row: SeriesOccurrence) -> None:
-        target = self.by_connection[row.connection_id]
         if row.post is None or row.post.state not in FOLLOWING:
             return
+        content = content_for(self.series, self.by_connection[row.connection_id])
         row.problem = ""
+        if is_made_of(row.post, content, self.attachments):
+            return  # an edit would throw away what is prepared
         try:
             edited = services.edit_post(
                 row.post.pk,
                 actor=self.actor,
                 expected_version=row.post_version,
                 attachments=self.attachments,
-                **content_for(self.series, target),
+                **content,
             )
         except Invalid as refused:
             row.problem = f"The post keeps its earlier content: {refused}"

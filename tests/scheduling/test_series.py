@@ -455,6 +455,17 @@ def test_a_pause_withdraws_and_a_resume_puts_back(connection: SocialConnection) 
     assert texts_of(series)[:2] == ["new", "mine"]
 
 
+def test_posts_whose_content_stays_are_not_written_anew(connection: SocialConnection) -> None:
+    series = start(connection, attachments=[image(connection)])
+    services.pause_series(series.pk, actor=ADA)
+    services.resume_series(series.pk, actor=ADA)
+    services.edit_series(series.pk, actor=ADA, name="other", rule="FREQ=DAILY;UNTIL=20990101")
+    assert {post.content_version for post in posts_of(series)} == {1}  # what is prepared stays
+    assert set(states(series)) == {S.SCHEDULED}
+    services.edit_series(series.pk, actor=ADA, attachments=[image(connection, "dog.png")])
+    assert {post.content_version for post in posts_of(series)} == {2}
+
+
 def test_what_passed_during_a_pause_is_not_made_up_for(connection: SocialConnection) -> None:
     series = start(connection)
     services.pause_series(series.pk, actor=ADA)
