@@ -78,7 +78,7 @@ _MOMENT = {
 _ON_AN_ACCOUNT = {
     "connection": identifier("The account's id."),
     "state": one_of(OccurrenceState, "What the series wants of it there."),
-    "is_detached": flag("Its post was edited by itself: the series no longer changes it."),
+    "is_detached": flag("Its post was edited or moved by itself: the series no longer changes it."),
     "post": or_null(identifier("Its post; null: none was made.")),
     "post_state": or_null(one_of(PostState, "Where the post stands.", "scheduled")),
     "post_scheduled_at": or_null(moment("When the post is to go out.")),
@@ -223,8 +223,7 @@ def _account_json(row: SeriesOccurrence) -> Json:
     return {
         "connection": str(row.connection_id),
         "state": row.state,
-        "is_detached": row.is_detached
-        or (post is not None and post.content_version != row.post_version),
+        "is_detached": row.stands_alone,
         "post": str(post.pk) if post else None,
         "post_state": post.state if post else None,
         "post_scheduled_at": instant(post.scheduled_at) if post else None,

@@ -80,6 +80,7 @@ class PostSeriesAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
         "settled_version",
         "next_at",
         "created_by",
+        "written_by",
         "created_at",
         "updated_at",
     )
@@ -241,7 +242,7 @@ def _row(row: SeriesOccurrence) -> dict[str, Any]:
     return {
         "account": row.connection,
         "badge": badge(row.get_state_display(), tone),
-        "is_detached": row.is_detached,
+        "is_detached": row.stands_alone,
         "post": row.post,
         "problem": row.problem,
     }

@@ -54,6 +54,7 @@ class PostSeries(models.Model):
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="continued_by"
     )
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)
+    written_by = models.CharField(max_length=255)  # whose content it is ("user:ada"): its last edit
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -176,3 +177,12 @@ class SeriesOccurrence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.clock} of {self.series_id}"
+
+    @property
+    def stands_alone(self) -> bool:
+        """Say whether a person edited or moved its post by itself (post is read)."""
+        post = self.post
+        return self.is_detached or (
+            post is not None
+            and (post.content_version != self.post_version or post.scheduled_at != self.at)
+        )

@@ -51,7 +51,7 @@ def create_series(
     """Start a series; `columns` are of COLUMNS. Raises Invalid with every error at once."""
     now = database_now()
     columns.setdefault("late_policy", workspace.late_policy)
-    series = PostSeries(workspace=workspace, created_by=created_by, **columns)
+    series = PostSeries(workspace=workspace, created_by=created_by, written_by=actor, **columns)
     chosen = _targets_of(series, targets)
     check_series(series, chosen, attachments, now=now)
     series.next_at = series.recurrence.first(1, after=now)[0].at
@@ -74,7 +74,7 @@ def edit_series(
     """
     with transaction.atomic():
         series = _locked(series_id, expected_version)
-        _apply(series, changes)
+        _apply(series, changes, actor)
         _note(series, actor, "series.edited", detail={"fields": sorted(changes)})
         settle_locked(series)
     return series
@@ -98,7 +98,7 @@ def edit_following(
         series = _locked(series_id, expected_version)
         moment = _coming(series, at)
         if not _has_past(series, moment):
-            _apply(series, changes)
+            _apply(series, changes, actor)
             _note(series, actor, "series.edited", detail={"fields": sorted(changes)})
             settle_locked(series)
             return series
@@ -106,7 +106,7 @@ def edit_following(
         rest = _split(series, moment)
         if "rule" in changes and "starts" not in changes:
             rest.starts = _start_of(changes["rule"], moment, is_first)
-        _apply(rest, changes)
+        _apply(rest, changes, actor)
         detail = {"at": at.isoformat(), "continued_by": str(rest.pk)}
         _note(series, actor, "series.split", detail=detail)
         _note(rest, actor, "series.created", detail={"continues": str(series.pk)})
@@ -230,7 +230,7 @@ def _set_state(series: PostSeries, state: SeriesState, reason: str) -> None:
     series.save(update_fields=["state", "state_reason", "version", "updated_at"])
 
 
-def _apply(series: PostSeries, changes: dict[str, Any]) -> None:
+def _apply(series: PostSeries, changes: dict[str, Any], actor: str) -> None:
     """Change a locked series, checked as a whole; `next_at` starts anew, as moments may differ."""
     now = database_now()
     before = list(series.targets.select_related("connection__workspace"))
@@ -242,6 +242,7 @@ def _apply(series: PostSeries, changes: dict[str, Any]) -> None:
     media = attachments_of(series) if new_media is None else new_media
     check_series(series, targets, media, now=now, known=[one.connection for one in before])
     series.version += 1
+    series.written_by = actor
     series.next_at = series.recurrence.first(1, after=now)[0].at
     series.save()
     if "targets" in changes:
@@ -292,6 +293,7 @@ def _split(series: PostSeries, moment: Moment) -> PostSeries:
         **{name: getattr(series, name) for name in COLUMNS},
         workspace=series.workspace,
         created_by=series.created_by,
+        written_by=series.written_by,
         state=series.state,
         continues=series,
     )

@@ -47,7 +47,7 @@ from scheduling.states import WAITING, PostState
 S = PostState
 PASS = 100  # posts in one transaction: a second; SQLite lets nobody else write meanwhile
 TICK_SECONDS = 60  # after which a periodic run leaves the rest to the next one
-FOLLOWING = WAITING | {S.BLOCKED, S.AWAITING_APPROVAL}  # a series rewrites its posts only here
+FOLLOWING = WAITING | {S.BLOCKED, S.AWAITING_APPROVAL, S.DRAFT}  # where posts are rewritten
 CHUNK = 50
 SECOND = timedelta(seconds=1)
 log = logging.getLogger("carillon.series")
@@ -151,8 +151,7 @@ class SeriesPass:
 
     def _apply(self, row: SeriesOccurrence, wanted: set[datetime]) -> None:
         row.series_version = self.series.version
-        if row.post is not None and row.post.content_version != row.post_version:
-            row.is_detached = True
+        row.is_detached = row.stands_alone
         is_wanted = self.series.state == SeriesState.ACTIVE and (
             row.is_detached or (row.at in wanted and row.connection_id in self.by_connection)
         )
@@ -198,7 +197,7 @@ class SeriesPass:
         try:
             edited = services.edit_post(
                 row.post.pk,
-                actor=self.actor,
+                actor=self.series.written_by,
                 expected_version=row.post_version,
                 attachments=self.attachments,
                 **content,
@@ -206,8 +205,8 @@ class SeriesPass:
         except Invalid as refused:
             row.problem = f"The post keeps its earlier content: {refused}"
         except IllegalTransition:
-            row.post.refresh_from_db(fields=["content_version"])
-            row.is_detached = row.post.content_version != row.post_version  # else it is on its way
+            row.post.refresh_from_db(fields=["content_version", "scheduled_at"])
+            row.is_detached = row.stands_alone  # else it is on its way
         else:
             row.post_version = edited.content_version
 
@@ -259,7 +258,7 @@ class SeriesPass:
                 scheduled_at=moment.at,
                 attachments=self.attachments,
                 created_by=self.series.created_by,
-                actor=self.actor,
+                actor=self.series.written_by,
                 is_promised=True,
                 **together,
                 **content_for(self.series, target),

@@ -259,6 +259,31 @@ def test_a_post_edited_by_itself_is_let_go(connection: SocialConnection) -> None
     assert (mine.state, mine.scheduled_at) == (S.SCHEDULED, at(1))
 
 
+def test_a_post_that_was_only_moved_is_let_go_too(connection: SocialConnection) -> None:
+    series = start(connection)
+    mine = posts_of(series)[1]
+    moved = at(1, hour=15)
+    ScheduledPost.objects.filter(pk=mine.pk).update(scheduled_at=moved, due_at=moved)
+    services.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}], rule="FREQ=WEEKLY")
+    mine.refresh_from_db()
+    assert (mine.state, mine.scheduled_at, mine.segments[0]["text"]) == (
+        S.SCHEDULED, moved, "hello",
+    )  # fmt: skip
+
+
+def test_posts_are_written_in_the_name_of_whoever_wrote_the_series(
+    connection: SocialConnection, settings: Any
+) -> None:
+    series = start(connection)
+    services.edit_series(series.pk, actor="user:bob", segments=[{"text": "new"}])
+    settings.SERIES_HORIZON = 12 * DAY
+    extend_series_minutes()
+    written = AuditEvent.objects.filter(action="post.scheduled").order_by("pk")
+    assert [event.actor for event in written][-2:] == ["user:bob"] * 2
+    edits = AuditEvent.objects.filter(action="post.edited")
+    assert {event.actor for event in edits} == {"user:bob"}
+
+
 def test_another_rule_moves_the_posts(connection: SocialConnection) -> None:
     series = start(connection)
     gone = posts_of(series)
