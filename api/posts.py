@@ -41,6 +41,7 @@ from platforms.models import SocialConnection
 from scheduling import services
 from scheduling.copies import delete_draft
 from scheduling.models import ScheduledPost
+from scheduling.queue_slots.services import Place, schedule_in_slot
 
 TOO_LATE = {409: "The post's state does not allow it: `detail` says why."}
 
@@ -94,13 +95,18 @@ class PostsView(ApiView):
         connection = connection_of(access, wish.pop("connection"), "connection")
         is_draft = wish.pop("draft")
         media = wish.pop("media", [])
+        if queue := wish.pop("queue", None):
+            schedule: Callable[..., tuple[ScheduledPost, bool]] = schedule_in_slot
+            wish["place"] = Place(queue)
+        else:
+            schedule = services.schedule_post
+            wish["scheduled_at"] = wish.get("scheduled_at") or timezone.now()
+            wish.setdefault("time_zone", access.workspace.time_zone)
         with naming(_names(request)), transaction.atomic():
-            post, created = services.schedule_post(
+            post, created = schedule(
                 workspace=access.workspace,
                 connection=connection,
                 segments=wish.pop("segments", [{"text": ""}]),
-                scheduled_at=wish.pop("scheduled_at", None) or timezone.now(),
-                time_zone=wish.pop("time_zone", access.workspace.time_zone),
                 attachments=attachments_from(access, media),
                 actor=access.actor,
                 created_by=access.user,

@@ -5,8 +5,21 @@ from __future__ import annotations
 from django.urls import URLPattern, re_path
 from rest_framework.views import APIView
 
-from api import approvals, bulk, calendar, calendar_files, groups, posts, profile, schedule, texts
+from api import (
+    approvals,
+    bulk,
+    calendar,
+    calendar_files,
+    groups,
+    posts,
+    profile,
+    queue_slots,
+    schedule,
+    series,
+    texts,
+)
 
+SERIES = r"series/(?P<series_id>[^/]+)"
 ID = r"(?P<post_id>[^/]+)"
 GROUP = r"(?P<group_id>[^/]+)"
 
@@ -21,6 +34,7 @@ urlpatterns = [
     _at("health", schedule.HealthView),
     _at("me", profile.MeView),
     _at("connections", profile.ConnectionsView),
+    _at(r"connections/(?P<connection_id>[^/]+)/queue", queue_slots.QueueView),
     _at("text-length", texts.TextLengthView),
     _at("posts", posts.PostsView),
     _at("posts/bulk", bulk.BulkPosts),
@@ -48,4 +62,13 @@ urlpatterns = [
     _at(f"groups/{GROUP}/cancel", groups.CancelGroup),
     _at(f"groups/{GROUP}/reschedule", groups.RescheduleGroup),
     _at(f"groups/{GROUP}/publish-now", groups.PublishGroupNow),
+    _at("series", series.AllSeriesView),
+    _at("series/preview", series.PreviewView),
+    _at(SERIES, series.SeriesView),
+    _at(f"{SERIES}/preview", series.SeriesPreview),
+    _at(f"{SERIES}/occurrences", series.OccurrencesView),
+    _at(f"{SERIES}/skip", series.SkipOccurrence),
+    _at(f"{SERIES}/pause", series.PauseSeries),
+    _at(f"{SERIES}/resume", series.ResumeSeries),
+    _at(f"{SERIES}/end", series.EndSeries),
 ]

@@ -245,6 +245,7 @@ GATE_POLICY = GatePolicy(
     spacing_cap=timedelta(milliseconds=env.int("RATE_LIMITER_MAX_DELAY_MS", default=300_000)),
 )
 PREFLIGHT_AHEAD = timedelta(hours=env.int("PREFLIGHT_HOURS", default=24))  # 0: switched off
+SERIES_HORIZON = timedelta(days=env.int("SERIES_HORIZON_DAYS", default=30))
 LATE_LIMIT = timedelta(minutes=env.int("LATE_LIMIT_MINUTES", default=120))
 RESTORED_AFTER = timedelta(seconds=env.float("RESTORED_AFTER_SECONDS", default=3600.0))
 INSTALLATION_ID = env.str("INSTALLATION_ID", default="")

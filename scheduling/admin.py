@@ -54,6 +54,7 @@ from scheduling.models import ScheduledPost
 from scheduling.notices import notices_of
 from scheduling.questions import next_part
 from scheduling.sealing import shown
+from scheduling.series import admin as series_admin  # noqa: F401 - its pages register on import
 from scheduling.states import EDITABLE, PostState
 
 S = PostState

@@ -12,6 +12,12 @@ from engine.ids import uuid7
 from engine.jobs import LeasedJob
 from media.models import Asset
 from platforms.models import SocialConnection
+from scheduling.queue_slots.models import PostQueue as PostQueue  # found by Django here
+from scheduling.queue_slots.models import QueuePlace as QueuePlace
+from scheduling.series.models import PostSeries as PostSeries
+from scheduling.series.models import SeriesMedia as SeriesMedia
+from scheduling.series.models import SeriesOccurrence as SeriesOccurrence
+from scheduling.series.models import SeriesTarget as SeriesTarget
 from scheduling.states import MACHINE, NEEDS_ATTENTION, WAITING, PostGraph, PostState
 
 

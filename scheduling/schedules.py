@@ -11,5 +11,6 @@ SCHEDULES = [
     EveryMinutes("sweep", "scheduling.tasks.sweep_minute", minutes=1),
     EveryMinutes("preflight", "scheduling.tasks.preflight_minutes", minutes=3),
     EveryMinutes("leftovers", "scheduling.tasks.clear_leftovers_minutes", minutes=5),
+    EveryMinutes("series", "scheduling.tasks.extend_series_minutes", minutes=5),
     Daily("tidy", "scheduling.tasks.tidy_daily", hour=0),
 ]

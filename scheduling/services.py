@@ -124,6 +124,7 @@ def build_post(
     as_draft: bool = False,
     actor: str = "",
     awaits_approval: bool | None = None,
+    is_promised: bool = False,
     now: datetime | None = None,
     **details: Any,
 ) -> ScheduledPost:
@@ -131,6 +132,8 @@ def build_post(
 
     It awaits approval if the workspace's rule asks for it of `actor` (who wrote it); bulk paths,
     which call this for each row and insert the results together, say so in `awaits_approval`.
+    A post that a series promised is made whatever the rules say today, so that it is seen, and
+    blocked or refused, in its place.
     """
     details.setdefault("late_policy", workspace.late_policy)
     post = ScheduledPost(
@@ -154,9 +157,9 @@ def build_post(
         *moment_errors(post, workspace, now or timezone.now()),
         *shape_errors(post),
     ]
-    if not errors:
-        errors = content_errors(post, attachments)
-    if errors:
+    if is_promised or not errors:
+        errors += content_errors(post, attachments)
+    if errors and not is_promised:
         raise Invalid(errors)
     note_author(post, actor)
     if awaits_approval is None:

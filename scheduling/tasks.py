@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.runner import run_slot
 from scheduling import leftovers, look_ahead, preflight, sweeper, tidying
 from scheduling.publisher import PostWorkload
+from scheduling.series import settling
 
 
 def run_publisher_slot() -> None:
@@ -35,3 +36,8 @@ def clear_leftovers_minutes() -> None:
 def tidy_daily() -> None:
     """Remove what only the past needed."""
     tidying.tidy()
+
+
+def extend_series_minutes() -> None:
+    """Make the posts of series ahead, and finish what changes of series left to do."""
+    settling.settle_all()

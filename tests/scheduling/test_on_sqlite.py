@@ -35,14 +35,16 @@ FILES = [
     "tests/scheduling/test_refused_tokens.py",
     "tests/scheduling/test_services.py",
 ]
+SERIES_AND_QUEUES = ["tests/scheduling/test_queue_slots.py", "tests/scheduling/test_series.py"]
 
 
-def test_everything_that_touches_rows_holds_on_sqlite(tmp_path: Path) -> None:
+@pytest.mark.parametrize("files", [FILES, SERIES_AND_QUEUES], ids=["posts", "series"])
+def test_everything_that_touches_rows_holds_on_sqlite(tmp_path: Path, files: list[str]) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("this whole run is on SQLite")
     env = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *FILES],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
         env={**env, "DATABASE_URL": f"sqlite:///{tmp_path / 'tests.sqlite3'}"},
         cwd=ROOT,
         capture_output=True,

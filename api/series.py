@@ -1,0 +1,489 @@
+"""Series over the API: posts that recur, what they will do, and what people can do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import Access
+from accounts.models import Role
+from api.attachments import attachments_from
+from api.base import ApiView, as_uuid
+from api.fields import Instant
+from api.pages import PAGED, Pages
+from api.posts import connection_of
+from api.problems import invalid, naming, unknown
+from api.schema import Answered, Parameter, operation
+from api.serializers import ReasonInput
+from api.series_answers import (
+    FORECAST,
+    OCCURRENCES,
+    SERIES,
+    coming_json,
+    notices_json,
+    occurrence_json,
+    series_json,
+)
+from api.series_bodies import PreviewInput, Reach, SeriesChanges, SeriesInput, SkipInput
+from api.shapes import UUID_EXAMPLE, among, identifier, moment, page_of, whole
+from platforms.models import SocialConnection
+from scheduling.series import checking, forecast, services
+from scheduling.series.models import (
+    OccurrenceState,
+    PostSeries,
+    SeriesOccurrence,
+    SeriesState,
+    SeriesTarget,
+)
+
+PLAIN = (
+    "name",
+    "rule",
+    "starts",
+    "time_zone",
+    "segments",
+    "first_comment",
+    "options",
+    "priority",
+    "late_policy",
+    "late_limit_minutes",
+    "callback_url",
+)
+
+
+ENDED = {409: "The series has ended, or its state does not allow it: `detail` says why."}
+EDITED = {409: "It has ended, `version` is not the current one, or a post of it was sent."}
+STATE = Parameter("state", among(SeriesState.values, "In this state."))
+CONNECTION = Parameter("connection", identifier("Of this connected account."))
+COUNT = Parameter(
+    "count",
+    whole(
+        "How many occurrences.",
+        forecast.SHOWN,
+        minimum=1,
+        maximum=forecast.MOST,
+        default=forecast.SHOWN,
+    ),
+)
+OCCURRENCE_FILTERS = (
+    Parameter("after", moment("At this instant or later.")),
+    Parameter("before", moment("Before this instant.")),
+    Parameter("state", among(OccurrenceState.values, "In this state.")),
+    CONNECTION,
+)
+EXAMPLE = {
+    "name": "Monday tip",
+    "connections": [UUID_EXAMPLE],
+    "text": "Oil your bells.",
+    "rule": "FREQ=WEEKLY;BYDAY=MO",
+    "starts": "2026-12-01T09:00",
+    "time_zone": "Europe/Brussels",
+}
+
+
+class AllSeriesView(ApiView):
+    """GET lists the workspace's series, newest first; POST starts one."""
+
+    @operation(
+        "list_series",
+        "List series, newest first",
+        tag="series",
+        query=[STATE, CONNECTION, *PAGED],
+        answers={200: page_of(SERIES, "series")},
+    )
+    def get(self, request: Request) -> Response:
+        """Return one page; `state` and `connection` narrow it."""
+        access = self.enter()
+        found = _in_full(access)
+        if state := request.query_params.get("state"):
+            if state not in SeriesState.values:
+                raise invalid("state", "unknown", f"States are {', '.join(SeriesState.values)}.")
+            found = found.filter(state=state)
+        if connection := request.query_params.get("connection"):
+            wanted = connection_of(access, connection, "connection")
+            found = found.filter(targets__connection=wanted)
+        pages, now = Pages(), timezone.now()
+        page = pages.paginate_queryset(found, request, view=self)
+        return pages.get_paginated_response([series_json(series, now) for series in page or ()])
+
+    @operation(
+        "create_series",
+        "Start a series",
+        tag="series",
+        body=SeriesInput,
+        example=EXAMPLE,
+        answers={201: Answered(SERIES, "It was started, and its first posts are made.")},
+    )
+    def post(self, request: Request) -> Response:
+        """Start a series; its posts are made some weeks ahead, the first ones at once.
+
+        In the gap when clocks go forward an occurrence is as much later; when they go back it is
+        the first of the two.
+        """
+        wish = self.read(SeriesInput)
+        access = self.enter()
+        targets = _targets(access, wish["connections"], wish.get("variants", ()))
+        wish.setdefault("segments", [{"text": ""}])
+        with naming(_names(request)), transaction.atomic():
+            series = services.create_series(
+                workspace=access.workspace,
+                targets=targets,
+                attachments=attachments_from(access, wish.get("media", ())),
+                actor=access.actor,
+                created_by=access.user,
+                **{"time_zone": access.workspace.time_zone, **_plain(wish)},
+            )
+            return self.answer(_shown(access, series), 201)
+
+
+class PreviewView(ApiView):
+    """POST tells what a series would do; nothing is kept."""
+
+    write_scope = "posts:read"
+    write_role = Role.VIEWER
+
+    @operation(
+        "preview_series",
+        "Try a series",
+        tag="series",
+        body=PreviewInput,
+        example=EXAMPLE,
+        answers={200: Answered(FORECAST, "What it would do; nothing is kept.")},
+    )
+    def post(self, request: Request) -> Response:
+        """Return the next occurrences and notices; what POST /series would refuse is refused."""
+        wish = self.read(PreviewInput)
+        access = self.enter()
+        now = timezone.now()
+        plain = {"time_zone": access.workspace.time_zone, **_plain(wish)}
+        targets = _targets(access, wish.get("connections", ()), wish.get("variants", ()))
+        recurrence = checking.read_recurrence(plain["rule"], plain["starts"], plain["time_zone"])
+        if targets and ("segments" in wish or "media" in wish):
+            plain.setdefault("segments", [{"text": ""}])
+            plain.setdefault("late_policy", access.workspace.late_policy)
+            series = PostSeries(workspace=access.workspace, **plain)
+            chosen = [
+                SeriesTarget(series=series, connection=connection, changes=changes)
+                for connection, changes in targets
+            ]
+            with naming(_names(request)):
+                media = attachments_from(access, wish.get("media", ()))
+                checking.check_series(series, chosen, media, now=now)
+        moments = recurrence.first(wish["count"], after=now)
+        notices = forecast.notices_for(recurrence, [account for account, _ in targets], now=now)
+        with transaction.atomic():
+            return self.answer(
+                {
+                    "rule": str(recurrence.rule),
+                    "notices": notices_json(notices),
+                    "results": [coming_json(forecast.Coming(moment)) for moment in moments],
+                }
+            )
+
+
+class SeriesView(ApiView):
+    """GET shows a series; PATCH changes it, or part of it; DELETE ends it."""
+
+    @operation("get_series", "Look at a series", tag="series", answers={200: SERIES})
+    def get(self, request: Request, series_id: str) -> Response:
+        """Return the series in full."""
+        access = self.enter()
+        return Response(series_json(series_of(access, series_id), timezone.now()))
+
+    @operation(
+        "change_series",
+        "Change a series, or one occurrence",
+        tag="series",
+        body=SeriesChanges,
+        example={
+            "scope": "following",
+            "occurrence": "2026-12-14T08:00:00Z",
+            "text": "Oil your bells twice.",
+        },
+        answers={200: Answered(SERIES, "The series that has the change: another one if split.")},
+        problems=EDITED,
+    )
+    def patch(self, request: Request, series_id: str) -> Response:
+        """Change all its future, one occurrence and what follows, or one occurrence; see `scope`.
+
+        Returns the series that then has what was changed: another one where it was split.
+        """
+        wish = self.read(SeriesChanges)
+        access = self.enter()
+        series = series_of(access, series_id)
+        known: dict[str, Any] = {"actor": access.actor, "expected_version": wish.get("version")}
+        changes = _plain(wish)
+        with naming(_names(request)), transaction.atomic():
+            if "media" in wish:
+                changes["attachments"] = attachments_from(access, wish["media"])
+            if wish["scope"] == Reach.OCCURRENCE:
+                if "scheduled_at" in wish:
+                    changes["scheduled_at"] = wish["scheduled_at"]
+                connection = _named_connection(access, wish)
+                services.edit_occurrence(
+                    series.pk, wish["occurrence"], connection=connection, **known, **changes
+                )
+                return self.answer(_shown(access, series))
+            if "connections" in wish or "variants" in wish:
+                changes["targets"] = _new_targets(access, series, wish)
+            if wish["scope"] == Reach.FOLLOWING:
+                edited = services.edit_following(series.pk, wish["occurrence"], **known, **changes)
+            else:
+                edited = services.edit_series(series.pk, **known, **changes)
+            return self.answer(_shown(access, edited))
+
+    @operation(
+        "delete_series",
+        "End a series",
+        tag="series",
+        answers={200: Answered(SERIES, "It has ended.", SERIES.example(state="ended"))},
+        problems=ENDED,
+    )
+    def delete(self, request: Request, series_id: str) -> Response:
+        """End it: its future posts are cancelled; the series and its past stay to be seen."""
+        access = self.enter()
+        series = series_of(access, series_id)
+        with transaction.atomic():
+            services.end_series(series.pk, actor=access.actor)
+            return self.answer(_shown(access, series))
+
+
+class SeriesAction(ApiView):
+    """POST carries out one action on one series and shows the series as it then is."""
+
+    def carry_out(self, series_id: str, service: Callable[..., PostSeries]) -> Response:
+        """Call `service` with a reason; 409 when the series' state does not allow it."""
+        wish = self.read(ReasonInput)
+        access = self.enter()
+        series = series_of(access, series_id)
+        with transaction.atomic():
+            service(series.pk, actor=access.actor, **wish)
+            return self.answer(_shown(access, series))
+
+
+class PauseSeries(SeriesAction):
+    """Withdraw its future posts until it is resumed."""
+
+    @operation(
+        "pause_series",
+        "Pause a series",
+        tag="series",
+        body=ReasonInput,
+        example={"reason": "Summer break."},
+        answers={200: Answered(SERIES, "It is paused.", SERIES.example(state="paused"))},
+        problems=ENDED,
+    )
+    def post(self, request: Request, series_id: str) -> Response:
+        """Withdraw its posts that are to come, and make no more until it is resumed."""
+        return self.carry_out(series_id, services.pause_series)
+
+
+class ResumeSeries(SeriesAction):
+    """Put its future posts back."""
+
+    @operation(
+        "resume_series",
+        "Resume a series",
+        tag="series",
+        body=ReasonInput,
+        example={"reason": "We are back."},
+        answers={200: Answered(SERIES, "It goes on.")},
+        problems=ENDED,
+    )
+    def post(self, request: Request, series_id: str) -> Response:
+        """Put its posts that are to come back; what passed meanwhile is not made up for."""
+        return self.carry_out(series_id, services.resume_series)
+
+
+class EndSeries(SeriesAction):
+    """Cancel its future posts for good."""
+
+    @operation(
+        "end_series",
+        "End a series, with a reason",
+        tag="series",
+        body=ReasonInput,
+        example={"reason": "The campaign is over."},
+        answers={200: Answered(SERIES, "It has ended.", SERIES.example(state="ended"))},
+        problems=ENDED,
+    )
+    def post(self, request: Request, series_id: str) -> Response:
+        """Cancel its posts that are to come, for good; what was sent stays."""
+        return self.carry_out(series_id, services.end_series)
+
+
+class SkipOccurrence(ApiView):
+    """Leave one occurrence out."""
+
+    @operation(
+        "skip_occurrence",
+        "Leave one occurrence out",
+        tag="series",
+        body=SkipInput,
+        example={"occurrence": "2026-12-28T08:00:00Z", "reason": "Holidays."},
+        answers={200: Answered(SERIES, "It is left out.")},
+        problems={409: "The series has ended, or a post of the occurrence was sent."},
+    )
+    def post(self, request: Request, series_id: str) -> Response:
+        """Leave one occurrence out, however far away; it stays visible among the occurrences."""
+        wish = self.read(SkipInput)
+        access = self.enter()
+        series = series_of(access, series_id)
+        with transaction.atomic():
+            services.skip_occurrence(
+                series.pk,
+                wish["occurrence"],
+                actor=access.actor,
+                connection=_named_connection(access, wish),
+                reason=wish["reason"],
+            )
+            return self.answer(_shown(access, series))
+
+
+class SeriesPreview(ApiView):
+    """GET tells what a series will do next."""
+
+    @operation(
+        "forecast_series",
+        "Tell what a series does next",
+        tag="series",
+        query=[COUNT],
+        answers={200: FORECAST},
+    )
+    def get(self, request: Request, series_id: str) -> Response:
+        """Return the next occurrences, with their posts as far as they are made."""
+        access = self.enter()
+        series = series_of(access, series_id)
+        now = timezone.now()
+        coming = forecast.coming(series, now=now, count=_count(request.query_params))
+        accounts = [target.connection for target in series.targets.all()]
+        notices = forecast.notices_for(series.recurrence, accounts, now=now) if coming else []
+        return Response(
+            {
+                "rule": series.rule,
+                "notices": notices_json(notices),
+                "results": [coming_json(one) for one in coming],
+            }
+        )
+
+
+class OccurrencesView(ApiView):
+    """GET lists the occurrences that exist: made, skipped, withdrawn or missed."""
+
+    @operation(
+        "list_occurrences",
+        "List the occurrences of a series, earliest first",
+        tag="series",
+        query=[*OCCURRENCE_FILTERS, *PAGED],
+        answers={200: OCCURRENCES},
+    )
+    def get(self, request: Request, series_id: str) -> Response:
+        """Return one page, earliest first; `after`, `before`, `state`, `connection` narrow it."""
+        access = self.enter()
+        series = series_of(access, series_id)
+        rows = SeriesOccurrence.objects.filter(series=series).select_related("post")
+        query = request.query_params
+        for name, rule in (("after", "at__gte"), ("before", "at__lt")):
+            if text := query.get(name):
+                rows = rows.filter(**{rule: _instant(name, text)})
+        if state := query.get("state"):
+            if state not in OccurrenceState.values:
+                states = ", ".join(OccurrenceState.values)
+                raise invalid("state", "unknown", f"States are {states}.")
+            rows = rows.filter(state=state)
+        if connection := query.get("connection"):
+            rows = rows.filter(connection=connection_of(access, connection, "connection"))
+        pages = OccurrencePages()
+        page = pages.paginate_queryset(rows, request, view=self)
+        return pages.get_paginated_response([occurrence_json(row) for row in page or ()])
+
+
+class OccurrencePages(Pages):
+    """Earliest first."""
+
+    ordering = ("at", "id")  # type: ignore[assignment] # the stubs know of single columns only
+
+
+def series_of(access: Access, series_id: str) -> PostSeries:
+    """Return a series of the workspace, with all that an answer shows; raises Problem 404."""
+    key = as_uuid(series_id)
+    found = _in_full(access).filter(pk=key).first() if key else None
+    if found is None:
+        raise unknown("id", "series", "GET /api/v1/series lists them")
+    return found
+
+
+def _in_full(access: Access) -> QuerySet[PostSeries]:
+    rows = PostSeries.objects.filter(workspace=access.workspace).select_related("workspace")
+    return rows.prefetch_related("targets__connection", "series_media__asset")
+
+
+def _shown(access: Access, series: PostSeries) -> dict[str, Any]:
+    return series_json(_in_full(access).get(pk=series.pk), timezone.now())
+
+
+def _plain(wish: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: wish[name] for name in PLAIN if name in wish}
+
+
+def _names(request: Request) -> dict[str, str]:
+    return {"segments[0].text": "text"} if "text" in request.data else {}
+
+
+Targets = list[tuple[SocialConnection, dict[str, Any]]]
+
+
+def _targets(
+    access: Access, connections: Sequence[str], variants: Sequence[Mapping[str, Any]]
+) -> Targets:
+    """Return the accounts, each with its own changes; raises Problem for unknown ones."""
+    accounts = [connection_of(access, key, "connections") for key in connections]
+    changes: dict[Any, dict[str, Any]] = {}
+    for number, variant in enumerate(variants):
+        key = as_uuid(variant["connection"])
+        if key not in {account.pk for account in accounts}:
+            raise invalid(
+                f"variants[{number}].connection",
+                "unknown",
+                "A variant is for one of the series' connections.",
+            )
+        changes[key] = {name: value for name, value in variant.items() if name != "connection"}
+    return [(account, changes.get(account.pk, {})) for account in accounts]
+
+
+def _new_targets(access: Access, series: PostSeries, wish: Mapping[str, Any]) -> Targets:
+    """Return the accounts after an edit: what is not given stays as it was."""
+    old = {str(target.connection_id): target.changes for target in series.targets.all()}
+    connections = [str(as_uuid(key) or key) for key in wish.get("connections", old)]
+    kept = [
+        {"connection": key, **changes}
+        for key, changes in old.items()
+        if changes and key in connections
+    ]
+    return _targets(access, connections, wish.get("variants", kept))
+
+
+def _named_connection(access: Access, wish: Mapping[str, Any]) -> SocialConnection | None:
+    return connection_of(access, wish["connection"], "connection") if "connection" in wish else None
+
+
+def _count(query: Mapping[str, str]) -> int:
+    text = query.get("count", str(forecast.SHOWN))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= forecast.MOST):
+        raise invalid("count", "out_of_range", f"Give a number, 1 to {forecast.MOST}.")
+    return int(text)
+
+
+def _instant(name: str, text: str) -> Any:
+    try:
+        # "+" of an offset arrives as a blank when a client did not escape it.
+        return Instant().run_validation(text.replace(" ", "+"))
+    except ValidationError as error:
+        raise ValidationError({name: error.detail}) from None
