@@ -1,4 +1,4 @@
-"""Who the caller is, and which accounts are connected."""
+"""Who the caller is."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from rest_framework.response import Response
 from accounts.access import WorkspaceNotNamed
 from accounts.keys import SCOPES
 from api.base import ApiView
-from api.pages import Pages
-from api.representations import connection_json
-from platforms.models import SocialConnection
 
 
 class MeView(ApiView):
@@ -41,17 +38,3 @@ class MeView(ApiView):
                 "workspace": workspace,
             }
         )
-
-
-class ConnectionsView(ApiView):
-    """GET lists the workspace's connected accounts."""
-
-    read_scope = "connections:read"
-
-    def get(self, request: Request) -> Response:
-        """Return one page, newest first."""
-        access = self.enter()
-        connections = SocialConnection.objects.filter(workspace=access.workspace).defer("secret")
-        pages = Pages()
-        found = pages.paginate_queryset(connections, request, view=self)
-        return pages.get_paginated_response([connection_json(c) for c in found or ()])
