@@ -47,6 +47,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",  # Swagger UI, served by ourselves
     "config",
     "engine",  # before django_q: our qcluster command takes its place
     "accounts",
@@ -443,13 +445,27 @@ CALLBACK_SECRET = env.list("CALLBACK_SECRET", default=[])
 CALLBACK_DEADLINE = timedelta(seconds=env.float("CALLBACK_DEADLINE_SECONDS", default=15.0))
 DJANGO_API_URL = env.str("DJANGO_API_URL", default="")
 
+# --- instruments ----------------------------------------------------------------------------
+ROLLUP_DAYS = env.int("ROLLUP_DAYS", default=35)
+
 # --- REST -----------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "api.openapi.Described",
     "EXCEPTION_HANDLER": "api.problems.problem_response",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Carillon",
+    "DESCRIPTION": "Social publishing on time, once, and honest about it.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "COMPONENT_SPLIT_PATCH": False,
+    "ENFORCE_NON_BLANK_FIELDS": True,
+    "PREPROCESSING_HOOKS": ["api.openapi.without_final_slash"],
+    "POSTPROCESSING_HOOKS": [],  # enumerations have names of their own
 }
 
 # --- logging --------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path, re_path
 
+from api.documents import SchemaView, docs
 from api.schedule import ApiNotFound
 
 admin.site.site_header = admin.site.site_title = "Carillon"
@@ -16,6 +17,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("media/", include("media.urls")),
     path("api/v1/", include("api.urls")),
+    path("api/schema/", SchemaView.as_view(), name="api-schema"),
+    path("api/docs/", docs, name="api-docs"),
     re_path(r"^api(/|$)", ApiNotFound.as_view()),
     path("", include("web.urls")),
 ]
