@@ -80,8 +80,10 @@ def pending_invitations(workspace: Workspace) -> QuerySet[Invitation]:
 def revoke_invitation(invitation: Invitation, *, actor: str, reason: str = "") -> None:
     """End an invitation; one that is over already stays as it is."""
     with transaction.atomic():
-        if pending_invitations(invitation.workspace).filter(pk=invitation.pk).update(
-            revoked_at=timezone.now()
+        if (
+            pending_invitations(invitation.workspace)
+            .filter(pk=invitation.pk)
+            .update(revoked_at=timezone.now())
         ):
             record(
                 workspace=invitation.workspace,

@@ -36,7 +36,6 @@ class BeyondOwnRights(AccountError):
     """Nobody gives, changes or takes away more than they have themselves."""
 
 
-
 def create_workspace(
     *, slug: str, actor: str, name: str = "", owner: User | None = None
 ) -> Workspace:

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import Access
 from api.base import ApiView
-from api.fields import instant
+from api.connection_answers import (
+    CHECKED,
+    CONNECTION_FULL,
+    CONNECTION_LINE,
+    DISCONNECTED,
+    check_json,
+    connection_full_json,
+    connection_line_json,
+)
 from api.filters import platform_slug
-from api.pages import Pages
+from api.pages import PAGED, Pages
 from api.posts import connection_of
 from api.problems import invalid
-from api.representations import Json, connection_json
+from api.schema import Answered, Parameter, operation
 from api.serializers import ReasonInput
+from api.shapes import among, listed, page_of, text
 from platforms import services
-from platforms.health import health_of
 from platforms.models import ConnectionState, SocialConnection
-from platforms.registry import adapter_for
 from scheduling.account_checks import check_account
-from scheduling.activity import activity_of
 from scheduling.disconnecting import disconnect_account
 
-TONES = {"good": "good", "warn": "warning", "bad": "bad", "muted": "off"}
+WRONG_STATE = {409: "The account's state does not allow it: `detail` says why."}
+CONNECTION_FILTERS = (
+    Parameter("platform", text("Of this network, by any of its names.", "mastodon")),
+    Parameter(
+        "state",
+        listed(
+            among(ConnectionState.values, "A state."),
+            "In any of these states.",
+            ["needs_reconnect"],
+        ),
+    ),
+)
+
+
+def _shown(state: str) -> Any:
+    return CONNECTION_FULL.example(state=state)
 
 
 class ConnectionsView(ApiView):
@@ -37,15 +55,22 @@ class ConnectionsView(ApiView):
 
     read_scope = "connections:read"
 
+    @operation(
+        "list_connections",
+        "List connected accounts, newest first",
+        tag="connections",
+        query=[*CONNECTION_FILTERS, *PAGED],
+        answers={200: page_of(CONNECTION_LINE, "connections")},
+    )
     def get(self, request: Request) -> Response:
-        """Return one page, newest first; `platform` and `state` (several with commas) narrow it."""
+        """Return one page of the workspace's accounts, never with their credentials."""
         access = self.enter()
         connections = SocialConnection.objects.filter(workspace=access.workspace)
         pages = Pages()
         found = pages.paginate_queryset(
             _narrowed(connections, request.query_params), request, view=self
         )
-        return pages.get_paginated_response([_with_health(c) for c in found or ()])
+        return pages.get_paginated_response([connection_line_json(c) for c in found or ()])
 
 
 class ConnectionView(ApiView):
@@ -53,9 +78,17 @@ class ConnectionView(ApiView):
 
     read_scope = "connections:read"
 
+    @operation(
+        "get_connection",
+        "Look at a connected account",
+        tag="connections",
+        answers={200: CONNECTION_FULL},
+    )
     def get(self, request: Request, connection_id: str) -> Response:
-        """Return the account in full."""
-        return Response(_in_full(connection_of(self.enter(), connection_id, "id")))
+        """Return how the account is, in words, and what lately became of its posts."""
+        return Response(
+            connection_full_json(connection_of(self.enter(), connection_id, "connection_id"))
+        )
 
 
 class ConnectionAction(ApiView):
@@ -63,34 +96,48 @@ class ConnectionAction(ApiView):
 
     write_scope = "connections:write"
 
-    def post(self, request: Request, connection_id: str) -> Response:
-        """Do it; 409 when the account's state does not allow it."""
+    def carry_out(self, connection_id: str, service: Callable[..., SocialConnection]) -> Response:
+        """Call `service`; 409 when the account's state does not allow it."""
         reason = self.read(ReasonInput)["reason"]
         access = self.enter()
-        connection = connection_of(access, connection_id, "id")
+        connection = connection_of(access, connection_id, "connection_id")
         with transaction.atomic():
-            self.act(connection, access, reason)
-            return self.answer(_in_full(connection))
-
-    def act(self, connection: SocialConnection, access: Access, reason: str) -> None:
-        """Call the service."""
-        raise NotImplementedError
+            changed = service(connection, actor=access.actor, reason=reason)
+            return self.answer(connection_full_json(changed))
 
 
 class PauseConnection(ConnectionAction):
     """Stop sending to an account for now."""
 
-    def act(self, connection: SocialConnection, access: Access, reason: str) -> None:
-        """Pause."""
-        services.pause(connection, actor=access.actor, reason=reason)
+    @operation(
+        "pause_connection",
+        "Stop sending to an account for now",
+        tag="connections",
+        body=ReasonInput,
+        example={"reason": "The campaign rests over the holidays."},
+        answers={200: Answered(CONNECTION_FULL, "It is paused.", _shown("paused"))},
+        problems=WRONG_STATE,
+    )
+    def post(self, request: Request, connection_id: str) -> Response:
+        """Pause an active account: its posts wait until it is resumed."""
+        return self.carry_out(connection_id, services.pause)
 
 
 class ResumeConnection(ConnectionAction):
     """Send to a paused account again."""
 
-    def act(self, connection: SocialConnection, access: Access, reason: str) -> None:
-        """Resume."""
-        services.resume(connection, actor=access.actor, reason=reason)
+    @operation(
+        "resume_connection",
+        "Send to a paused account again",
+        tag="connections",
+        body=ReasonInput,
+        example={"reason": "Back to work."},
+        answers={200: Answered(CONNECTION_FULL, "It is active.")},
+        problems=WRONG_STATE,
+    )
+    def post(self, request: Request, connection_id: str) -> Response:
+        """Resume a paused account; what waited goes out, unless it is too late by its policy."""
+        return self.carry_out(connection_id, services.resume)
 
 
 class DisconnectConnection(ApiView):
@@ -98,14 +145,27 @@ class DisconnectConnection(ApiView):
 
     write_scope = "connections:write"
 
+    @operation(
+        "disconnect_connection",
+        "Disconnect an account",
+        tag="connections",
+        body=ReasonInput,
+        example={"reason": "The account was sold."},
+        answers={200: Answered(DISCONNECTED, "Its credentials are deleted here.")},
+        problems=WRONG_STATE,
+    )
     def post(self, request: Request, connection_id: str) -> Response:
-        """Do it (a call of at most 15 s, so outside of any transaction); `note` is what remains."""
+        """Forget the account's credentials, then ask its network to end them (at most 15 s).
+
+        `note` tells what the owner may still do there. Its posts wait; connecting the account
+        again lets them go on.
+        """
         reason = self.read(ReasonInput)["reason"]
         access = self.enter()
-        connection = connection_of(access, connection_id, "id")
+        connection = connection_of(access, connection_id, "connection_id")
         note = disconnect_account(connection, actor=access.actor, reason=reason)
         connection.refresh_from_db()
-        return self.answer({**_in_full(connection), "note": note or None})
+        return self.answer({**connection_full_json(connection), "note": note or None})
 
 
 class CheckConnection(ApiView):
@@ -113,19 +173,27 @@ class CheckConnection(ApiView):
 
     write_scope = "connections:write"
 
+    @operation(
+        "check_connection",
+        "Ask the network whether an account works",
+        tag="connections",
+        body=ReasonInput,
+        example={"reason": "A reader says that posts are missing."},
+        answers={200: CHECKED},
+        problems=WRONG_STATE,
+    )
     def post(self, request: Request, connection_id: str) -> Response:
-        """Ask (at most 15 s); return what was found, and the account as it then is."""
+        """Make one read-only call now (at most 15 s), unless a limit forbids it.
+
+        A refused token is renewed where that is possible, else the account waits for its owner,
+        as if a post had been refused.
+        """
+        reason = self.read(ReasonInput)["reason"]
         access = self.enter()
-        connection = connection_of(access, connection_id, "id")
-        found = check_account(connection, actor=access.actor)
+        connection = connection_of(access, connection_id, "connection_id")
+        found = check_account(connection, actor=access.actor, reason=reason)
         connection.refresh_from_db()
-        check = {
-            "finding": found.finding,
-            "message": found.sentence,
-            "category": found.category or None,
-            "ask_again_at": instant(found.again_at),
-        }
-        return self.answer({**_in_full(connection), "check": check})
+        return self.answer({**connection_full_json(connection), "check": check_json(found)})
 
 
 def _narrowed(
@@ -139,48 +207,3 @@ def _narrowed(
             raise invalid("state", "unknown", f"States are {', '.join(ConnectionState.values)}.")
         connections = connections.filter(state__in=names)
     return connections
-
-
-def _with_health(connection: SocialConnection) -> Json:
-    """Return an account with how it is, in words."""
-    health = health_of(connection, now=timezone.now())
-    return {
-        **connection_json(connection),
-        "health": {
-            "status": TONES[health.tone],
-            "word": health.word,
-            "message": " ".join(health.sentences),
-        },
-    }
-
-
-def _in_full(connection: SocialConnection) -> Json:
-    """Return an account with what is known of its posts, its token and its limits."""
-    activity = activity_of(connection)
-    failure = activity.last_failure
-    return {
-        **_with_health(connection),
-        "token": {
-            "expires_at": instant(connection.expires_at),
-            "refresh_expires_at": instant(connection.refresh_expires_at),
-            "refresh_failing_since": instant(connection.refresh_failing_since),
-        },
-        "network_limits": _limits(connection),
-        "last_success_at": instant(activity.last_success_at),
-        "last_failure": failure
-        and {
-            "at": instant(failure.at),
-            "post": str(failure.post_id),
-            "category": failure.category,
-            "message": failure.message,
-        },
-        "last_check_at": instant(activity.last_check_at),
-        "posts_waiting": activity.posts_waiting,
-    }
-
-
-def _limits(connection: SocialConnection) -> dict[str, int]:
-    """Return what a post of this account may hold: the network's limits under its own."""
-    limits = asdict(adapter_for(connection.platform).limits)
-    numbers = {name: value for name, value in limits.items() if type(value) is int}
-    return {**numbers, **connection.limits}

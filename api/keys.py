@@ -16,10 +16,33 @@ from accounts.keys import SCOPES
 from accounts.models import ApiKey, Role
 from api.base import ApiView, as_uuid
 from api.fields import instant
-from api.pages import Pages
+from api.pages import PAGED, Pages
 from api.problems import unknown
+from api.schema import Answered, operation
 from api.serializers import ReasonInput
+from api.shapes import Shape, among, identifier, listed, moment, or_null, page_of, text
 from api.workspace_serializers import KeyInput, RotationInput
+
+_KEY = {
+    "id": identifier("Its id."),
+    "name": text("What it is for.", "newsroom"),
+    "prefix": text("How its text begins, after crl_.", "0f3a91c2"),
+    "scopes": listed(text("A scope.", "posts:read"), "What it may be used for."),
+    "condition": among(["valid", "expired", "revoked"], "Whether it opens anything."),
+    "expires_at": or_null(moment("When it ends; null: it does not."), None),
+    "previous_valid_until": or_null(moment("Until when the secret before is good too."), None),
+    "last_used_at": or_null(moment("When it was last used, to the minute.")),
+    "revoked_at": or_null(moment("When it was revoked."), None),
+    "created_by": or_null(text("Which person issued it.", "ada")),
+    "created_at": moment("When it was issued."),
+}
+KEY = Shape("ApiKey", "A program's key.", **_KEY)
+SHOWN_KEY = Shape(
+    "ShownApiKey",
+    "A key with its text, which no other answer shows.",
+    **_KEY,
+    key=or_null(text("The key itself; null when the request was repeated.", "crl_0f3a91c2_Zm9v")),
+)
 
 
 class KeysBase(ApiView):
@@ -34,15 +57,33 @@ class KeysBase(ApiView):
 class KeysView(KeysBase):
     """GET lists the keys; POST issues one."""
 
+    @operation(
+        "list_api_keys",
+        "List API keys, newest first",
+        tag="api-keys",
+        query=PAGED,
+        answers={200: page_of(KEY, "API keys")},
+    )
     def get(self, request: Request) -> Response:
-        """Return one page, newest first, those that are over too."""
+        """Return one page, those that are over too; secrets are never shown again."""
         rows = ApiKey.objects.filter(workspace=self.enter().workspace).select_related("created_by")
         pages = Pages()
         found = pages.paginate_queryset(rows, request, view=self)
         return pages.get_paginated_response([key_json(key) for key in found or ()])
 
+    @operation(
+        "issue_api_key",
+        "Issue an API key",
+        tag="api-keys",
+        body=KeyInput,
+        example={"name": "newsroom", "scopes": ["posts:read", "posts:write"], "valid_days": 365},
+        answers={201: SHOWN_KEY},
+    )
     def post(self, request: Request) -> Response:
-        """Issue a key: 201 with its text in `key`, shown this once."""
+        """Issue a key; its text is in `key`, this once (a repeated request shows null).
+
+        A key issues none with more scopes than its own, or with a longer life.
+        """
         wish = self.read(KeyInput)
         access = self.enter()
         days = wish.get("valid_days")
@@ -62,6 +103,7 @@ class KeysView(KeysBase):
 class KeyView(KeysBase):
     """GET shows one key."""
 
+    @operation("get_api_key", "Look at an API key", tag="api-keys", answers={200: KEY})
     def get(self, request: Request, key_id: str) -> Response:
         """Return the key, without its secret."""
         return Response(key_json(_key_of(self.enter(), key_id)))
@@ -70,8 +112,19 @@ class KeyView(KeysBase):
 class RotateKey(KeysBase):
     """POST gives a key a new secret; the one before stays good for a while."""
 
+    @operation(
+        "rotate_api_key",
+        "Give an API key a new secret",
+        tag="api-keys",
+        body=RotationInput,
+        example={"overlap_hours": 24, "reason": "Half-yearly."},
+        answers={200: SHOWN_KEY},
+    )
     def post(self, request: Request, key_id: str) -> Response:
-        """Rotate: the new text in `key`, shown this once; `previous_valid_until` for the old."""
+        """Change the secret: the new text is in `key`, this once.
+
+        The secret before is good as well until `previous_valid_until`; one before that ends now.
+        """
         wish = self.read(RotationInput)
         access = self.enter()
         key = _key_of(access, key_id)
@@ -89,8 +142,18 @@ class RotateKey(KeysBase):
 class RevokeKey(KeysBase):
     """POST ends a key at once."""
 
+    @operation(
+        "revoke_api_key",
+        "Revoke an API key",
+        tag="api-keys",
+        body=ReasonInput,
+        example={"reason": "It stood in a public repository."},
+        answers={
+            200: Answered(KEY, "It opens nothing any more.", KEY.example(condition="revoked"))
+        },
+    )
     def post(self, request: Request, key_id: str) -> Response:
-        """Revoke it; one that is revoked stays so."""
+        """End the key at once and for good; one that is revoked stays so."""
         reason = self.read(ReasonInput)["reason"]
         access = self.enter()
         key = _key_of(access, key_id)
@@ -133,5 +196,5 @@ def _key_of(access: Access, key_id: str) -> ApiKey:
     rows = ApiKey.objects.select_related("created_by", "workspace")
     found = rows.filter(workspace=access.workspace, pk=pk).first() if pk else None
     if found is None:
-        raise unknown("id", "API key")
+        raise unknown("key_id", "API key")
     return found

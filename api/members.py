@@ -1,4 +1,4 @@
-"""People of a workspace over the API: members and their roles, invitations."""
+"""The people of a workspace over the API, and their roles."""
 
 from __future__ import annotations
 
@@ -10,162 +10,34 @@ from rest_framework.response import Response
 
 from accounts import members
 from accounts.access import Access
-from accounts.models import Invitation, Membership, Role
+from accounts.models import Membership, Role
 from accounts.services import add_member, provision_user
-from api import idempotency
 from api.base import ApiView, as_uuid
 from api.fields import instant
-from api.pages import Pages
+from api.pages import PAGED, Pages
 from api.problems import Problem, unknown
-from api.serializers import ReasonInput
-from api.workspace_serializers import AcceptanceInput, InvitationInput, MemberInput, RoleInput
+from api.schema import Answered, operation
+from api.shapes import Shape, flag, identifier, moment, one_of, or_null, page_of, text
+from api.workspace_serializers import MemberInput, RoleInput
 
-
-class OwnersView(ApiView):
-    """What owners do; a key needs the scope, and gives no role above an editor's."""
-
-    read_scope = "workspace:read"
-    write_scope = "workspace:write"
-    write_role = Role.OWNER
-    scope_suffices = True
-
-
-class MembersView(OwnersView):
-    """GET lists the members; POST adds somebody that a trusted service speaks for."""
-
-    def get(self, request: Request) -> Response:
-        """Return one page, those who came last first."""
-        rows = Membership.objects.filter(workspace=self.enter().workspace).select_related("user")
-        pages = Pages()
-        found = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response([member_json(member) for member in found or ()])
-
-    def post(self, request: Request) -> Response:
-        """Add a person by their external id, made at first sight; a member gets the role."""
-        wish = self.read(MemberInput)
-        access = self.enter()
-        if not self.caller.is_service:
-            raise Problem(
-                403,
-                "service_only",
-                "Only a trusted service adds people without asking them: POST an invitation.",
-            )
-        with transaction.atomic():
-            user = provision_user(wish["external_id"])
-            known = Membership.objects.filter(workspace=access.workspace, user=user).first()
-            member = (
-                members.change_role(
-                    known, wish["role"], actor=access.actor, own_role=access.role
-                )
-                if known
-                else add_member(access.workspace, user, role=wish["role"], actor=access.actor)
-            )
-            return self.answer(member_json(member), 200 if known else 201)
-
-
-class MemberView(OwnersView):
-    """GET shows a member; PATCH changes the role; DELETE removes them, or oneself."""
-
-    def get(self, request: Request, member_id: str) -> Response:
-        """Return the member."""
-        return Response(member_json(_member_of(self.enter(), member_id)))
-
-    def patch(self, request: Request, member_id: str) -> Response:
-        """Give another role; 409 for the last owner."""
-        wish = self.read(RoleInput)
-        access = self.enter()
-        member = _member_of(access, member_id)
-        changed = members.change_role(
-            member, wish["role"], actor=access.actor, own_role=access.role, reason=wish["reason"]
-        )
-        return self.answer(member_json(changed))
-
-    def delete(self, request: Request, member_id: str) -> Response:
-        """Remove the member; everybody may leave. 409 for the last owner."""
-        self.write_role = Role.VIEWER  # of leaving; removing others is judged below
-        access = self.enter()
-        member = _member_of(access, member_id)
-        is_self = access.user is not None and member.user_id == access.user.pk
-        if not (is_self or self.caller.is_key or access.may(Role.OWNER)):
-            raise Problem(
-                403, "role_missing", f"Your role here is {access.role}; this takes owner."
-            )
-        members.remove_member(
-            member, actor=access.actor, own_role=access.role, is_self=is_self
-        )
-        return Response({"id": str(member.public_id), "removed": True})
-
-
-class InvitationsView(OwnersView):
-    """GET lists the invitations that are pending; POST makes one."""
-
-    read_role = Role.OWNER
-
-    def get(self, request: Request) -> Response:
-        """Return one page, newest first."""
-        pending = members.pending_invitations(self.enter().workspace)
-        pages = Pages()
-        found = pages.paginate_queryset(pending, request, view=self)
-        return pages.get_paginated_response([invitation_json(one) for one in found or ()])
-
-    def post(self, request: Request) -> Response:
-        """Invite somebody; the token is shown this once. Whether they are known is not told."""
-        wish = self.read(InvitationInput)
-        access = self.enter()
-        with transaction.atomic():
-            invitation, token = members.invite(
-                access.workspace,
-                actor=access.actor,
-                own_role=access.role,
-                invited_by=access.user,
-                **wish,
-            )
-            # The answer that is kept for repeats holds no secret.
-            response = self.answer({**invitation_json(invitation), "token": None}, 201)
-        response.data = {**invitation_json(invitation), "token": token}
-        return response
-
-
-class RevokeInvitation(OwnersView):
-    """POST ends an invitation that nobody accepted."""
-
-    def post(self, request: Request, invitation_id: str) -> Response:
-        """Revoke it; one that is over already is not found."""
-        reason = self.read(ReasonInput)["reason"]
-        access = self.enter()
-        key = as_uuid(invitation_id)
-        pending = members.pending_invitations(access.workspace)
-        invitation = pending.select_related("workspace").filter(pk=key).first() if key else None
-        if invitation is None:
-            raise unknown("id", "pending invitation")
-        with transaction.atomic():
-            members.revoke_invitation(invitation, actor=access.actor, reason=reason)
-            return self.answer({"id": str(invitation.pk), "revoked": True})
-
-
-class AcceptInvitation(ApiView):
-    """POST makes the caller a member of the workspace that invited them."""
-
-    read_scope = write_scope = ""
-
-    def post(self, request: Request) -> Response:
-        """Accept; the token is good for one person, once."""
-        token = self.read(AcceptanceInput)["token"]
-        user = self.caller.user
-        if user is None:
-            raise Problem(
-                403, "person_only", "Only a person accepts: log in, or use their own token."
-            )
-        invitation = members.invitation_of(token)
-        if invitation is None:
-            raise Problem(
-                404, "not_found", "There is no such invitation, or it is over: ask for a new one."
-            )
-        self.claim = idempotency.begin(request, invitation.workspace)
-        with transaction.atomic():
-            member = members.accept_invitation(invitation, user, actor=self.caller.actor)
-            place = {"id": str(invitation.workspace_id), "slug": invitation.workspace.slug}
-            return self.answer({**member_json(member), "workspace": place})
+MEMBER = Shape(
+    "Member",
+    "A person in the workspace.",
+    id=identifier("The membership's id."),
+    username=text("The person's name here.", "ada"),
+    name=or_null(text("Their full name.", "Ada Lovelace")),
+    email=or_null(text("Their address.", "ada@example.com")),
+    external_id=or_null(text("Their id in the system that issues tokens.", "u-1"), None),
+    role=one_of(Role, "What they may do.", "editor"),
+    is_active=flag("Whether they may log in.", example=True),
+    joined_at=moment("Since when."),
+)
+REMOVED = Shape(
+    "RemovedMember",
+    "Somebody who is a member no more.",
+    id=identifier("The membership's id."),
+    removed=flag("True.", example=True),
+)
 
 
 def member_json(member: Membership) -> dict[str, Any]:
@@ -183,16 +55,114 @@ def member_json(member: Membership) -> dict[str, Any]:
     }
 
 
-def invitation_json(invitation: Invitation) -> dict[str, Any]:
-    """Return an invitation, without its token."""
-    return {
-        "id": str(invitation.pk),
-        "email": invitation.email or None,
-        "external_id": invitation.external_id or None,
-        "role": invitation.role,
-        "expires_at": instant(invitation.expires_at),
-        "created_at": instant(invitation.created_at),
-    }
+class OwnersView(ApiView):
+    """What owners do; a key needs the scope, and gives no role above an editor's."""
+
+    read_scope = "workspace:read"
+    write_scope = "workspace:write"
+    write_role = Role.OWNER
+    scope_suffices = True
+
+
+class MembersView(OwnersView):
+    """GET lists the members; POST adds somebody that a trusted service speaks for."""
+
+    @operation(
+        "list_members",
+        "List the members, who came last first",
+        tag="members",
+        query=PAGED,
+        answers={200: page_of(MEMBER, "members")},
+    )
+    def get(self, request: Request) -> Response:
+        """Return one page of the people who belong to the workspace."""
+        rows = Membership.objects.filter(workspace=self.enter().workspace).select_related("user")
+        pages = Pages()
+        found = pages.paginate_queryset(rows, request, view=self)
+        return pages.get_paginated_response([member_json(member) for member in found or ()])
+
+    @operation(
+        "add_member",
+        "Add a person of another system",
+        tag="members",
+        body=MemberInput,
+        example={"external_id": "u-2", "role": "editor"},
+        answers={
+            201: Answered(MEMBER, "They are a member now."),
+            200: Answered(MEMBER, "They were a member already, and have this role now."),
+        },
+        problems={409: "The workspace's last owner keeps that role."},
+    )
+    def post(self, request: Request) -> Response:
+        """Add somebody that a trusted service (X-Service-Token) speaks for, by external id.
+
+        They are made at first sight. Others invite people instead, who then accept.
+        """
+        wish = self.read(MemberInput)
+        access = self.enter()
+        if not self.caller.is_service:
+            raise Problem(
+                403,
+                "service_only",
+                "Only a trusted service adds people without asking them: POST an invitation.",
+            )
+        with transaction.atomic():
+            user = provision_user(wish["external_id"])
+            known = Membership.objects.filter(workspace=access.workspace, user=user).first()
+            member = (
+                members.change_role(known, wish["role"], actor=access.actor, own_role=access.role)
+                if known
+                else add_member(access.workspace, user, role=wish["role"], actor=access.actor)
+            )
+            return self.answer(member_json(member), 200 if known else 201)
+
+
+class MemberView(OwnersView):
+    """GET shows a member; PATCH changes the role; DELETE removes them, or oneself."""
+
+    @operation("get_member", "Look at a member", tag="members", answers={200: MEMBER})
+    def get(self, request: Request, member_id: str) -> Response:
+        """Return who they are and what they may do."""
+        return Response(member_json(_member_of(self.enter(), member_id)))
+
+    @operation(
+        "change_member",
+        "Give a member another role",
+        tag="members",
+        body=RoleInput,
+        example={"role": "approver", "reason": "Moved to the legal team."},
+        answers={200: MEMBER},
+        problems={409: "The workspace's last owner keeps that role."},
+    )
+    def patch(self, request: Request, member_id: str) -> Response:
+        """Give another role; nobody gives more than they have themselves."""
+        wish = self.read(RoleInput)
+        access = self.enter()
+        member = _member_of(access, member_id)
+        changed = members.change_role(
+            member, wish["role"], actor=access.actor, own_role=access.role, reason=wish["reason"]
+        )
+        return self.answer(member_json(changed))
+
+    @operation(
+        "remove_member",
+        "Remove a member",
+        tag="members",
+        answers={200: REMOVED},
+        problems={409: "The workspace's last owner cannot go."},
+    )
+    def delete(self, request: Request, member_id: str) -> Response:
+        """Take somebody out of the workspace; everybody may take themselves out."""
+        self.write_role = Role.VIEWER  # of leaving; removing others is judged below
+        access = self.enter()
+        member = _member_of(access, member_id)
+        is_self = access.user is not None and member.user_id == access.user.pk
+        if not (is_self or self.caller.is_key or access.may(Role.OWNER)):
+            raise Problem(
+                403, "role_missing", f"Your role here is {access.role}; this takes owner."
+            )
+        members.remove_member(member, actor=access.actor, own_role=access.role, is_self=is_self)
+        return Response({"id": str(member.public_id), "removed": True})
 
 
 def _member_of(access: Access, member_id: str) -> Membership:
@@ -200,5 +170,5 @@ def _member_of(access: Access, member_id: str) -> Membership:
     rows = Membership.objects.select_related("user", "workspace")
     found = rows.filter(workspace=access.workspace, public_id=key).first() if key else None
     if found is None:
-        raise unknown("id", "member")
+        raise unknown("member_id", "member")
     return found

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.keys import SCOPES
 from accounts.models import Role
-from api.fields import Identifier, Text, WholeNumber
+from api.fields import Choice, Identifier, Text, WholeNumber
 from api.serializers import TEN_YEARS_MINUTES, ReasonInput, StrictBody
 from scheduling.models import LatePolicy
 
@@ -20,11 +21,17 @@ DEFAULT_OVERLAP_HOURS = 24
 class WorkspaceChanges(StrictBody):
     """PATCH /workspace."""
 
-    name = Text(required=False, max_length=255)
-    time_zone = Text(required=False, max_length=64)
-    late_policy = serializers.ChoiceField(LatePolicy.choices, required=False)
-    late_limit_minutes = WholeNumber(  # null: as the installation has it
-        required=False, allow_null=True, min_value=0, max_value=TEN_YEARS_MINUTES
+    name = Text(required=False, max_length=255, help_text="What people call it.")
+    time_zone = Text(required=False, max_length=64, help_text="An IANA name: Europe/Brussels.")
+    late_policy = Choice(
+        LatePolicy, required=False, help_text="What becomes of new posts that are found too late."
+    )
+    late_limit_minutes = WholeNumber(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=TEN_YEARS_MINUTES,
+        help_text="From when on a post is too late; null: as the installation has it.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -37,16 +44,17 @@ class WorkspaceChanges(StrictBody):
 class MemberInput(StrictBody):
     """POST /members: somebody of the other system that a trusted service speaks for."""
 
-    external_id = Identifier(max_length=255)
-    role = serializers.ChoiceField(Role.choices)
+    external_id = Identifier(max_length=255, help_text="The person's id in the other system.")
+    role = Choice(Role, help_text="As what.")
 
 
 class RoleInput(ReasonInput):
     """PATCH /members/{id}."""
 
-    role = serializers.ChoiceField(Role.choices)
+    role = Choice(Role, help_text="The new role.")
 
 
+@extend_schema_field({"type": "string", "format": "email", "maxLength": 254})
 class EmailAddress(Text):
     """An e-mail address."""
 
@@ -63,9 +71,11 @@ class EmailAddress(Text):
 class InvitationInput(StrictBody):
     """POST /invitations: whom, by one of the two, and as what."""
 
-    email = EmailAddress(required=False)
-    external_id = Identifier(required=False, max_length=255)
-    role = serializers.ChoiceField(Role.choices)
+    email = EmailAddress(required=False, help_text="The person's address.")
+    external_id = Identifier(
+        required=False, max_length=255, help_text="Or their id in the system that issues tokens."
+    )
+    role = Choice(Role, help_text="As what.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask for exactly one way to say who is meant."""
@@ -78,25 +88,35 @@ class InvitationInput(StrictBody):
 class AcceptanceInput(StrictBody):
     """POST /invitations/accept."""
 
-    token = Text(max_length=200)
+    token = Text(max_length=200, help_text="What the invitation's maker was shown.")
 
 
 class KeyInput(StrictBody):
     """POST /api-keys; no scopes: as much as the caller may hand on."""
 
-    name = Text(max_length=255)
+    name = Text(max_length=255, help_text="What it is for.")
     scopes = serializers.ListField(
-        child=serializers.ChoiceField([(scope, scope) for scope in SCOPES]),
+        child=Text(),
         required=False,
         default=list,
         max_length=50,
+        help_text=f"What it may be used for: any of {', '.join(SCOPES)}. None: all of them.",
     )
-    valid_days = WholeNumber(required=False, min_value=1, max_value=KEY_DAYS_MOST)
+    valid_days = WholeNumber(
+        required=False,
+        min_value=1,
+        max_value=KEY_DAYS_MOST,
+        help_text="After how many days it ends; never without.",
+    )
 
 
 class RotationInput(ReasonInput):
     """POST /api-keys/{id}/rotate; how long the secret before stays good as well."""
 
     overlap_hours = WholeNumber(
-        required=False, default=DEFAULT_OVERLAP_HOURS, min_value=0, max_value=OVERLAP_HOURS_MOST
+        required=False,
+        default=DEFAULT_OVERLAP_HOURS,
+        min_value=0,
+        max_value=OVERLAP_HOURS_MOST,
+        help_text="For how long the secret before is good as well.",
     )

@@ -15,8 +15,25 @@ from accounts.models import Role, Workspace
 from accounts.services import change_workspace
 from api.base import ApiView
 from api.fields import instant
-from api.pages import Pages
+from api.pages import PAGED, Pages
+from api.schema import operation
+from api.shapes import Shape, identifier, moment, number, one_of, or_null, page_of, text, whole
 from api.workspace_serializers import WorkspaceChanges
+from scheduling.models import LatePolicy
+
+WORKSPACE = Shape(
+    "Workspace",
+    "The owner of connections, posts and media.",
+    id=identifier("Its id."),
+    slug=text("Its short name.", "acme"),
+    name=text("What people call it.", "Acme"),
+    external_id=or_null(text("Its id in the system that issues tokens.", "o-1")),
+    time_zone=text("The zone its people live in.", "Europe/Brussels"),
+    late_policy=one_of(LatePolicy, "What becomes of new posts that are found too late."),
+    late_limit_minutes=or_null(whole("From when on a post is too late.", 60), None),
+    default_late_limit_minutes=number("The installation's, used while that is null.", 120),
+    created_at=moment("When it was made."),
+)
 
 
 class WorkspaceView(ApiView):
@@ -27,10 +44,19 @@ class WorkspaceView(ApiView):
     write_role = Role.OWNER
     scope_suffices = True
 
+    @operation("get_workspace", "Look at the workspace", tag="workspace", answers={200: WORKSPACE})
     def get(self, request: Request) -> Response:
-        """Return the workspace."""
+        """Return the workspace that this request acts in."""
         return Response(workspace_json(self.enter().workspace))
 
+    @operation(
+        "change_workspace",
+        "Change the workspace's settings",
+        tag="workspace",
+        body=WorkspaceChanges,
+        example={"time_zone": "Europe/Brussels", "late_limit_minutes": 60},
+        answers={200: WORKSPACE},
+    )
     def patch(self, request: Request) -> Response:
         """Change name, time zone or what happens to late posts."""
         changes = self.read(WorkspaceChanges)
@@ -45,8 +71,15 @@ class WorkspacesView(ApiView):
 
     read_scope = "workspace:read"
 
+    @operation(
+        "list_workspaces",
+        "List the caller's workspaces, newest first",
+        tag="workspace",
+        query=PAGED,
+        answers={200: page_of(WORKSPACE, "workspaces")},
+    )
     def get(self, request: Request) -> Response:
-        """Return one page, newest first."""
+        """Return one page: a key's own, those a person belongs to, all for a trusted service."""
         pages = Pages()
         found = pages.paginate_queryset(_workspaces_of(self.caller), request, view=self)
         return pages.get_paginated_response([workspace_json(w) for w in found or ()])

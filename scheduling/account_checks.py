@@ -42,7 +42,7 @@ class Checked:
     again_at: datetime | None = None
 
 
-def check_account(connection: SocialConnection, *, actor: str) -> Checked:
+def check_account(connection: SocialConnection, *, actor: str, reason: str = "") -> Checked:
     """Ask the network whose credentials these are; takes at most 15 seconds.
 
     A refusal has the consequences it would have when publishing: a token that can be renewed is
@@ -60,6 +60,7 @@ def check_account(connection: SocialConnection, *, actor: str) -> Checked:
         actor=actor,
         action="connection.checked",
         target=f"connection:{connection.pk}",
+        reason=reason,
         detail={"finding": found.finding, "category": found.category},
     )
     return found

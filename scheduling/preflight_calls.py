@@ -114,7 +114,9 @@ class Calls:
                     with self.calling(account, "validate", pool) as door:
                         return await account.adapter.validate(door)
             except TimeoutError:
-                detail = f"{account.adapter.name} took longer than {DEADLINE.total_seconds():.0f} s."
+                detail = (
+                    f"{account.adapter.name} took longer than {DEADLINE.total_seconds():.0f} s."
+                )
                 raise ServiceError(C.NETWORK_ERROR, detail) from None
             finally:
                 await pool.close()

@@ -90,7 +90,11 @@ def figures_of(
     counted = (
         posts.annotate(group_key=_key(group_by, workspace))
         .values_list("group_key", "state")
-        .annotate(number=Count("*"), spent=Sum("attempts"), tried=Count("attempts", filter=Q(attempts__gt=0)))
+        .annotate(
+            number=Count("*"),
+            spent=Sum("attempts"),
+            tried=Count("attempts", filter=Q(attempts__gt=0)),
+        )
     )
     for key, state, number, attempts, tried in counted:
         found[key].states[state] += number
@@ -136,6 +140,8 @@ def _lateness(
     late: Counter[tuple[Any, int]] = Counter()
     moments = sent.values_list("group_key", "scheduled_at", "first_sent_at")
     for key, scheduled_at, sent_at in moments.iterator():
+        if sent_at is None:
+            continue
         late[key, _rounded(int((sent_at - scheduled_at).total_seconds() * 1000))] += 1
     yield from ((key, late_ms, number) for (key, late_ms), number in late.items())
 

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0005_members_and_key_rotation'),
         ('platforms', '0003_consents_and_mastodon_apps'),
-        ('scheduling', '0009_leftovers'),
+        ("scheduling", "0014_tallies"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
