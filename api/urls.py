@@ -7,6 +7,7 @@ from rest_framework.views import APIView
 
 from api import (
     audit,
+    callbacks,
     connections,
     invitations,
     keys,
@@ -65,4 +66,6 @@ urlpatterns = [
     _at(f"posts/{ID}/resolve", posts.ResolvePost),
     _at(f"posts/{ID}/attempts", posts.AttemptsView),
     _at(f"posts/{ID}/transitions", posts.TransitionsView),
+    _at(f"posts/{ID}/callbacks", callbacks.CallbacksView),
+    _at(rf"posts/{ID}/callbacks/(?P<delivery_id>[^/]+)/resend", callbacks.ResendCallback),
 ]

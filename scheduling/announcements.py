@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +36,8 @@ CALLED_BACK = frozenset(
         "post.failed",
         "post.cancelled",
         "post.outcome_unknown",
+        "post.blocked",
+        "post.held",
     }
 )
 MAILED = frozenset(
@@ -47,6 +49,7 @@ MAILED = frozenset(
         "post.preflight_warning",
     }
 )
+WAITS_AGAIN = frozenset({"post.blocked", "post.held"})  # may happen often to one version
 EXCERPT_CHARS = 140
 REASON_CHARS = 1000
 
@@ -57,6 +60,7 @@ class PostChange:
 
     `incident` names what the mail is really about when that is not this run and version of the
     post: each person is told of one account's incident once, whichever post it shows in.
+    `sequence` grows from one event of a post to the next.
     """
 
     event: str
@@ -79,6 +83,8 @@ class PostChange:
     attempt: int = 0  # the send whose outcome a person is asked about
     reminder: int = 0  # how often they were asked before
     incident: str = ""
+    sequence: int = 0
+    correlation_id: str = ""
 
     @classmethod
     def of(cls, post: ScheduledPost, *, event: str, reason: str = "") -> PostChange:
@@ -101,6 +107,8 @@ class PostChange:
             permalink=post.permalink,
             category=post.last_category,
             reason=reason or post.last_error,
+            sequence=post.fencing_token,
+            correlation_id=post.correlation_id,
         )
 
 
@@ -120,11 +128,19 @@ def announce(changes: Sequence[PostChange]) -> None:
     """Write the outbox rows for `changes` in the current transaction; no query if none are due."""
     addressees = _addressees([c.post_id for c in changes if c.event in MAILED and c.created_by_id])
     events = [
-        _event(change, addressees.get(change.post_id))
+        event
         for change in changes
         if change.callback_url or change.post_id in addressees
+        for event in _events(change, addressees.get(change.post_id))
     ]
     write([event for event in events if event.deliveries])
+
+
+def _events(change: PostChange, addressee: Addressee | None) -> list[OutboxEvent]:
+    """Return what to tell of one change: callbacks are of each post, a mail may be of many."""
+    if addressee is None or not change.callback_url or change.event not in WAITS_AGAIN:
+        return [_event(change, addressee)]
+    return [_event(change, None), _event(replace(change, callback_url=""), addressee)]
 
 
 def _event(change: PostChange, addressee: Addressee | None) -> OutboxEvent:
@@ -164,6 +180,8 @@ def _dedupe_key(change: PostChange, addressee: Addressee | None) -> str:
         if change.event == "post.held":
             return f"{account}:{now:%Y-%m-%dT%H}"
     run = f"{change.event}:{change.post_id}:{change.publish_run}:{change.content_version}"
+    if change.event in WAITS_AGAIN:
+        return f"{run}:{change.sequence}"
     if change.event == "post.needs_person":  # each part of a thread may come into doubt
         return f"{run}:{change.attempt}:{change.reminder}"
     return run
@@ -183,6 +201,8 @@ def _data(change: PostChange) -> dict[str, Any]:
         "scheduled_at": callbacks.instant(change.scheduled_at),
         "category": change.category or None,
         "reason": change.reason[:REASON_CHARS] or None,
+        "sequence": change.sequence,
+        "correlation_id": change.correlation_id or None,
     }
 
 
