@@ -113,7 +113,8 @@ def limit_json(state: RateLimitState, account: str | None) -> Json:
     """Return a state; what is shared carries no reason, for it may speak of another's account."""
     is_own = state.scope == Scope.CONNECTION
     now = timezone.now()
-    until = (state.blocked_until, state.open_until)
+    used_up = state.remaining is not None and state.remaining <= 0
+    until = (state.blocked_until, state.open_until, state.resets_at if used_up else None)
     return {
         "id": state.pk,
         "scope": state.scope,
