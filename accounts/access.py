@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accounts.models import Membership, Role, User, Workspace
+from accounts.models import ApiKey, Membership, Role, User, Workspace
 from accounts.roles import includes
 from accounts.services import (
     find_workspace,
@@ -25,9 +25,14 @@ class Caller:
     user: User | None = None
     workspace: Workspace | None = None
     scopes: frozenset[str] = frozenset()
-    is_key: bool = False
+    key: ApiKey | None = None
     is_service: bool = False
     is_browser: bool = False
+
+    @property
+    def is_key(self) -> bool:
+        """Say whether a program called with an API key."""
+        return self.key is not None
 
     def has_scope(self, scope: str) -> bool:
         """Say whether the key's scopes cover this one."""
@@ -115,8 +120,8 @@ def _service_access(caller: Caller, org_id: str, user_id: str, named: str) -> Ac
     else:
         raise WorkspaceNotNamed
     user = provision_user(user_id) if user_id else caller.user
-    if user is None:
-        return Access(workspace, caller.actor, Role.EDITOR)
+    if user is None:  # the service itself, which may act as anybody
+        return Access(workspace, caller.actor, Role.OWNER)
     if not user.is_active:
         raise NoAccess("user_id", "user_inactive", "This user was deactivated here.")
     role = provision_member(workspace, user).role

@@ -128,6 +128,16 @@ class Instant(serializers.Field[datetime, str, str, Any]):
         return instant(value) or ""
 
 
+def instant_of(name: str, text: str) -> datetime:
+    """Return the query parameter `name` as an instant; raises ValidationError."""
+    try:
+        # "+" of an offset arrives as a blank when a client did not escape it.
+        moment: datetime = Instant().run_validation(text.replace(" ", "+"))
+    except serializers.ValidationError as error:
+        raise serializers.ValidationError({name: error.detail}) from None
+    return moment
+
+
 def instant(value: datetime | None) -> str | None:
     """Return an instant as the API writes it: ISO 8601 in UTC with a Z, or None."""
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None

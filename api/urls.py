@@ -7,19 +7,30 @@ from rest_framework.views import APIView
 
 from api import (
     approvals,
+    audit,
     bulk,
     calendar,
     calendar_files,
+    callbacks,
+    connections,
     groups,
+    invitations,
+    keys,
+    limits,
+    members,
     posts,
     profile,
     queue_slots,
     schedule,
     series,
+    statistics,
     texts,
+    workspaces,
 )
 
 SERIES = r"series/(?P<series_id>[^/]+)"
+CONNECTION = r"connections/(?P<connection_id>[^/]+)"
+KEY = r"api-keys/(?P<key_id>[^/]+)"
 ID = r"(?P<post_id>[^/]+)"
 GROUP = r"(?P<group_id>[^/]+)"
 
@@ -33,8 +44,29 @@ urlpatterns = [
     _at(r"schedule/(?P<job_id>[^/]+)", schedule.JobView),
     _at("health", schedule.HealthView),
     _at("me", profile.MeView),
-    _at("connections", profile.ConnectionsView),
-    _at(r"connections/(?P<connection_id>[^/]+)/queue", queue_slots.QueueView),
+    _at("connections", connections.ConnectionsView),
+    _at(CONNECTION, connections.ConnectionView),
+    _at(f"{CONNECTION}/pause", connections.PauseConnection),
+    _at(f"{CONNECTION}/resume", connections.ResumeConnection),
+    _at(f"{CONNECTION}/disconnect", connections.DisconnectConnection),
+    _at(f"{CONNECTION}/queue", queue_slots.QueueView),
+    _at(f"{CONNECTION}/check", connections.CheckConnection),
+    _at("rate-limits", limits.LimitsView),
+    _at(r"rate-limits/(?P<limit_id>[^/]+)/clear", limits.ClearLimit),
+    _at("workspace", workspaces.WorkspaceView),
+    _at("workspaces", workspaces.WorkspacesView),
+    _at("members", members.MembersView),
+    _at(r"members/(?P<member_id>[^/]+)", members.MemberView),
+    _at("invitations", invitations.InvitationsView),
+    _at("invitations/accept", invitations.AcceptInvitation),
+    _at(r"invitations/(?P<invitation_id>[^/]+)/revoke", invitations.RevokeInvitation),
+    _at("api-keys", keys.KeysView),
+    _at(KEY, keys.KeyView),
+    _at(f"{KEY}/rotate", keys.RotateKey),
+    _at(f"{KEY}/revoke", keys.RevokeKey),
+    _at("audit-events", audit.AuditEventsView),
+    _at("statistics", statistics.StatisticsView),
+    _at("statistics/queue", statistics.QueueStatisticsView),
     _at("text-length", texts.TextLengthView),
     _at("posts", posts.PostsView),
     _at("posts/bulk", bulk.BulkPosts),
@@ -71,4 +103,6 @@ urlpatterns = [
     _at(f"{SERIES}/pause", series.PauseSeries),
     _at(f"{SERIES}/resume", series.ResumeSeries),
     _at(f"{SERIES}/end", series.EndSeries),
+    _at(f"posts/{ID}/callbacks", callbacks.CallbacksView),
+    _at(rf"posts/{ID}/callbacks/(?P<delivery_id>[^/]+)/resend", callbacks.ResendCallback),
 ]

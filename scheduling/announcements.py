@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +38,8 @@ CALLED_BACK = frozenset(
         "post.outcome_unknown",
         "post.approval_requested",
         "post.approval_decided",
+        "post.blocked",
+        "post.held",
     }
 )
 MAILED = frozenset(
@@ -50,7 +52,9 @@ MAILED = frozenset(
         "post.approval_decided",
     }
 )
-ABOUT_APPROVAL = frozenset({"post.approval_requested", "post.approval_decided"})
+AGAIN = frozenset(  # these may happen often to one version of a post
+    {"post.blocked", "post.held", "post.approval_requested", "post.approval_decided"}
+)
 EXCERPT_CHARS = 140
 REASON_CHARS = 1000
 
@@ -61,6 +65,7 @@ class PostChange:
 
     `incident` names what the mail is really about when that is not this run and version of the
     post: each person is told of one account's incident once, whichever post it shows in.
+    `sequence` grows from one event of a post to the next.
     """
 
     event: str
@@ -83,7 +88,8 @@ class PostChange:
     attempt: int = 0  # the send whose outcome a person is asked about
     reminder: int = 0  # how often they were asked before
     incident: str = ""
-    decision: int = 0  # of an approval asked for or decided: the fencing token that it raised
+    sequence: int = 0  # the fencing token that the change raised
+    correlation_id: str = ""
 
     @classmethod
     def of(cls, post: ScheduledPost, *, event: str, reason: str = "") -> PostChange:
@@ -106,7 +112,8 @@ class PostChange:
             permalink=post.permalink,
             category=post.last_category,
             reason=reason or post.last_error,
-            decision=post.fencing_token if event in ABOUT_APPROVAL else 0,
+            sequence=post.fencing_token,
+            correlation_id=post.correlation_id,
         )
 
 
@@ -126,11 +133,19 @@ def announce(changes: Sequence[PostChange]) -> None:
     """Write the outbox rows for `changes` in the current transaction; no query if none are due."""
     addressees = _addressees([c.post_id for c in changes if c.event in MAILED and c.created_by_id])
     events = [
-        _event(change, addressees.get(change.post_id))
+        event
         for change in changes
         if change.callback_url or change.post_id in addressees
+        for event in _events(change, addressees.get(change.post_id))
     ]
     write([event for event in events if event.deliveries])
+
+
+def _events(change: PostChange, addressee: Addressee | None) -> list[OutboxEvent]:
+    """Return what to tell of one change: callbacks are of each post, a mail may be of many."""
+    if addressee is None or not change.callback_url or change.event not in AGAIN:
+        return [_event(change, addressee)]
+    return [_event(change, None), _event(replace(change, callback_url=""), addressee)]
 
 
 def _event(change: PostChange, addressee: Addressee | None) -> OutboxEvent:
@@ -170,8 +185,8 @@ def _dedupe_key(change: PostChange, addressee: Addressee | None) -> str:
         if change.event == "post.held":
             return f"{account}:{now:%Y-%m-%dT%H}"
     run = f"{change.event}:{change.post_id}:{change.publish_run}:{change.content_version}"
-    if change.event in ABOUT_APPROVAL:  # one version may be sent back and asked about again
-        return f"{run}:{change.decision}"
+    if change.event in AGAIN:
+        return f"{run}:{change.sequence}"
     if change.event == "post.needs_person":  # each part of a thread may come into doubt
         return f"{run}:{change.attempt}:{change.reminder}"
     return run
@@ -191,6 +206,8 @@ def _data(change: PostChange) -> dict[str, Any]:
         "scheduled_at": callbacks.instant(change.scheduled_at),
         "category": change.category or None,
         "reason": change.reason[:REASON_CHARS] or None,
+        "sequence": change.sequence,
+        "correlation_id": change.correlation_id or None,
     }
 
 

@@ -28,7 +28,7 @@ def ask_approvers(posts: Sequence[ScheduledPost], *, reason: str = "") -> None:
 
 
 def _mail(change: PostChange, who: Addressee) -> OutboxEvent:
-    version = f"{change.publish_run}:{change.content_version}:{change.decision}"
+    version = f"{change.publish_run}:{change.content_version}:{change.sequence}"
     return OutboxEvent(
         event=change.event,
         workspace_id=change.workspace_id,

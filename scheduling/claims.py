@@ -43,6 +43,7 @@ COLUMNS = (
     "external_id",
     "callback_url",
     "created_by_id",
+    "correlation_id",
 )
 
 
@@ -80,6 +81,7 @@ class ClaimedPost:
     created_by_id: int | None
     attempt_id: uuid.UUID | None = None
     late_waived: bool = False
+    correlation_id: str = ""
     in_doubt: bool = False  # this try repeats a call that may have succeeded before
 
     @property

@@ -199,7 +199,7 @@ class RowReader:
         if len(external_id) > EXTERNAL_ID_CHARS:
             errors.append(("external_id", f"is longer than {EXTERNAL_ID_CHARS} characters."))
         segments = _or_note(errors, segments_of, cells["text"], cells.get("segments", ""))
-        details = {}
+        details: dict[str, Any] = {}
         for name, read in DETAILS.items():
             if cell := cells.get(name, ""):
                 details[name] = _or_note(errors, read, cell)

@@ -152,7 +152,29 @@ class ScheduledPost(LeasedJob):
             models.Index(
                 fields=["connection"], condition=Q(state=PostState.BLOCKED), name="post_blocked"
             ),
-            models.Index(fields=["workspace", "scheduled_at"], name="post_calendar"),
+            models.Index(  # what it includes lets the statistics count without reading any post
+                fields=["workspace", "scheduled_at"],
+                include=[
+                    "id",
+                    "state",
+                    "platform",
+                    "connection",
+                    "attempts",
+                    "first_sent_at",
+                    "last_category",
+                ],
+                name="post_calendar_counts",
+            ),
+            models.Index(
+                fields=["connection", "published_at"],
+                condition=Q(published_at__isnull=False),
+                name="post_published",
+            ),
+            models.Index(
+                fields=["connection", "scheduled_at"],
+                condition=~Q(last_category=""),
+                name="post_failing",  # a post that simply goes out never enters it
+            ),
             models.Index(fields=["group"], condition=Q(group__isnull=False), name="post_group"),
             models.Index(
                 fields=["state", "id"],
@@ -259,6 +281,16 @@ class PublishAttempt(models.Model):
     remote_ids = models.JSONField(default=list, blank=True)
     decision = models.CharField(max_length=32, blank=True, default="")
     reason = models.TextField(blank=True, default="")
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["post"],
+                include=["category"],
+                condition=~Q(category=""),
+                name="attempt_failed",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"attempt {self.number} of {self.post_id}"

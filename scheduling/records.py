@@ -477,6 +477,8 @@ def _change(result: PostResult) -> PostChange:
         reason=result.error,
         attempt=post.attempts,
         reminder=result.reminder,
+        sequence=post.token,
+        correlation_id=post.correlation_id,
     )
 
 
