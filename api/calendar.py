@@ -40,7 +40,7 @@ ZONE = Parameter(
     "time_zone", text("The zone whose days are meant; else the workspace's.", "Europe/Brussels")
 )
 NARROWED = tuple(
-    p for p in PostFilters.parameters() if p.name in {"state", "platform", "connection"}
+    one for one in PostFilters.parameters() if one.name in {"state", "platform", "connection"}
 )
 LIMIT = Parameter(
     "limit",

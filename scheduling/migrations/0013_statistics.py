@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0005_members_and_key_rotation'),
         ('platforms', '0003_consents_and_mastodon_apps'),
-        ("scheduling", "0014_tallies"),
+        ('scheduling', '0011_series_and_queue'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
