@@ -25,10 +25,10 @@ from api.serializers import (
     RequeueInput,
     ResolutionInput,
 )
-from engine.models import Installation
 from platforms.models import SocialConnection
 from scheduling import services
 from scheduling.models import ScheduledPost
+from scheduling.pauses import present as present_pauses
 
 
 class PostsView(ApiView):
@@ -41,7 +41,7 @@ class PostsView(ApiView):
         pages = Pages()
         found = pages.paginate_queryset(filtered(posts, request.query_params), request, view=self)
         full = {post.pk: post for post in _in_full([post.pk for post in found or ()])}
-        paused = _paused()
+        paused = present_pauses()
         return pages.get_paginated_response([post_json(full[p.pk], paused) for p in found or ()])
 
     def post(self, request: Request) -> Response:
@@ -183,11 +183,7 @@ def _names(request: Request) -> dict[str, str]:
 
 
 def _shown(post: ScheduledPost) -> dict[str, Any]:
-    return post_json(_in_full([post.pk])[0], _paused())
-
-
-def _paused() -> bool:
-    return Installation.objects.filter(paused=True).exists()
+    return post_json(_in_full([post.pk])[0], present_pauses())
 
 
 def _in_full(ids: Sequence[Any]) -> list[ScheduledPost]:

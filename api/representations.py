@@ -14,16 +14,17 @@ from scheduling.drafts import account_of
 from scheduling.explanations import explain
 from scheduling.models import PostTransition, PublishAttempt, ScheduledPost
 from scheduling.notices import notices_of
+from scheduling.pauses import Pauses
 from scheduling.questions import next_part
 from scheduling.states import PostState
 
 Json = dict[str, Any]
 
 
-def post_json(post: ScheduledPost, paused: bool, now: datetime | None = None) -> Json:
+def post_json(post: ScheduledPost, paused: Pauses, now: datetime | None = None) -> Json:
     """Return a post in full (connection and post_media are read).
 
-    `paused` tells that the whole installation has stopped sending.
+    `paused` tells what has stopped sending.
     """
     explanation = explain(post, now=now or timezone.now(), paused=paused)
     notices = notices_of(post)

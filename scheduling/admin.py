@@ -30,7 +30,6 @@ from engine.admin_cells import (
     time_cell,
 )
 from engine.admin_lists import CappedAdmin
-from engine.models import Installation
 from engine.words import duration
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS, adapter_for
@@ -52,6 +51,7 @@ from scheduling.explanations import explain, lateness_of
 from scheduling.flight_recorder import flight_recorder
 from scheduling.models import ScheduledPost
 from scheduling.notices import notices_of
+from scheduling.pauses import present as present_pauses
 from scheduling.questions import next_part
 from scheduling.sealing import shown
 from scheduling.states import EDITABLE, PostState
@@ -327,10 +327,9 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         post = self.get_object(request, object_id)
         context: dict[str, Any] = {}
         if post is not None:
-            paused = Installation.objects.filter(paused=True).exists()
             context = {
                 "badge": self.state_badge(post),
-                "explanation": explain(post, paused=paused),
+                "explanation": explain(post, paused=present_pauses()),
                 "warnings": post.current_warnings,
                 "notices": notices_of(post).found,
                 "recorder": flight_recorder(post),
