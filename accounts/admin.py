@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from accounts import services
 from accounts.keys import SCOPES
 from accounts.models import ApiKey, AuditEvent, Membership, User, Workspace
+from engine import rights
 from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin, actor_of
 from engine.admin_cells import BAD, GOOD, MUTED, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
@@ -94,6 +95,7 @@ class ApiKeyAdmin(CappedAdmin, ConfirmedActionsAdmin):
             button="Revoke this key",
             done="revoked",
             consequence="Programs that use these keys are refused from now on. This is for good.",
+            permission=rights.REVOKE_KEY,
             run=_revoke,
             refusal=lambda key: "revoked already" if key.revoked_at else "",
         ),

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth import get_permission_codename
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -56,6 +55,7 @@ class ConfirmedAction:
     button: str  # "Cancel"
     done: str  # "cancelled", as in "12 cancelled"
     consequence: str  # one sentence: what will be true afterwards
+    permission: str  # who may: "app.codename", mostly one of `engine.rights`
     run: Callable[[Any, str, Mapping[str, Any]], object]
     refusal: Callable[[Any], str]
     warning: str = ""
@@ -69,15 +69,14 @@ def actor_of(request: HttpRequest) -> str:
 
 
 class ConfirmedActionsAdmin(AnyModelAdmin):
-    """A ModelAdmin with `confirmed_actions`; each needs the model's change permission."""
+    """A ModelAdmin with `confirmed_actions`; who lacks an action's permission never sees it."""
 
     confirmed_actions: ClassVar[tuple[ConfirmedAction, ...]] = ()
     change_form_template = "admin/console/change_form.html"
 
-    def may_act(self, request: HttpRequest) -> bool:
-        """Say whether this person may act on rows (whatever their state)."""
-        change = get_permission_codename("change", self.opts)
-        return request.user.has_perm(f"{self.opts.app_label}.{change}")
+    def may_act(self, request: HttpRequest, action: ConfirmedAction) -> bool:
+        """Say whether this person may do this to rows they may see (whatever their state)."""
+        return self.has_view_permission(request) and request.user.has_perm(action.permission)
 
     def describe(self, obj: Any) -> str:
         """Return how a row is written on the confirmation page."""
@@ -85,10 +84,9 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions: dict[str, Any] = {**super().get_actions(request)}
-        if self.may_act(request):
-            for action in self.confirmed_actions:
-                if action.bulk:
-                    actions[action.name] = (self._from_list(action), action.name, action.label)
+        for action in self.confirmed_actions:
+            if action.bulk and self.may_act(request, action):
+                actions[action.name] = (self._from_list(action), action.name, action.label)
         return actions
 
     def get_urls(self) -> list[URLPattern]:
@@ -100,7 +98,7 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
         action = next((a for a in self.confirmed_actions if a.name == name), None)
         if action is None:
             raise Http404
-        if not self.may_act(request):
+        if not self.may_act(request, action):
             raise PermissionDenied
         keys = self._keys_in((request.POST or request.GET).get("ids", ""))
         if request.method != "POST":
@@ -113,8 +111,6 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
 
     def buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, str]]:
         """Return the actions that would work on `obj` now: label and address each."""
-        if not self.may_act(request):
-            return []
         return [
             {
                 "label": action.button,
@@ -122,7 +118,7 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
                 "url": f"{reverse(f'admin:{self._url_name()}', args=[action.name])}?ids={obj.pk}",
             }
             for action in self.confirmed_actions
-            if not action.refusal(obj)
+            if self.may_act(request, action) and not action.refusal(obj)
         ]
 
     def change_view(

@@ -34,6 +34,7 @@ from engine.words import duration
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS, adapter_for
 from scheduling import admin_operations as admin_operations  # its pages register on import
+from scheduling import admin_switches as admin_switches  # and these
 from scheduling.admin_actions import POST_ACTIONS
 from scheduling.admin_filters import (
     AccountFilter,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django import forms
 
+from engine import rights
 from engine.admin_actions import ConfirmedAction, ReasonForm, Refused
 from engine.states import IllegalTransition
 from scheduling import services
@@ -74,6 +75,7 @@ POST_ACTIONS = (
     _action(
         "publish_now",
         services.publish_now,
+        permission=rights.PUBLISH_NOW,
         label="Publish now",
         button="Publish now",
         done="to be published now",
@@ -82,6 +84,7 @@ POST_ACTIONS = (
     _action(
         "requeue",
         services.requeue_post,
+        permission=rights.REQUEUE,
         label="Requeue",
         button="Requeue",
         done="requeued",
@@ -93,6 +96,7 @@ POST_ACTIONS = (
     _action(
         "cancel",
         services.cancel_post,
+        permission=rights.CANCEL,
         label="Cancel",
         button="Cancel post",
         done="cancelled",
@@ -101,6 +105,7 @@ POST_ACTIONS = (
     _action(
         "reconcile_now",
         services.reconcile_now,
+        permission=rights.RECONCILE,
         label="Reconcile now",
         button="Ask the network now",
         done="to be asked about now",
@@ -110,6 +115,7 @@ POST_ACTIONS = (
         "resolve_live",
         partial(services.resolve_outcome, live=True),
         rule="resolve",
+        permission=rights.RESOLVE,
         label="Resolve: it is live",
         button="It is live",
         done="resolved as published",
@@ -124,6 +130,7 @@ POST_ACTIONS = (
         "resolve_not_live",
         partial(services.resolve_outcome, live=False),
         rule="resolve",
+        permission=rights.RESOLVE,
         label="Resolve: it is not live",
         button="It is not live",
         done="to be sent again",
@@ -138,6 +145,7 @@ POST_ACTIONS = (
         "requeue_in_doubt",
         partial(services.requeue_post, confirm_not_live=True),
         rule="resolve",
+        permission=rights.RESOLVE,
         label="Requeue although the outcome is unknown",
         button="Requeue",
         done="requeued",

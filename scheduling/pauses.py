@@ -64,15 +64,15 @@ def pause(scope: Pause.Scope, key: str, *, actor: str, reason: str) -> Pause:
 
 
 def resume(scope: Pause.Scope, key: str, *, actor: str, reason: str = "") -> None:
-    """Let it go on; raises IllegalTransition if it is not stopped.
+    """Let it go on; raises UnknownKey, or IllegalTransition if it is not stopped.
 
     Posts go on by their late policy: the time they could not go out counts like an outage.
     """
+    key, workspace = _known(scope, key)
     with transaction.atomic():
         found = Pause.objects.select_for_update().filter(scope=scope, key=key).first()
         if found is None:
             raise IllegalTransition(f"{name_of(scope, key)} is not stopped.")
-        workspace = Workspace.objects.filter(pk=key).first() if scope == Scope.WORKSPACE else None
         record(
             workspace=workspace,
             actor=actor,
@@ -113,7 +113,7 @@ def _known(scope: Pause.Scope, key: str) -> tuple[str, Workspace | None]:
             raise UnknownKey(f"There is no platform {key!r}: choose one of {', '.join(ADAPTERS)}.")
         return key, None
     if scope == Scope.WORKSPACE:
-        found = _workspace(key)
+        found = workspace_of(key)
         if found is None:
             raise UnknownKey(f"There is no workspace {key!r}: give its slug or its id.")
         return str(found.pk), found
@@ -122,7 +122,8 @@ def _known(scope: Pause.Scope, key: str) -> tuple[str, Workspace | None]:
     return key.strip(), None
 
 
-def _workspace(key: str) -> Workspace | None:
+def workspace_of(key: str) -> Workspace | None:
+    """Return the workspace with this id or slug."""
     try:
         return Workspace.objects.filter(pk=uuid.UUID(key)).first()
     except ValueError:
@@ -168,7 +169,8 @@ def present(*, now: datetime | None = None) -> Pauses:
 def sentence(pause: Pause, now: datetime) -> str:
     """Return "TikTok is paused by ada since 03:10:00 UTC: maintenance."."""
     what = "This workspace" if pause.scope == Scope.WORKSPACE else name_of(pause.scope, pause.key)
-    return _sentence(f"{what} is paused", pause.by, pause.since, pause.reason, now)
+    state = "drained" if pause.scope == Scope.HOST else "paused"
+    return _sentence(f"{what} is {state}", pause.by, pause.since, pause.reason, now)
 
 
 def _all_paused(here: Installation, now: datetime) -> str:
@@ -194,6 +196,6 @@ def name_of(scope: str, key: str) -> str:
         adapter = ADAPTERS.get(key)
         return adapter.name if adapter else key
     if scope == Scope.WORKSPACE:
-        found = Workspace.objects.filter(pk=key).values_list("slug", flat=True).first()
-        return f"Workspace {found or key}"
+        found = workspace_of(key)
+        return f"Workspace {found.slug if found else key}"
     return "Every host" if key == Pause.ALL_HOSTS else f"Host {key}"

@@ -9,11 +9,13 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from engine import slots
-from engine.models import Installation
+from engine.models import Installation, Pause
 from scheduling.diagnosis.findings import Finding, fail, ok, warn
 from scheduling.models import ScheduledPost
+from scheduling.pauses import sentence
 from scheduling.questions import OPEN
 from scheduling.states import WAITING, PostState
 
@@ -127,6 +129,19 @@ def check_installation() -> Iterator[Finding]:
         )
     else:
         yield ok("installation", "Sending is not paused.")
+
+
+def check_pauses() -> Iterator[Finding]:
+    """Look what staff have stopped: platforms, workspaces, worker hosts."""
+    found = list(Pause.objects.order_by("since"))
+    for one in found:
+        yield warn(
+            f"pauses.{one.scope}",
+            sentence(one, timezone.now()),
+            "Resume it under Switches in the admin when that is settled.",
+        )
+    if not found:
+        yield ok("pauses", "No platform or workspace is paused, no host is drained.")
 
 
 def _since(column: str) -> models.ExpressionWrapper[Any]:
