@@ -38,6 +38,9 @@ X_FRAME_OPTIONS = "DENY"
 if env.bool("TRUST_PROXY_HEADERS", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# Two members of staff, or two callers, agree before an unknown outcome is resolved.
+FOUR_EYES = env.bool("FOUR_EYES", default=False)
+
 # --- applications ---------------------------------------------------------------------------
 INSTALLED_APPS = [
     "django.contrib.admin",

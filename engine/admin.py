@@ -58,8 +58,8 @@ class WorkerSlotAdmin(ShownOnly, CappedAdmin):
         drained = Pause.objects.filter(
             Q(key=OuterRef("host")) | Q(key=Pause.ALL_HOSTS), scope=Pause.Scope.HOST
         )
-        slots: QuerySet[Any] = super().get_queryset(request)
-        return slots.annotate(is_drained=Exists(drained))
+        slots: QuerySet[Any] = super().get_queryset(request).annotate(is_drained=Exists(drained))
+        return slots
 
     @admin.display(description="condition")
     def condition(self, slot: WorkerSlot) -> SafeString:

@@ -134,13 +134,23 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
 
+    def too_many(
+        self, request: HttpRequest, action: ConfirmedAction, queryset: QuerySet[Any]
+    ) -> HttpResponse:
+        """Answer when more rows were chosen than one page takes."""
+        text = f"More than {MOST:,} were chosen: narrow the list, or choose page by page."
+        self.message_user(request, text, messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
+
     # --- inside -------------------------------------------------------------------------------
     def _url_name(self) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_act"
 
     def _from_list(self, action: ConfirmedAction) -> Callable[..., HttpResponse]:
         def ask(_: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
-            keys = list(queryset.values_list("pk", flat=True)[:MOST])
+            keys = list(queryset.values_list("pk", flat=True)[: MOST + 1])
+            if len(keys) > MOST:
+                return self.too_many(request, action, queryset)
             return self._ask(request, action, keys, action.form_class(), request.get_full_path())
 
         return ask

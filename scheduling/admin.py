@@ -36,13 +36,16 @@ from platforms.registry import ADAPTERS, adapter_for
 from scheduling import admin_operations as admin_operations  # its pages register on import
 from scheduling import admin_switches as admin_switches  # and these
 from scheduling.admin_actions import POST_ACTIONS
+from scheduling.admin_bulk import BulkStart
 from scheduling.admin_filters import (
     AccountFilter,
     CategoryFilter,
     LatenessFilter,
     PlatformFilter,
     ScheduledFilter,
+    SinceFilter,
     StuckFilter,
+    UntilFilter,
     WarningsFilter,
     WorkspaceFilter,
 )
@@ -118,7 +121,7 @@ INNER_FIELDS = (
 
 
 @admin.register(ScheduledPost)
-class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
+class ScheduledPostAdmin(BulkStart, CappedAdmin, ConfirmedActionsAdmin):
     form = PostForm
     confirmed_actions = POST_ACTIONS
     change_form_template = "admin/scheduling/scheduledpost/change_form.html"
@@ -141,6 +144,8 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         AccountFilter,
         CategoryFilter,
         ScheduledFilter,
+        SinceFilter,
+        UntilFilter,
         WarningsFilter,
         WorkspaceFilter,
     )

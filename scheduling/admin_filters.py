@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
@@ -119,6 +120,66 @@ class ScheduledFilter(RuleFilter):
     )
 
 
+class MomentFilter(admin.SimpleListFilter):
+    """A filter that takes a moment, in UTC; one that cannot be read shows nothing, never all."""
+
+    template = "admin/console/moment_filter.html"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("", "")]  # always shown, although it has no list of choices
+
+    def choices(self, changelist: ChangeList) -> Any:
+        """Yield what the form must carry along: the list's other parameters."""
+        yield typed_choice(self, changelist)
+
+    def moment(self) -> datetime | None:
+        """Return the given moment; raises IncorrectLookupParameters when it is none."""
+        text = (self.value() or "").strip()
+        if not text:
+            return None
+        try:
+            given = datetime.fromisoformat(text)
+        except ValueError:
+            raise IncorrectLookupParameters(f"{text!r} is no moment") from None
+        return given if given.tzinfo else given.replace(tzinfo=UTC)
+
+
+def typed_choice(spec: admin.SimpleListFilter, changelist: ChangeList) -> dict[str, Any]:
+    """Return what the form of a filter one types into needs."""
+    return {
+        "others": [
+            (name, value)
+            for name, values in changelist.filter_params.items()
+            if name != spec.parameter_name
+            for value in values
+        ],
+        "value": spec.value() or "",
+        "clear": changelist.get_query_string(remove=[str(spec.parameter_name)]),
+    }
+
+
+class SinceFilter(MomentFilter):
+    title = "scheduled since (UTC)"
+    parameter_name = "since"
+
+    def queryset(self, request: HttpRequest, queryset: Posts) -> Posts:
+        start = self.moment()
+        everyone = Workspace.objects.values("pk")  # as in _scheduled_between
+        wanted = Q(workspace__in=everyone, scheduled_at__gte=start)
+        return queryset.filter(wanted) if start else queryset
+
+
+class UntilFilter(MomentFilter):
+    title = "scheduled until (UTC)"
+    parameter_name = "until"
+
+    def queryset(self, request: HttpRequest, queryset: Posts) -> Posts:
+        end = self.moment()
+        everyone = Workspace.objects.values("pk")
+        wanted = Q(workspace__in=everyone, scheduled_at__lt=end)
+        return queryset.filter(wanted) if end else queryset
+
+
 class PlatformFilter(admin.SimpleListFilter):
     title = "platform"
     parameter_name = "platform"
@@ -154,16 +215,7 @@ class TextFilter(admin.SimpleListFilter):
 
     def choices(self, changelist: ChangeList) -> Any:
         """Yield what the form must carry along: the list's other parameters."""
-        yield {
-            "others": [
-                (name, value)
-                for name, values in changelist.filter_params.items()
-                if name != self.parameter_name
-                for value in values
-            ],
-            "value": self.value() or "",
-            "clear": changelist.get_query_string(remove=[str(self.parameter_name)]),
-        }
+        yield typed_choice(self, changelist)
 
     def queryset(self, request: HttpRequest, queryset: Posts) -> Posts:
         wanted = (self.value() or "").strip()

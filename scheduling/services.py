@@ -135,7 +135,12 @@ def build_post(
 
 
 def edit_post(
-    post_id: uuid.UUID, *, actor: str, expected_version: int | None = None, **changes: Any
+    post_id: uuid.UUID,
+    *,
+    actor: str,
+    expected_version: int | None = None,
+    reason: str = "",
+    **changes: Any,
 ) -> ScheduledPost:
     """Change a post that has not been sent: segments, scheduled_at, options and the like.
 
@@ -178,8 +183,8 @@ def edit_post(
             post.post_media.all().delete()
             _attach(post, attachments)
         if source != post.state:
-            _note_move(post, source, actor, "edited")
-        _audit(post, actor, "post.edited", "", {"fields": sorted(changes)})
+            _note_move(post, source, actor, reason or "edited")
+        _audit(post, actor, "post.edited", reason, {"fields": sorted(changes)})
     return post
 
 
