@@ -12,6 +12,7 @@ from platforms.models import SocialConnection
 from platforms.registry import adapter_for
 from scheduling.drafts import account_of
 from scheduling.explanations import explain
+from scheduling.four_eyes import open_proposal
 from scheduling.models import PostTransition, PublishAttempt, ScheduledPost
 from scheduling.notices import notices_of
 from scheduling.pauses import Pauses
@@ -73,6 +74,7 @@ def post_json(post: ScheduledPost, paused: Pauses, now: datetime | None = None) 
         "next_step": explanation.next_step,
         "needs_person": explanation.needs_person,
         "in_doubt": in_doubt_json(post),
+        "proposal": proposal_json(post),
         "callback_url": post.callback_url or None,
         "correlation_id": post.correlation_id,
         "created_at": instant(post.created_at),
@@ -90,6 +92,20 @@ def in_doubt_json(post: ScheduledPost) -> Json | None:
         "parts": part.of,
         "text": part.text,
         "account_address": address or None,
+    }
+
+
+def proposal_json(post: ScheduledPost) -> Json | None:
+    """Return what one person said of the part in doubt, if a second one has to confirm it."""
+    proposal = open_proposal(post)
+    if proposal is None:
+        return None
+    return {
+        "live": proposal.live,
+        "permalink": proposal.permalink or None,
+        "remote_id": proposal.remote_id or None,
+        "by": proposal.actor,
+        "at": instant(proposal.at),
     }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from django import forms
@@ -28,6 +28,10 @@ LISTED = 100  # rows spelled out on a confirmation page
 
 class Refused(Exception):
     """One row was not changed; the message is a short reason that groups well."""
+
+
+class Proposed(Exception):
+    """Nothing was done to the row yet: a second person has to confirm it."""
 
 
 class ReasonForm(forms.Form):
@@ -61,6 +65,7 @@ class ConfirmedAction:
     warning: str = ""
     form_class: type[ReasonForm] = ReasonForm
     bulk: bool = True
+    remark: Callable[[], str] = str  # what goes without saying until a setting changes it
 
 
 def actor_of(request: HttpRequest) -> str:
@@ -179,7 +184,9 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
             **self.admin_site.each_context(request),
             "title": action.label,
             "opts": self.opts,
-            "action": action,
+            "action": replace(
+                action, consequence=f"{action.consequence} {action.remark()}".strip()
+            ),
             "form": form,
             "ids": ",".join(str(key) for key in keys),
             "back": back or self._way_back(request),
@@ -205,16 +212,21 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
         keys: Sequence[Any],
         answers: Mapping[str, Any],
     ) -> None:
-        done, refused = 0, Counter[str]()
+        done, proposed, refused = 0, 0, Counter[str]()
         for key in keys:
             try:
                 action.run(key, actor_of(request), answers)
                 done += 1
+            except Proposed:
+                proposed += 1
             except (Refused, IllegalTransition) as reason:
                 refused[str(reason).rstrip(".")] += 1
             except ObjectDoesNotExist:
                 refused["no longer there"] += 1
         text = f"{done} {action.done}"
+        if proposed:
+            waits = f"{proposed} proposed: a second person has to confirm"
+            text = f"{text}, {waits}" if done else waits
         if refused:
             why = "; ".join(
                 reason if len(refused) == 1 else f"{count} {reason}"

@@ -53,6 +53,7 @@ from scheduling.admin_forms import PostForm, text_of
 from scheduling.drafts import account_of
 from scheduling.explanations import explain, lateness_of
 from scheduling.flight_recorder import flight_recorder
+from scheduling.four_eyes import open_proposal, sentence
 from scheduling.models import ScheduledPost
 from scheduling.notices import notices_of
 from scheduling.pauses import present as present_pauses
@@ -281,15 +282,19 @@ class ScheduledPostAdmin(BulkStart, CappedAdmin, ConfirmedActionsAdmin):
         """Return which part is in doubt and a link to where it would be; "" for other posts."""
         if post.state != S.OUTCOME_UNKNOWN:
             return ""
+        if proposal := open_proposal(post):
+            return format_html(" · {}{}", sentence(proposal), self._place(post))
         part = next_part(post)
         text = Truncator(part.text).chars(EXCERPT_CHARS)
         which = "" if part.of <= 1 else format_html(" · in doubt: {}, “{}”", part.name, text)
+        return format_html("{}{}", which, self._place(post))
+
+    def _place(self, post: ScheduledPost) -> SafeString | str:
         address = adapter_for(post.platform).account_address(account_of(post.connection))
         if not address.startswith(("https://", "http://")):
-            return which
+            return ""
         return format_html(
-            '{} · <a href="{}" target="_blank" rel="noopener noreferrer">look at the account ↗</a>',
-            which,
+            ' · <a href="{}" target="_blank" rel="noopener noreferrer">look at the account ↗</a>',
             address,
         )
 

@@ -8,14 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 
 from engine import rights
-from engine.admin_actions import ConfirmedAction, ReasonForm, Refused
+from engine.admin_actions import ConfirmedAction, Proposed, ReasonForm, Refused
 from engine.states import IllegalTransition
-from scheduling import services
-from scheduling.explanations import refusal
+from scheduling import four_eyes, services
+from scheduling.explanations import ALLOWED, refusal
 from scheduling.models import ScheduledPost
 from scheduling.rules import Invalid
+from scheduling.states import PostState
 
 DOUBLE_POST = (
     "If the post is live after all, its followers will see it twice, and Carillon cannot take "
@@ -40,6 +42,14 @@ class LiveForm(ReasonForm):
     field_order = ("permalink", "remote_id", "reason")
 
 
+class SecondForm(ReasonForm):
+    looked = forms.BooleanField(
+        label="I looked at the account myself, and it is as the other person says.",
+        error_messages={"required": "Look at the account first: a wrong answer posts twice."},
+    )
+    field_order = ("looked", "reason")
+
+
 class NotLiveForm(ReasonForm):
     looked = forms.BooleanField(
         label="I looked at the account, and the post is not there.",
@@ -48,8 +58,35 @@ class NotLiveForm(ReasonForm):
     field_order = ("looked", "reason")
 
 
+def _two_are_needed() -> str:
+    if not settings.FOUR_EYES:
+        return ""
+    return "It takes effect when a second person has confirmed it; until then nothing changes."
+
+
+def _refusal(rule: str) -> Callable[[ScheduledPost], str]:
+    """Return what tells why a post does not allow an action, `rule` being its key in ALLOWED."""
+
+    def why(post: ScheduledPost) -> str:
+        if found := refusal(post.state, rule):
+            return found
+        waits = rule == "resolve" and four_eyes.open_proposal(post)
+        return "it waits for a second person" if waits else ""
+
+    return why
+
+
+def _nothing_waits(post: ScheduledPost) -> str:
+    return "" if four_eyes.open_proposal(post) else "nothing waits for a second person"
+
+
 def _action(
-    name: str, service: Callable[..., object], *, rule: str = "", **rest: Any
+    name: str,
+    service: Callable[..., object],
+    *,
+    rule: str = "",
+    refused_when: Callable[[ScheduledPost], str] | None = None,
+    **rest: Any,
 ) -> ConfirmedAction:
     """Return the action that calls `service` for each post; `rule` is its key in ALLOWED."""
     rule = rule or name
@@ -57,18 +94,21 @@ def _action(
     def run(pk: UUID, actor: str, answers: Mapping[str, Any]) -> object:
         given = {key: value for key, value in answers.items() if key != "looked"}
         try:
-            return service(pk, actor=actor, **given)
+            post = service(pk, actor=actor, **given)
         except Invalid as invalid:
             raise Refused("; ".join(error.message for error in invalid.errors)) from None
         except IllegalTransition:
             state = ScheduledPost.objects.values_list("state", flat=True).get(pk=pk)
-            if why := refusal(state, rule):
+            if rule in ALLOWED and (why := refusal(state, rule)):
                 raise Refused(why) from None
             raise
+        if rule == "resolve" and getattr(post, "state", "") == PostState.OUTCOME_UNKNOWN:
+            raise Proposed
+        return post
 
-    return ConfirmedAction(
-        name=name, run=run, refusal=lambda post: refusal(post.state, rule), **rest
-    )
+    if rule == "resolve":
+        rest.setdefault("remark", _two_are_needed)
+    return ConfirmedAction(name=name, run=run, refusal=refused_when or _refusal(rule), **rest)
 
 
 POST_ACTIONS = (
@@ -156,5 +196,35 @@ POST_ACTIONS = (
         warning=DOUBLE_POST,
         form_class=NotLiveForm,
         bulk=False,  # each account has to be looked at
+    ),
+    _action(
+        "confirm_resolution",
+        services.confirm_resolution,
+        rule="resolve",
+        refused_when=_nothing_waits,
+        permission=rights.RESOLVE,
+        remark=str,
+        label="Confirm what was said",
+        button="Confirm what was said",
+        done="resolved by two people",
+        consequence=(
+            "What the other person said of the part in doubt takes effect. Look at the account "
+            "yourself first: that is what the second pair of eyes is for."
+        ),
+        warning="A wrong answer posts twice, or loses the post.",
+        form_class=SecondForm,
+        bulk=False,
+    ),
+    _action(
+        "withdraw_resolution",
+        services.withdraw_resolution,
+        rule="withdraw",
+        refused_when=_nothing_waits,
+        permission=rights.RESOLVE,
+        label="Withdraw what was said",
+        button="Withdraw what was said",
+        done="in doubt as before",
+        consequence="What was said is dropped; the post stays in doubt, and anybody may say anew.",
+        bulk=False,
     ),
 )

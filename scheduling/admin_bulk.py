@@ -5,8 +5,11 @@ The pages only ask and show; what happens stands in `scheduling.bulk_jobs`.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django import forms
 from django.conf import settings
@@ -19,10 +22,12 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
+from accounts.models import Workspace
 from engine import rights
 from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin, ReasonForm, actor_of
 from engine.admin_cells import BAD, BUSY, GOOD, MUTED, WAIT, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
+from platforms.models import SocialConnection
 from scheduling import bulk_jobs
 from scheduling.bulk_jobs import ACTIONS, JobRefused
 from scheduling.models import BulkJob, ScheduledPost
@@ -238,6 +243,8 @@ class BulkJobAdmin(ShownOnly, CappedAdmin):
         is_proposed, is_open = job.state == State.PROPOSED, job.state in {"waiting", "running"}
         settled = job.done + job.refused + job.failed
         states = bulk_jobs.states_of(job)
+        doubtful = states.get(PostState.OUTCOME_UNKNOWN, 0)
+        unanswered = doubtful if is_proposed and "in_doubt" in form.fields else 0
         context = {
             **self.admin_site.each_context(request),
             "title": f"{action.label}: {job.total:,} posts",
@@ -251,11 +258,18 @@ class BulkJobAdmin(ShownOnly, CappedAdmin):
             "is_open": is_open,
             "refresh_seconds": REFRESH_SECONDS if is_open else 0,
             "settled": settled,
-            "to_do": job.total - settled,
+            "to_do": job.total - settled - unanswered,
+            "unanswered": unanswered,
             "states": [(PostState(state).label, count) for state, count in states.items()],
-            "doubtful": states.get(PostState.OUTCOME_UNKNOWN, 0),
-            "asks_about_doubt": "in_doubt" in form.fields,
-            "needs_two": settings.FOUR_EYES and job.action == "requeue",
+            "doubtful": doubtful,
+            "needs_two": settings.FOUR_EYES and action.takes_doubt,
+            "filter": _filter_in_words(job.filter),
+            "answers": [name.replace("_", " ") for name in job.answers if job.answers[name] is True]
+            + [
+                f"{name.replace('_', ' ')}: {value}"
+                for name, value in job.answers.items()
+                if value and value is not True
+            ],
             "reasons": _reasons(job),
             "examples": [] if not is_proposed else _examples(job),
             "list_url": f"{reverse(POSTS)}?{urlencode(job.filter)}",
@@ -289,10 +303,28 @@ def form_of(job: BulkJob) -> type[BulkForm]:
     """Return what is asked before this job starts."""
     if job.action == "reschedule":
         return RescheduleForm
-    if job.action == "requeue" and not settings.FOUR_EYES:
+    if ACTIONS[job.action].asks_about_doubt:
         in_doubt = job.items.filter(seen_state=PostState.OUTCOME_UNKNOWN)
         return InDoubtForm if in_doubt.exists() else BulkForm
     return BulkForm
+
+
+def _filter_in_words(narrowed: Mapping[str, str]) -> str:
+    """Return what the list was narrowed by, with names in the place of ids."""
+    owners: dict[str, QuerySet[Any]] = {
+        "account": SocialConnection.objects.defer("secret"),
+        "workspace_is": Workspace.objects.all(),
+    }
+    words = []
+    for name, value in narrowed.items():
+        shown = value
+        if name in owners:
+            with contextlib.suppress(ValueError):
+                found = owners[name].filter(pk=UUID(value)).first()
+                shown = str(found or value)
+        name = name.removesuffix("__exact").removesuffix("_is").replace("_", " ")
+        words.append(f"{name} = {shown}")
+    return ", ".join(words) or "the list"
 
 
 def _reasons(job: BulkJob) -> list[dict[str, Any]]:

@@ -68,11 +68,18 @@ class BulkAction:
     rule: str  # key of `explanations.ALLOWED`
     run: Callable[[BulkJob, BulkItem], object]
 
-    def refusal(self, state: str, answers: Mapping[str, Any] | None = None) -> str:
-        """Return why a post in `state` is not done, or ""."""
-        if state == S.OUTCOME_UNKNOWN and (answers or {}).get("in_doubt"):
+    takes_doubt: bool = False  # posts in doubt are done too, if a person answers for them
+
+    def refusal(self, state: str, *, in_doubt: bool) -> str:
+        """Return why a post in `state` is not done, or ""; `in_doubt`: a person answers for it."""
+        if state == S.OUTCOME_UNKNOWN and in_doubt and self.asks_about_doubt:
             return ""
         return refusal(state, self.rule)
+
+    @property
+    def asks_about_doubt(self) -> bool:
+        """Say whether one person may answer for posts in doubt."""
+        return self.takes_doubt and not settings.FOUR_EYES
 
 
 def _reason(job: BulkJob) -> str:
@@ -126,6 +133,7 @@ ACTIONS = {
             rights.REQUEUE,
             "requeue",
             _requeue,
+            takes_doubt=True,
         ),
         BulkAction(
             "cancel",
@@ -187,7 +195,7 @@ def propose(
         )
         items = []
         for place, (pk, state) in enumerate(found):
-            why = "" if state == S.OUTCOME_UNKNOWN else wanted.refusal(state)
+            why = wanted.refusal(state, in_doubt=True)
             result = Result.REFUSED if why else Result.PENDING
             items.append(
                 BulkItem(job=job, post_id=pk, place=place, seen_state=state, result=result, why=why)
@@ -221,7 +229,8 @@ def confirm(job_id: UUID, *, actor: str, reason: str, answers: Mapping[str, Any]
         job.state, job.reason, job.answers = State.WAITING, reason, dict(answers)
         job.confirmed_at = timezone.now()
         job.save()
-        why = ACTIONS[job.action].refusal(S.OUTCOME_UNKNOWN, answers)
+        in_doubt = bool(answers.get("in_doubt"))
+        why = ACTIONS[job.action].refusal(S.OUTCOME_UNKNOWN, in_doubt=in_doubt)
         if why:
             doubtful = job.items.filter(seen_state=S.OUTCOME_UNKNOWN, result=Result.PENDING)
             doubtful.update(result=Result.REFUSED, why=why)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from engine.words import duration, moment
 from platforms.models import ConnectionState
+from scheduling.four_eyes import open_proposal, sentence
 from scheduling.pauses import Pauses
 from scheduling.questions import is_open, next_part
 from scheduling.states import CANCELLABLE, EDITABLE, MACHINE, REQUEUEABLE, PostState
@@ -191,6 +192,13 @@ def _outcome_unknown(post: ScheduledPost, now: datetime) -> Explanation:
     part = next_part(post)
     which = "" if part.of <= 1 else f" of {part.name}"
     headline = f"Outcome{which} unknown{since}: no usable answer came from the network."
+    if proposal := open_proposal(post):
+        return Explanation(
+            f"Waits for a second person: {sentence(proposal)} {headline}",
+            f"Somebody else looks at {_account(post)} and confirms it, or withdraws it. Nothing is "
+            "sent until then.",
+            needs_person=True,
+        )
     if not is_open(post):
         return Explanation(headline, _asks_again(post.due_at, now))
     return Explanation(
