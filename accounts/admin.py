@@ -15,6 +15,14 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts import services
+from accounts.admin_filters import (
+    ActionFilter,
+    ActorFilter,
+    SinceFilter,
+    TargetFilter,
+    UntilFilter,
+    WorkspaceFilter,
+)
 from accounts.keys import SCOPES
 from accounts.models import ApiKey, AuditEvent, Membership, User, Workspace
 from engine import rights
@@ -171,7 +179,14 @@ class AuditEventAdmin(ShownOnly, CappedAdmin):
     list_display = ("when", "actor", "action", "target", "reason", "workspace")
     list_display_links = ("when",)
     list_select_related: ClassVar[tuple[str, ...]] = ("workspace",)
-    list_filter = ()
+    list_filter = (
+        ActionFilter,
+        ActorFilter,
+        TargetFilter,
+        WorkspaceFilter,
+        SinceFilter,
+        UntilFilter,
+    )
     date_hierarchy = None
     search_fields = ("actor", "action", "target")
     search_help_text = "Who (user:ada), what (post.cancelled) or on what (post:…)"

@@ -114,6 +114,12 @@ class AuditEvent(models.Model):
 
     objects = AuditEventQuerySet.as_manager()
 
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["target", "id"], name="audit_by_target"),
+            models.Index(fields=["actor", "id"], name="audit_by_actor"),
+        ]
+
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.target}"
 

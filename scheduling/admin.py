@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -102,6 +104,7 @@ MACHINE_FIELDS = (
     "remote_ids",
     "last_error",
     "exact_preflight",
+    "audit_trail",
 )
 INNER_FIELDS = (
     "id",
@@ -259,6 +262,13 @@ class ScheduledPostAdmin(BulkStart, CappedAdmin, ConfirmedActionsAdmin):
             post.permalink,
             post.permalink,
         )
+
+    @admin.display(description="audit trail")
+    def audit_trail(self, post: ScheduledPost) -> SafeString:
+        """Link to what people did with it; what the machine did is the flight recorder."""
+        address = reverse("admin:accounts_auditevent_changelist")
+        query = urlencode({"on": f"post:{post.pk}"})
+        return format_html('<a href="{}?{}">who did what with it, and why</a>', address, query)
 
     @admin.display(description="progress")
     def kept_progress(self, post: ScheduledPost) -> str:

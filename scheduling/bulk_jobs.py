@@ -46,6 +46,7 @@ MOST = 100_000  # posts in one job
 WRITTEN_AT_ONCE = 2000
 TAKEN_AT_ONCE = 50  # rows between two looks whether the job was stopped
 LEASE = timedelta(seconds=30)  # renewed with every look; how long a dead worker's job waits
+COUNT_EVERY_SECONDS = 1.0
 RUN_SECONDS = 120.0  # then the task makes room for others and the job is queued anew
 GOOD_FOR = timedelta(hours=1)  # a proposal: what was counted gets old
 KEPT = timedelta(days=90)
@@ -305,24 +306,35 @@ def run(job_id: UUID) -> None:
 
 def work(job_id: UUID) -> None:
     """Do rows while the job is running; the lease keeps others away, the items keep it right."""
-    ends_at = time.monotonic() + RUN_SECONDS
+    ends_at, counted_at = time.monotonic() + RUN_SECONDS, 0.0
+    after = -1  # done items need not be read again; at the end one more look, from the beginning
     while (job := _renew(job_id)) is not None:
-        items = list(job.items.filter(result=Result.PENDING).order_by("place")[:TAKEN_AT_ONCE])
+        pending = job.items.filter(result=Result.PENDING, place__gt=after)
+        items = list(pending.order_by("place")[:TAKEN_AT_ONCE])
         for item in items:
             if is_draining():
                 break
             _do(job, item)
-        _count(job)
-        if not items:
+        if time.monotonic() - counted_at > COUNT_EVERY_SECONDS:
+            _count(job)
+            counted_at = time.monotonic()
+        if is_draining() or is_host_draining() or time.monotonic() > ends_at:
+            _pause(job)
+            return
+        if not items and after < 0:
             _finish(job)
             return
-        if is_draining() or is_host_draining() or time.monotonic() > ends_at:
-            BulkJob.objects.filter(pk=job_id, state=State.RUNNING).update(
-                state=State.WAITING, lease_until=None
-            )
-            if not is_draining() and not is_host_draining():
-                _queue(job_id)
-            return
+        after = items[-1].place if items else -1
+
+
+def _pause(job: BulkJob) -> None:
+    """Give the lease back; another task goes on, on a host that is not drained."""
+    _count(job)
+    BulkJob.objects.filter(pk=job.pk, state=State.RUNNING).update(
+        state=State.WAITING, lease_until=None
+    )
+    if not is_draining() and not is_host_draining():
+        _queue(job.pk)
 
 
 def _take(job_id: UUID) -> bool:
@@ -389,6 +401,7 @@ def _count(job: BulkJob) -> None:
 
 
 def _finish(job: BulkJob) -> None:
+    _count(job)
     with transaction.atomic():
         ended = BulkJob.objects.filter(pk=job.pk, state=State.RUNNING).update(
             state=State.DONE, finished_at=Now(), lease_until=None
