@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scheduling', '0009_leftovers'),
+        ('scheduling', '0014_tallies'),
     ]
 
     operations = [

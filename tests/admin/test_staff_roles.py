@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import staff_roles
-from accounts.models import ApiKey
+from accounts.models import ApiKey, User
 from accounts.staff_roles import ADMIN, OPERATOR, ROLES, group_name
 from engine import rights
 from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin
@@ -57,6 +57,7 @@ def rows(connection: SocialConnection) -> dict[type, Any]:
         SocialConnection: connection,
         RateLimitState: RateLimitState.objects.create(scope="connection", key=str(connection.pk)),
         Installation: Installation.objects.get_or_create(pk=1)[0],
+        User: make_user(),
         ApiKey: ApiKey.objects.create(workspace=connection.workspace, name="k", prefix="p"),
         Delivery: Delivery.objects.create(notification=note, channel="email", target="a@b.example"),
     }
