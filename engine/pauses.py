@@ -9,7 +9,7 @@ import socket
 
 from django.db.models import QuerySet
 
-from engine import sql
+from engine import slots, sql
 from engine.models import Pause
 
 Scope = Pause.Scope
@@ -45,3 +45,12 @@ def draining(host: str = "") -> QuerySet[Pause]:
 def is_draining(host: str = "") -> bool:
     """Say whether staff have told `host` (this one, if not named) to drain."""
     return draining(host).exists()
+
+
+def are_all_hosts_draining() -> bool:
+    """Say whether staff have told every host with a running publisher slot to drain."""
+    drained = set(Pause.objects.filter(scope=Scope.HOST).values_list("key", flat=True))
+    if not drained:
+        return False
+    hosts = set(slots.fresh("publish").values_list("host", flat=True))
+    return Pause.ALL_HOSTS in drained or (bool(hosts) and hosts <= drained)

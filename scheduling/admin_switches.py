@@ -109,7 +109,7 @@ class PauseAdmin(ShownOnly, CappedAdmin):
             "main_switch": reverse(
                 "admin:engine_installation_act", args=["resume" if here.paused else "pause"]
             )
-            + "?ids=1",
+            + f"?ids=1&back={reverse('admin:engine_pause_changelist')}",
             "may_pause_everything": request.user.has_perm(rights.PAUSE_EVERYTHING),
             "may_pause_workspaces": request.user.has_perm(rights.PAUSE_WORKSPACE),
             "stop_url": reverse("admin:engine_pause_switch", args=["stop"]),

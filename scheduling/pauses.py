@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.audit import record
@@ -132,6 +133,14 @@ def workspace_of(key: str) -> Workspace | None:
 
 def _action(scope: Pause.Scope, done: str) -> str:
     return f"{scope.value}.{done}"
+
+
+def not_paused(posts: QuerySet[ScheduledPost]) -> QuerySet[ScheduledPost]:
+    """Return those of `posts` whose platform and workspace go on: the others may be overdue."""
+    paused = Pause.objects.exclude(scope=Scope.HOST).values_list("scope", "key")
+    platforms = [key for scope, key in paused if scope == Scope.PLATFORM]
+    workspaces = [uuid.UUID(key) for scope, key in paused if scope == Scope.WORKSPACE]
+    return posts.exclude(platform__in=platforms).exclude(workspace__in=workspaces)
 
 
 # --- what is paused, in words ------------------------------------------------------------------

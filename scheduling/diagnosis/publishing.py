@@ -15,7 +15,7 @@ from engine import slots
 from engine.models import Installation, Pause
 from scheduling.diagnosis.findings import Finding, fail, ok, warn
 from scheduling.models import ScheduledPost
-from scheduling.pauses import sentence
+from scheduling.pauses import not_paused, sentence
 from scheduling.questions import OPEN
 from scheduling.states import WAITING, PostState
 
@@ -60,7 +60,7 @@ def check_canary() -> Iterator[Finding]:
 def check_posts() -> Iterator[Finding]:
     """Look for posts that should have gone out, and for calls nobody has finished."""
     now = Now()
-    late = ScheduledPost.objects.filter(state__in=WAITING, due_at__lt=now - LATE)
+    late = not_paused(ScheduledPost.objects.filter(state__in=WAITING, due_at__lt=now - LATE))
     oldest = late.annotate(overdue=_since("due_at")).order_by("due_at").first()
     if oldest is None:
         yield ok("posts", "None is overdue.")

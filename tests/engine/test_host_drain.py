@@ -14,7 +14,7 @@ from django.utils import timezone
 from engine import slots
 from engine.drain import start_draining, stop_draining
 from engine.models import Pause, WorkerSlot
-from engine.pauses import is_draining
+from engine.pauses import are_all_hosts_draining, is_draining
 from engine.runner import Runner
 from platforms.models import SocialConnection
 from scheduling import pauses
@@ -60,6 +60,15 @@ def test_another_host_is_not_meant(connection: SocialConnection) -> None:
     pauses.pause(Pause.Scope.HOST, "elsewhere", actor="user:ada", reason="upgrade")
     assert not is_draining()
     assert is_draining("elsewhere")
+
+
+def test_all_hosts_drain_when_each_that_publishes_does() -> None:
+    assert not are_all_hosts_draining()
+    slots.open_slot("publish")
+    pauses.pause(Pause.Scope.HOST, "elsewhere", actor="user:ada", reason="upgrade")
+    assert not are_all_hosts_draining()
+    pauses.pause(Pause.Scope.HOST, socket.gethostname(), actor="user:ada", reason="upgrade")
+    assert are_all_hosts_draining()
 
 
 def _slot_is_idle() -> bool:

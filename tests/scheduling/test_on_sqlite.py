@@ -13,16 +13,19 @@ from django.db import connection
 from tests.environment import ROOT
 
 FILES = [
-    "tests/engine/test_jobs.py",
     "tests/engine/test_breaker.py",
     "tests/engine/test_gate.py",
-    "tests/engine/test_slots.py",
+    "tests/engine/test_jobs.py",
     "tests/engine/test_schedules.py",
+    "tests/engine/test_slots.py",
     "tests/monitoring/test_rollups.py",
     "tests/platforms/test_tokens.py",
+    "tests/scheduling/test_bulk_jobs.py",
     "tests/scheduling/test_doubt.py",
+    "tests/scheduling/test_four_eyes.py",
     "tests/scheduling/test_gate_in_use.py",
     "tests/scheduling/test_outage.py",
+    "tests/scheduling/test_pauses.py",
     "tests/scheduling/test_preflight.py",
     "tests/scheduling/test_preparing.py",
     "tests/scheduling/test_publisher.py",
