@@ -219,6 +219,9 @@ class AuditEventAdmin(ShownOnly, CappedAdmin):
     search_help_text = "Who (user:ada), what (post.cancelled) or on what (post:…)"
     fields = ("at", "actor", "action", "target", "reason", "detail", "workspace")
 
+    class Media:
+        css: ClassVar = {"all": ["console/desk.css"]}
+
     @admin.display(description="when")
     def when(self, event: AuditEvent) -> SafeString | str:
         return time_cell(event.at)
