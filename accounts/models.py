@@ -166,7 +166,8 @@ class AuditEvent(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["workspace", "id"], name="audit_of_workspace"),
-            models.Index(fields=["target"], name="audit_of_target"),
+            models.Index(fields=["target", "id"], name="audit_by_target"),
+            models.Index(fields=["actor", "id"], name="audit_by_actor"),
         ]
 
     def __str__(self) -> str:

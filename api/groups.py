@@ -18,7 +18,7 @@ from api.base import ApiView, as_uuid
 from api.bulk_inputs import GroupChanges, GroupInput, MomentInput
 from api.fields import instant
 from api.pages import PAGED, Pages
-from api.posts import TOO_LATE, posts_in_full, sending_is_paused
+from api.posts import TOO_LATE, posts_in_full
 from api.problems import naming, unknown
 from api.representations import POST, Json, post_json
 from api.results import MOVES, moves_of_posts
@@ -42,6 +42,7 @@ from scheduling.bulk_create import Wish
 from scheduling.bulk_moves import Moved, cancel_posts, reschedule_posts
 from scheduling.drafts import FieldError
 from scheduling.models import PostGroup, ScheduledPost
+from scheduling.pauses import present as present_pauses
 from scheduling.rules import Invalid
 from scheduling.states import PostState
 
@@ -342,7 +343,7 @@ def _texts(rows: str, says_text: Mapping[int, bool]) -> dict[str, str]:
 
 def _in_full(group: PostGroup) -> Json:
     posts = {post.pk: post for post in posts_in_full([p.pk for p in groups.posts_of(group)])}
-    paused = sending_is_paused()
+    paused = present_pauses()
     ordered = [posts[pk] for pk in sorted(posts)]
     return _group_json(group, ordered, [post_json(post, paused) for post in ordered])
 

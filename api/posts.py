@@ -36,11 +36,11 @@ from api.serializers import (
     ResolutionInput,
 )
 from api.shapes import UUID_EXAMPLE, list_of, page_of
-from engine.models import Installation
 from platforms.models import SocialConnection
 from scheduling import services
 from scheduling.copies import delete_draft
 from scheduling.models import ScheduledPost
+from scheduling.pauses import present as present_pauses
 from scheduling.queue_slots.services import Place, schedule_in_slot
 
 TOO_LATE = {409: "The post's state does not allow it: `detail` says why."}
@@ -65,7 +65,7 @@ class PostsView(ApiView):
             PostFilters.narrow(posts, request.query_params), request, view=self
         )
         full = {post.pk: post for post in posts_in_full([post.pk for post in found or ()])}
-        paused = sending_is_paused()
+        paused = present_pauses()
         return pages.get_paginated_response([post_json(full[p.pk], paused) for p in found or ()])
 
     @operation(
@@ -314,17 +314,12 @@ def _names(request: Request) -> dict[str, str]:
 def _shown(view: ApiView, post: ScheduledPost, status: int = 200) -> Response:
     """Answer with a post as the database has it now."""
     fresh = posts_in_full([post.pk])[0]
-    return view.answer(post_json(fresh, sending_is_paused()), status, tag=post_tag(fresh))
+    return view.answer(post_json(fresh, present_pauses()), status, tag=post_tag(fresh))
 
 
 def shown_post(post: ScheduledPost) -> dict[str, Any]:
     """Return a post in full, as it is in the database now."""
-    return post_json(posts_in_full([post.pk])[0], sending_is_paused())
-
-
-def sending_is_paused() -> bool:
-    """Say whether the whole installation has stopped sending."""
-    return Installation.objects.filter(paused=True).exists()
+    return post_json(posts_in_full([post.pk])[0], present_pauses())
 
 
 def posts_in_full(ids: Sequence[Any]) -> list[ScheduledPost]:

@@ -60,6 +60,9 @@ TRUST_PROXY_HEADERS = env.bool("TRUST_PROXY_HEADERS", default=False)
 if TRUST_PROXY_HEADERS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# Two members of staff, or two callers, agree before an unknown outcome is resolved.
+FOUR_EYES = env.bool("FOUR_EYES", default=False)
+
 # --- applications ---------------------------------------------------------------------------
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
+from engine import rights
 from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin
 from engine.admin_cells import BAD, BUSY, GOOD, MUTED, NOTHING, WAIT, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
@@ -72,6 +73,7 @@ class DeliveryAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
             button="Send again",
             done="to be sent again",
             consequence="They become due at once, with a full set of attempts.",
+            permission=rights.RESEND,
             run=_resend,
             refusal=_refusal,
         ),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -30,19 +32,22 @@ from engine.admin_cells import (
     time_cell,
 )
 from engine.admin_lists import CappedAdmin
-from engine.models import Installation
 from engine.words import duration
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS, adapter_for
 from scheduling import admin_operations as admin_operations  # its pages register on import
+from scheduling import admin_switches as admin_switches  # and these
 from scheduling.admin_actions import POST_ACTIONS
+from scheduling.admin_bulk import BulkStart
 from scheduling.admin_filters import (
     AccountFilter,
     CategoryFilter,
     LatenessFilter,
     PlatformFilter,
     ScheduledFilter,
+    SinceFilter,
     StuckFilter,
+    UntilFilter,
     WarningsFilter,
     WorkspaceFilter,
 )
@@ -50,8 +55,10 @@ from scheduling.admin_forms import PostForm, text_of
 from scheduling.drafts import account_of
 from scheduling.explanations import explain, lateness_of
 from scheduling.flight_recorder import flight_recorder
+from scheduling.four_eyes import open_proposal, sentence
 from scheduling.models import ScheduledPost
 from scheduling.notices import notices_of
+from scheduling.pauses import present as present_pauses
 from scheduling.questions import next_part
 from scheduling.sealing import shown
 from scheduling.series import admin as series_admin  # noqa: F401 - its pages register on import
@@ -98,6 +105,7 @@ MACHINE_FIELDS = (
     "remote_ids",
     "last_error",
     "exact_preflight",
+    "audit_trail",
 )
 INNER_FIELDS = (
     "id",
@@ -122,7 +130,7 @@ INNER_FIELDS = (
 
 
 @admin.register(ScheduledPost)
-class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
+class ScheduledPostAdmin(BulkStart, CappedAdmin, ConfirmedActionsAdmin):
     form = PostForm
     confirmed_actions = POST_ACTIONS
     change_form_template = "admin/scheduling/scheduledpost/change_form.html"
@@ -145,6 +153,8 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         AccountFilter,
         CategoryFilter,
         ScheduledFilter,
+        SinceFilter,
+        UntilFilter,
         WarningsFilter,
         WorkspaceFilter,
     )
@@ -259,6 +269,13 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
             post.permalink,
         )
 
+    @admin.display(description="audit trail")
+    def audit_trail(self, post: ScheduledPost) -> SafeString:
+        """Link to what people did with it; what the machine did is the flight recorder."""
+        address = reverse("admin:accounts_auditevent_changelist")
+        query = urlencode({"on": f"post:{post.pk}"})
+        return format_html('<a href="{}?{}">who did what with it, and why</a>', address, query)
+
     @admin.display(description="progress")
     def kept_progress(self, post: ScheduledPost) -> str:
         return json.dumps(shown(post.progress))
@@ -281,15 +298,19 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         """Return which part is in doubt and a link to where it would be; "" for other posts."""
         if post.state != S.OUTCOME_UNKNOWN:
             return ""
+        if proposal := open_proposal(post):
+            return format_html(" · {}{}", sentence(proposal), self._place(post))
         part = next_part(post)
         text = Truncator(part.text).chars(EXCERPT_CHARS)
         which = "" if part.of <= 1 else format_html(" · in doubt: {}, “{}”", part.name, text)
+        return format_html("{}{}", which, self._place(post))
+
+    def _place(self, post: ScheduledPost) -> SafeString | str:
         address = adapter_for(post.platform).account_address(account_of(post.connection))
         if not address.startswith(("https://", "http://")):
-            return which
+            return ""
         return format_html(
-            '{} · <a href="{}" target="_blank" rel="noopener noreferrer">look at the account ↗</a>',
-            which,
+            ' · <a href="{}" target="_blank" rel="noopener noreferrer">look at the account ↗</a>',
             address,
         )
 
@@ -333,10 +354,9 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         post = self.get_object(request, object_id)
         context: dict[str, Any] = {}
         if post is not None:
-            paused = Installation.objects.filter(paused=True).exists()
             context = {
                 "badge": self.state_badge(post),
-                "explanation": explain(post, paused=paused),
+                "explanation": explain(post, paused=present_pauses()),
                 "warnings": post.current_warnings,
                 "notices": notices_of(post).found,
                 "recorder": flight_recorder(post),

@@ -312,6 +312,121 @@ class PostTransition(models.Model):
         return f"{self.source} -> {self.target}"
 
 
+class BulkJob(models.Model):
+    """One act on many posts, done in the background; see `scheduling.bulk_jobs`.
+
+    Which posts is frozen as BulkItems when the job is proposed, so that nothing is done to a row
+    that was not counted before its confirmation. `filter` is what the list was narrowed by,
+    `answers` what was asked on confirmation. The counts follow the items while it runs.
+    """
+
+    class State(models.TextChoices):
+        PROPOSED = "proposed", "proposed"  # who proposed it looks at the count and confirms
+        WAITING = "waiting", "waiting"  # a worker takes it within a minute
+        RUNNING = "running", "running"  # a worker has it until `lease_until`, then another may
+        DONE = "done", "done"
+        STOPPED = "stopped", "stopped"  # a person stopped it; what was done stays done
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    action = models.CharField(max_length=32)  # a name of `bulk_jobs.ACTIONS`
+    state = models.CharField(max_length=16, choices=State.choices, default=State.PROPOSED)
+    filter = models.JSONField(default=dict)
+    answers = models.JSONField(default=dict)
+    reason = models.TextField(blank=True, default="")
+    actor = models.CharField(max_length=255)  # as in the audit log
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    stopped_by = models.CharField(max_length=255, blank=True, default="")
+    lease_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["state"],
+                condition=Q(state__in=["waiting", "running"]),
+                name="bulk_job_open",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} of {self.total} posts"
+
+
+class BulkItem(models.Model):
+    """One post of a job, as it was when the job was proposed, and what became of it."""
+
+    class Result(models.TextChoices):
+        PENDING = "", "to do"
+        DONE = "done", "done"
+        REFUSED = "refused", "refused"
+        FAILED = "failed", "failed"
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.ForeignKey(BulkJob, on_delete=models.CASCADE, related_name="items", db_index=False)
+    post = models.ForeignKey(
+        ScheduledPost, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    place = models.PositiveIntegerField()  # from 0, in the order of the posts' moments
+    seen_state = models.CharField(max_length=20)
+    result = models.CharField(
+        max_length=8, choices=Result.choices, blank=True, default=Result.PENDING
+    )
+    why = models.CharField(max_length=255, blank=True, default="")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["job", "place"], name="one_post_per_place")
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["job", "place"], condition=Q(result=""), name="bulk_item_pending")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.place} of {self.job_id}"
+
+
+class ResolutionProposal(models.Model):
+    """What one person says of a post in doubt, waiting for a second one; see `four_eyes`.
+
+    `seen` is what the post was like then: if it has changed, the proposal is void.
+    """
+
+    class End(models.TextChoices):
+        OPEN = "", "open"
+        CONFIRMED = "confirmed", "confirmed"
+        WITHDRAWN = "withdrawn", "withdrawn"
+        VOID = "void", "void"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    post = models.ForeignKey(
+        ScheduledPost, on_delete=models.CASCADE, related_name="proposals", db_index=False
+    )
+    live = models.BooleanField()
+    permalink = models.CharField(max_length=1000, blank=True, default="")
+    remote_id = models.CharField(max_length=255, blank=True, default="")
+    reason = models.TextField(blank=True, default="")
+    actor = models.CharField(max_length=255)  # as in the audit log
+    persons = models.JSONField(default=list)  # every name by which this person may come again
+    seen = models.JSONField()
+    at = models.DateTimeField(auto_now_add=True)
+    end = models.CharField(max_length=16, choices=End.choices, blank=True, default=End.OPEN)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["post"], condition=Q(end=""), name="one_open_proposal_per_post"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"proposal of {self.actor} on {self.post_id}"
+
+
 class Tally(models.Model):
     """Things of one kind that happened in one minute: a journal, see `scheduling.tallies`.
 

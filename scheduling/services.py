@@ -19,6 +19,7 @@ from accounts.models import User, Workspace
 from engine.clock import database_now
 from engine.states import IllegalTransition
 from platforms.models import SocialConnection
+from scheduling import four_eyes
 from scheduling.announcements import PostChange, announce
 from scheduling.approval_mails import ask_approvers
 from scheduling.approval_rule import (
@@ -30,6 +31,7 @@ from scheduling.approval_rule import (
     sign_off,
 )
 from scheduling.drafts import Attachment, FieldError
+from scheduling.four_eyes import Word
 from scheduling.leftovers import leave
 from scheduling.models import (
     PostGroup,
@@ -173,7 +175,12 @@ def build_post(
 
 
 def edit_post(
-    post_id: uuid.UUID, *, actor: str, expected_version: int | None = None, **changes: Any
+    post_id: uuid.UUID,
+    *,
+    actor: str,
+    expected_version: int | None = None,
+    reason: str = "",
+    **changes: Any,
 ) -> ScheduledPost:
     """Change a post that has not been sent: segments, scheduled_at, options and the like.
 
@@ -224,10 +231,10 @@ def edit_post(
             post.post_media.all().delete()
             attach(post, attachments)
         if source != post.state:
-            note_move(post, source, actor, "edited")
+            note_move(post, source, actor, reason or "edited")
             if post.state == S.AWAITING_APPROVAL:
                 ask_approvers([post])
-        audit(post, actor, "post.edited", "", {"fields": sorted(changes)})
+        audit(post, actor, "post.edited", reason, {"fields": sorted(changes)})
     return post
 
 
@@ -290,7 +297,7 @@ def requeue_post(
 
     Segments that are live already are not published again. Never moves a published post, nor a
     cancelled one whose external_id was scheduled again meanwhile. An unknown outcome is requeued
-    only by somebody who confirms that it is not live: see `resolve_outcome`.
+    only by somebody who confirms that it is not live: see `resolve_outcome`, also for FOUR_EYES.
     """
     with transaction.atomic():
         post = locked(post_id)
@@ -301,8 +308,11 @@ def requeue_post(
                     "confirm_not_live: if it is live after all, a second copy appears."
                 )
             _require_settled(post)
+            detail = {"confirmed_not_live": True}
+            if not _is_agreed(post, Word(False, actor, reason=reason), detail):
+                return post
             _send_again(post, actor, reason or "requeued by a person: it is not live")
-            audit(post, actor, "post.requeued", reason, {"confirmed_not_live": True})
+            audit(post, actor, "post.requeued", reason, detail)
             return post
         if post.state not in REQUEUEABLE:
             raise IllegalTransition(too_late("requeued", post))
@@ -371,6 +381,8 @@ def resolve_outcome(
     "Live" ends the post as published if it was the last part; otherwise the rest goes on below it,
     so its remote id is needed: given, or read from `permalink`, its address. "Not live" sends it
     again at once, in a new run. Raises Invalid for an address that cannot be that part's.
+    With FOUR_EYES the first word only waits: the post comes back unchanged, and the same word of
+    a second person settles it.
     """
     with transaction.atomic():
         post = locked(post_id)
@@ -387,13 +399,55 @@ def resolve_outcome(
                 "load the post again."
             )
         if live:
-            _end_doubt(post, doubtful, permalink, remote_id, actor, reason)
+            seen_remote_id(post, doubtful, permalink, remote_id)
         else:
             _require_settled(post)
-            _send_again(post, actor, reason or f"a person saw that {doubtful.name} is not live")
         detail = {"live": live, "part": doubtful.number, "parts": doubtful.of}
+        if not _is_agreed(post, Word(live, actor, permalink, remote_id, reason), detail):
+            return post
+        if live:
+            _end_doubt(post, doubtful, permalink, remote_id, actor, reason)
+        else:
+            _send_again(post, actor, reason or f"a person saw that {doubtful.name} is not live")
         audit(post, actor, "post.resolved", reason, detail)
     return post
+
+
+def confirm_resolution(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
+    """Say the same as somebody else whose word waits for a second person."""
+    proposal = four_eyes.open_proposal(ScheduledPost.objects.get(pk=post_id))
+    if proposal is None:
+        raise IllegalTransition("Nothing waits for a second person, or the post has changed since.")
+    return resolve_outcome(
+        post_id,
+        actor=actor,
+        live=proposal.live,
+        permalink=proposal.permalink,
+        remote_id=proposal.remote_id,
+        reason=reason,
+    )
+
+
+def withdraw_resolution(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
+    """Take back what waits for a second person, whoever said it; the post stays in doubt."""
+    with transaction.atomic():
+        post = locked(post_id)
+        four_eyes.withdraw(post, actor=actor, reason=reason)
+    return post
+
+
+def _is_agreed(post: ScheduledPost, word: Word, detail: dict[str, Any]) -> bool:
+    """Say whether a word about a post in doubt counts now; `detail` then names who said it first.
+
+    Without FOUR_EYES it always does.
+    """
+    if not settings.FOUR_EYES:
+        return True
+    confirmed = four_eyes.settle(post, word)
+    if confirmed is None:
+        return False
+    detail["proposed_by"] = confirmed.actor
+    return True
 
 
 def _end_doubt(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from engine.runner import run_slot
-from scheduling import leftovers, look_ahead, preflight, sweeper, tidying
+from scheduling import bulk_jobs, leftovers, look_ahead, preflight, sweeper, tidying
 from scheduling.publisher import PostWorkload
 from scheduling.series import settling
 
@@ -31,6 +33,16 @@ def preflight_minutes() -> None:
 def clear_leftovers_minutes() -> None:
     """Remove from the networks what was prepared there and is not wanted any more."""
     leftovers.clear()
+
+
+def run_bulk_job(job_id: str) -> None:
+    """Go on with one act on many posts."""
+    bulk_jobs.run(UUID(job_id))
+
+
+def bulk_jobs_minute() -> None:
+    """Go on with jobs whose worker died, or that the queue has lost."""
+    bulk_jobs.run_waiting()
 
 
 def tidy_daily() -> None:

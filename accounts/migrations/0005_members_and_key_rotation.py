@@ -16,7 +16,7 @@ def give_public_ids(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0003_workspace_late_policy")]
+    dependencies = [("accounts", "0004_audit_by_target_and_actor")]
 
     operations = [
         migrations.AddField(
@@ -101,9 +101,5 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="auditevent",
             index=models.Index(fields=["workspace", "id"], name="audit_of_workspace"),
-        ),
-        migrations.AddIndex(
-            model_name="auditevent",
-            index=models.Index(fields=["target"], name="audit_of_target"),
         ),
     ]

@@ -15,6 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from engine import rights
 from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin
 from engine.admin_cells import BAD, GOOD, MUTED, NOTHING, WAIT, WARN, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
@@ -87,6 +88,7 @@ class PostSeriesAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
     confirmed_actions = (
         ConfirmedAction(
             name="pause",
+            permission=rights.CHANGE_SERIES,
             label="Pause series",
             button="Pause",
             done="paused",
@@ -96,6 +98,7 @@ class PostSeriesAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
         ),
         ConfirmedAction(
             name="resume",
+            permission=rights.CHANGE_SERIES,
             label="Resume series",
             button="Resume",
             done="resumed",
@@ -107,6 +110,7 @@ class PostSeriesAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
         ),
         ConfirmedAction(
             name="end",
+            permission=rights.CHANGE_SERIES,
             label="End series",
             button="End",
             done="ended",

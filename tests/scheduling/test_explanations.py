@@ -14,6 +14,7 @@ from platforms.models import ConnectionState, SocialConnection
 from scheduling import approvals, moments, services
 from scheduling.explanations import ALLOWED, explain, lateness_of, refusal
 from scheduling.models import ScheduledPost
+from scheduling.pauses import Pauses
 from scheduling.states import PostState
 from tests.factories import make_post
 
@@ -119,12 +120,12 @@ def test_a_call_in_flight_tells_when_it_becomes_doubtful() -> None:
 @pytest.mark.parametrize(
     ("account", "paused", "told"),
     [
-        ({}, True, "paused for the whole installation"),
-        ({"state": ConnectionState.PAUSED}, False, "ada on x is paused"),
+        ({}, Pauses(everything="Sending is paused."), "Sending is paused."),
+        ({"state": ConnectionState.PAUSED}, Pauses(), "ada on x is paused"),
     ],
 )
 def test_a_waiting_post_tells_who_stopped_it(
-    account: dict[str, Any], paused: bool, told: str
+    account: dict[str, Any], paused: Pauses, told: str
 ) -> None:
     post = unsaved(S.SCHEDULED, due_at=NOW + HOUR, account=account)
     explanation = explain(post, now=NOW, paused=paused)
