@@ -10,10 +10,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Role, User, Workspace
+from platforms.health import health_of
 from platforms.models import ConnectionState, SocialConnection
 from tests.factories import make_connection, make_post, make_user
 from tests.web.browsers import browser_of, messages_of, text_of
-from web.health import health_of
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
