@@ -7,10 +7,12 @@ import uuid
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -30,7 +32,6 @@ from engine.admin_cells import (
     time_cell,
 )
 from engine.admin_lists import CappedAdmin
-from engine.models import Installation
 from engine.words import duration
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS, adapter_for
@@ -47,11 +48,10 @@ from scheduling.admin_filters import (
     WorkspaceFilter,
 )
 from scheduling.admin_forms import PostForm, text_of
+from scheduling.admin_page import bundle_answer, post_page
 from scheduling.drafts import account_of
-from scheduling.explanations import explain, lateness_of
-from scheduling.flight_recorder import flight_recorder
+from scheduling.explanations import lateness_of
 from scheduling.models import ScheduledPost
-from scheduling.notices import notices_of
 from scheduling.questions import next_part
 from scheduling.sealing import shown
 from scheduling.states import EDITABLE, PostState
@@ -288,6 +288,20 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         )
 
     # --- one post -----------------------------------------------------------------------------
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("connection", "workspace", "created_by")
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any | None:
+        """Return the post, read once for all who ask while a page is only looked at."""
+        if request.method != "GET":
+            return super().get_object(request, object_id, from_field)
+        seen: dict[str, Any] = request.__dict__.setdefault("seen_posts", {})
+        if object_id not in seen:
+            seen[object_id] = super().get_object(request, object_id, from_field)
+        return seen[object_id]
+
     def get_fieldsets(self, request: HttpRequest, obj: ScheduledPost | None = None) -> Any:
         if obj is None:
             return [(None, {"fields": CONTENT}), ("Rules", {"fields": RULES})]
@@ -306,6 +320,20 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         if obj is None:
             return ()
         return (*MACHINE_FIELDS, *INNER_FIELDS, "connection", "external_id", "media_count")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.bundle_view)
+        name = "scheduling_scheduledpost_bundle"
+        return [path("<uuid:object_id>/bundle/", view, name=name), *super().get_urls()]
+
+    def bundle_view(self, request: HttpRequest, object_id: uuid.UUID) -> HttpResponse:
+        """Hand out a post's support bundle (POST); anybody who may see the post may make it."""
+        post = self.get_object(request, str(object_id))
+        if post is None:
+            raise Http404
+        if not self.has_view_permission(request, post):
+            raise PermissionDenied
+        return bundle_answer(request, post)
 
     def get_form(
         self, request: HttpRequest, obj: Any | None = None, change: bool = False, **kwargs: Any
@@ -327,13 +355,9 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         post = self.get_object(request, object_id)
         context: dict[str, Any] = {}
         if post is not None:
-            paused = Installation.objects.filter(paused=True).exists()
             context = {
+                **post_page(post, request),
                 "badge": self.state_badge(post),
-                "explanation": explain(post, paused=paused),
-                "warnings": post.current_warnings,
-                "notices": notices_of(post).found,
-                "recorder": flight_recorder(post),
                 "title": f"{self.network(post)} post of {post.connection.username}",
                 "subtitle": None,
             }

@@ -72,16 +72,17 @@ def lateness_of(post: ScheduledPost, now: datetime) -> timedelta | None:
 
 
 def explain(
-    post: ScheduledPost, *, now: datetime | None = None, paused: bool = False
+    post: ScheduledPost, *, now: datetime | None = None, paused: bool = False, why_then: str = ""
 ) -> Explanation:
     """Say what is going on with a post (its connection loaded) and what to do next.
 
-    `paused` tells that the whole installation has stopped sending.
+    `paused` tells that the whole installation has stopped sending, `why_then` why a waiting post
+    has just this moment ("because ...", see `scheduling.reasons`).
     """
     now = now or timezone.now()
     state = PostState(post.state)
     if state in {S.SCHEDULED, S.QUEUED}:
-        return _waiting(post, now, paused=paused)
+        return _waiting(post, now, paused=paused, why_then=why_then)
     return _EXPLAINERS[state](post, now)
 
 
@@ -102,7 +103,9 @@ def _awaiting_approval(post: ScheduledPost, now: datetime) -> Explanation:
     )
 
 
-def _waiting(post: ScheduledPost, now: datetime, *, paused: bool) -> Explanation:
+def _waiting(
+    post: ScheduledPost, now: datetime, *, paused: bool, why_then: str = ""
+) -> Explanation:
     due_at = post.due_at or post.scheduled_at
     headline = _waiting_headline(post, due_at, now)
     if paused:
@@ -120,7 +123,8 @@ def _waiting(post: ScheduledPost, now: datetime, *, paused: bool) -> Explanation
         )
     if due_at > now:
         verb = "tries again" if post.attempts else "sends it"
-        return Explanation(headline, f"Carillon {verb} at {moment(due_at, now=now)}.")
+        why = f" {why_then}" if why_then else ""
+        return Explanation(headline, f"Carillon {verb} at {moment(due_at, now=now)}{why}.")
     return Explanation(
         headline,
         "A publisher slot takes it within a second. If it stays here, look at the worker slots "
