@@ -35,11 +35,13 @@ from engine.admin_lists import CappedAdmin
 from engine.words import duration
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS, adapter_for
-from scheduling import admin_operations as admin_operations  # its pages register on import
+from scheduling import admin_attempts as admin_attempts  # its pages register on import
+from scheduling import admin_operations as admin_operations  # these too
 from scheduling.admin_actions import POST_ACTIONS
 from scheduling.admin_filters import (
     AccountFilter,
     CategoryFilter,
+    DoneFilter,
     LatenessFilter,
     PlatformFilter,
     ScheduledFilter,
@@ -140,6 +142,7 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         AccountFilter,
         CategoryFilter,
         ScheduledFilter,
+        DoneFilter,
         WarningsFilter,
         WorkspaceFilter,
     )
@@ -167,8 +170,10 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
     # --- the list -----------------------------------------------------------------------------
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Newest first, along the time-ordered key; what is overdue, longest first."""
-        if request.GET.get("lateness") == "overdue":
+        if request.GET.get("lateness") in {"due", "overdue"}:
             return ("due_at", "-pk")
+        if request.GET.get("lateness") == "put_off":
+            return ("scheduled_at", "-pk")
         return ("-pk",)
 
     def get_search_results(

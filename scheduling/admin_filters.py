@@ -16,20 +16,64 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from engine.errors import ErrorCategory
+from engine.ids import first_key_of
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS
+from scheduling.models import PublishAttempt
 from scheduling.questions import OPEN
 from scheduling.states import WAITING, PostState
 
 Posts = QuerySet[Any]
 Rule = Callable[[datetime], Q]
 MOST_OWNERS = 500  # accounts or workspaces that one filter text may mean
+OVERDUE_AFTER = timedelta(seconds=5)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def due(now: datetime) -> Q:
+    """Posts whose moment has come and that are not sent (both halves have an index)."""
+    waiting = Q(state__in=sorted(WAITING), due_at__lt=now)
+    return (waiting & Q(lease_slot__isnull=True)) | (waiting & Q(lease_slot__isnull=False))
 
 
 def overdue(now: datetime) -> Q:
-    """Posts whose moment has passed and that are not sent (both halves have an index)."""
-    waiting = Q(state__in=sorted(WAITING), due_at__lt=now)
-    return (waiting & Q(lease_slot__isnull=True)) | (waiting & Q(lease_slot__isnull=False))
+    """Posts that are due for longer than a burst of thousands takes to leave."""
+    return due(now - OVERDUE_AFTER)
+
+
+def put_off(now: datetime) -> Q:
+    """Posts that wait past their own moment: for a limit, a retry, a token (index `post_put_off`).
+
+    One that simply goes out never enters that index.
+    """
+    return Q(state__in=sorted(WAITING), due_at__gt=F("scheduled_at"), scheduled_at__lt=now)
+
+
+def published_between(start: datetime, end: datetime) -> Q:
+    """Posts that went live in a time; the accounts' index serves this (see _scheduled_between)."""
+    everyone = SocialConnection.objects.values("pk")
+    return Q(connection__in=everyone, published_at__gte=start, published_at__lt=end)
+
+
+def first_sent_between(start: datetime, end: datetime) -> Q:
+    """Posts first sent in a time: found by their attempts, whose keys are in order of time."""
+    tries = PublishAttempt.objects.filter(
+        pk__gte=first_key_of(start - MINUTE), pk__lt=first_key_of(end + MINUTE), sent_at__gte=start
+    )
+    return Q(pk__in=tries.values("post"), first_sent_at__gte=start, first_sent_at__lt=end)
+
+
+def hour_before(now: datetime) -> tuple[datetime, datetime]:
+    """Return the sixty minutes that end with the present one: as the roll-ups count them."""
+    end = now.replace(second=0, microsecond=0) + MINUTE
+    return end - HOUR, end
+
+
+def day_before(now: datetime) -> tuple[datetime, datetime]:
+    """Return the 24 hours that end with the present minute."""
+    _, end = hour_before(now)
+    return end - DAY, end
 
 
 def stuck(now: datetime) -> Q:
@@ -69,15 +113,13 @@ class RuleFilter(admin.SimpleListFilter):
         return queryset
 
 
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
 class LatenessFilter(RuleFilter):
     title = "lateness"
     parameter_name = "lateness"
     rules = (
-        ("overdue", "overdue now", overdue),
+        ("due", "due now", due),
+        ("overdue", "overdue (5 s and more)", overdue),
+        ("put_off", "waiting longer than planned", put_off),
         (
             "on_time",
             "on time (under 1 s)",
@@ -116,6 +158,28 @@ class ScheduledFilter(RuleFilter):
         ("past_day", "the past 24 hours", lambda now: _scheduled_between(now - DAY, now)),
         ("next_hour", "the next hour", lambda now: _scheduled_between(now, now + HOUR)),
         ("next_day", "the next 24 hours", lambda now: _scheduled_between(now, now + DAY)),
+    )
+
+
+class DoneFilter(RuleFilter):
+    title = "done"
+    parameter_name = "done"
+    rules = (
+        (
+            "published_hour",
+            "published in the past hour",
+            lambda now: published_between(*hour_before(now)),
+        ),
+        (
+            "published_day",
+            "published in the past 24 hours",
+            lambda now: published_between(*day_before(now)),
+        ),
+        (
+            "sent_hour",
+            "first sent in the past hour",
+            lambda now: first_sent_between(*hour_before(now)),
+        ),
     )
 
 

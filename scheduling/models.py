@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from accounts.models import User, Workspace
 from engine.ids import uuid7
@@ -153,6 +153,11 @@ class ScheduledPost(LeasedJob):
                 condition=Q(state__in=sorted(WAITING), warnings__isnull=False),
                 name="post_warned",  # nor this one
             ),
+            models.Index(
+                fields=["scheduled_at"],
+                condition=Q(state__in=sorted(WAITING), due_at__gt=F("scheduled_at")),
+                name="post_put_off",  # nor this one
+            ),
         ]
 
     def __str__(self) -> str:
@@ -243,6 +248,15 @@ class PublishAttempt(models.Model):
     remote_ids = models.JSONField(default=list, blank=True)
     decision = models.CharField(max_length=32, blank=True, default="")
     reason = models.TextField(blank=True, default="")
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["started_at", "category"],
+                condition=~Q(category=""),
+                name="attempt_error_at",  # one that went well never enters it
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"attempt {self.number} of {self.post_id}"
