@@ -1,4 +1,4 @@
-"""Bar charts as SVG, drawn here: named for screen readers, coloured by classes, no script, no style.
+"""Bar charts as SVG, drawn here: named for screen readers, coloured by classes alone.
 
 Only bars are inside the SVG: it is stretched to its place, and letters would be stretched along.
 The page writes the scale around it and offers the same numbers as a table.
@@ -60,9 +60,7 @@ class Chart:
 
     def svg(self) -> SafeString:
         """Return the drawing."""
-        bars = SafeString("").join(
-            self._column(place, column) for place, column in enumerate(self.columns)
-        )
+        columns = [(self._column(place, column),) for place, column in enumerate(self.columns)]
         return format_html(
             '<svg class="chart" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" '
             'aria-labelledby="{n}-title {n}-description"><title id="{n}-title">{}</title>'
@@ -71,7 +69,7 @@ class Chart:
             HEIGHT,
             self.title,
             self.description,
-            SafeString(bars),
+            format_html_join("", "{}", columns),
             n=self.name,
         )
 
@@ -82,13 +80,11 @@ class Chart:
         for series, count in zip(self.series, column.counts, strict=True):
             top -= count * scale
             if count:
-                bars.append(
-                    (f"{place}", f"{top:.2f}", f"{1 - GAP}", f"{count * scale:.2f}", series)
-                )
+                bars.append((series.tone, place, f"{top:.2f}", 1 - GAP, f"{count * scale:.2f}"))
         drawn = format_html_join(
             "",
             '<rect class="bar bar-{}" x="{}" y="{}" width="{}" height="{}"></rect>',
-            ((series.tone, *box) for *box, series in bars),
+            bars,
         )
         return format_html(
             '<g><title>{}</title><rect class="bar-room" x="{}" y="0" width="1" height="{}"></rect>'

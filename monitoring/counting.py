@@ -15,7 +15,8 @@ def count_each(matches: Sequence[QuerySet[Any]]) -> list[int]:
     """Return how many rows each query finds; MOST + 1 stands for "more than MOST"."""
     if not matches:
         return []
-    counts, parameters = [], []
+    counts: list[str] = []
+    parameters: list[Any] = []
     for rows in matches:
         keys = rows.order_by().values_list("pk")[: MOST + 1]
         statement, given = keys.query.sql_with_params()
