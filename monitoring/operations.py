@@ -59,6 +59,7 @@ class Waiting:
     """The post that has waited longest past its moment, and why."""
 
     post: ScheduledPost
+    network: str
     late: str
     explanation: Explanation
 
@@ -97,7 +98,7 @@ def _oldest(now: datetime) -> Waiting | None:
     why = why_then(post, attempt, limits_of(post.connection), now=now)
     paused = Installation.objects.filter(paused=True).exists()
     said = explain(post, now=now, paused=paused, why_then=why)
-    return Waiting(post, duration(now - post.scheduled_at), said)
+    return Waiting(post, _network(post.platform), duration(now - post.scheduled_at), said)
 
 
 def _lateness(now: datetime) -> list[LatenessRow]:

@@ -25,6 +25,7 @@ from scheduling.explanations import explain
 from scheduling.flight_recorder import flight_recorder
 from scheduling.models import ScheduledPost
 from scheduling.notices import notices_of
+from scheduling.questions import next_part
 from scheduling.reasons import why_then
 from scheduling.states import WAITING
 from scheduling.support_bundle import support_bundle
@@ -80,7 +81,7 @@ def _around(
         link = '<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>'
         yield Fact("Live at", format_html(link, post.permalink))
     if parts := post.progress.get("published", ()):
-        yield Fact("Parts that are live", f"{len(parts)}")
+        yield Fact("Parts that are live", f"{len(parts)} of {next_part(post).of}")
 
 
 def _account(post: ScheduledPost, request: HttpRequest, now: datetime) -> SafeString:

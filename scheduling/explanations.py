@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from engine.words import duration, moment
 from platforms.models import ConnectionState
+from platforms.registry import ADAPTERS
 from scheduling.questions import is_open, next_part
 from scheduling.states import CANCELLABLE, EDITABLE, REQUEUEABLE, PostState
 
@@ -283,7 +284,9 @@ def _brought_up_again(due_at: datetime | None, now: datetime) -> str:
 
 def _account(post: ScheduledPost) -> str:
     connection = post.connection
-    return f"{connection.username or connection.external_id} on {post.platform}"
+    adapter = ADAPTERS.get(post.platform)
+    network = adapter.name if adapter else post.platform
+    return f"{connection.username or connection.external_id} on {network}"
 
 
 def _words(category: str) -> str:

@@ -27,6 +27,12 @@ def spaced(word: str) -> str:
 
 
 @register.filter
+def thousands(number: int) -> str:
+    """Write a count so that it is read at a glance: 1,234,567."""
+    return f"{number:,}"
+
+
+@register.filter
 def duration(length: timedelta) -> str:
     """Write a length with the unit that fits it."""
     return words.duration(length)
