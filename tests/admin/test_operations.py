@@ -156,7 +156,8 @@ def test_every_figure_counts_what_its_list_shows(staff: Client, trouble: datetim
             assert listed.context["cl"].result_count == int(count), figure.label
 
 
-def test_the_machinery_is_told_in_words(staff: Client, trouble: datetime) -> None:
+def test_the_machinery_is_told_in_words(staff: Client, trouble: datetime, settings: Any) -> None:
+    settings.PUBLISHER_SLOTS = 2
     figures = figures_of(staff)
     assert figures["publisher slots"].number == "1/2"
     assert figures["publisher slots"].note == "3 in flight"
