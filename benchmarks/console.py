@@ -17,9 +17,9 @@ from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 
 from accounts.models import User
-from benchmarks.backlog import QUICK_ROWS, ROWS, fill
+from benchmarks.backlog import DAYS, FIRST_DAY, QUICK_ROWS, ROWS
 from benchmarks.ground import Ground
-from benchmarks.posts import make_connections, settle_database
+from benchmarks.posts import make_connections, post_of, settle_database
 from benchmarks.results import median, print_table
 from scheduling.models import PostTransition, PublishAttempt, ScheduledPost
 from scheduling.states import PostState
@@ -66,13 +66,39 @@ def run(ground: Ground, options: Any) -> dict[str, Any]:
     """Measure, print, and return the raw figures."""
     call_command("migrate", verbosity=0)
     rows = QUICK_ROWS if options.quick else ROWS
-    print(f"\nBulk insert: {rows:,} rows at {fill(rows):,.0f} rows/s")
+    make_future(rows)
     messy = make_past(QUICK_PAST if options.quick else PAST)
     settle_database()
     with override_settings(ALLOWED_HOSTS=["testserver"]):
         figures = [measure(name, address, options.runs) for name, address in _pages(messy)]
     report(figures, rows)
     return {"rows": rows, "pages": figures}
+
+
+def make_future(rows: int) -> None:
+    """Have the database copy one post `rows` times, over the coming days, ids in order of time."""
+    table, accounts = ScheduledPost._meta.db_table, make_connections()  # noqa: SLF001 - documented
+    names = [field.column for field in ScheduledPost._meta.concrete_fields]  # noqa: SLF001
+    first = post_of(accounts[0], 0, time.time() + FIRST_DAY * 86_400)
+    first.save()
+    account = "(SELECT array_agg(id ORDER BY id) FROM platforms_socialconnection)"
+    others = {
+        "id": "(lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint - %(rows)s + n), 12, '0') "
+        "|| '7' || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid",
+        "connection_id": "account.ids[1 + n %% cardinality(account.ids)]",
+        "workspace_id": "(SELECT c.workspace_id FROM platforms_socialconnection c "
+        "WHERE c.id = account.ids[1 + n %% cardinality(account.ids)])",
+        **dict.fromkeys(("due_at", "scheduled_at"), "one.due_at + n * interval '%(step)s seconds'"),
+    }
+    values = ", ".join(others.get(name, f'one."{name}"') for name in names)
+    columns = ", ".join(f'"{name}"' for name in names)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({columns}) SELECT {values} FROM {table} one, "  # noqa: S608
+            f"(SELECT {account} AS ids) account, generate_series(1, %(rows)s) AS n "
+            "WHERE one.id = %(first)s",
+            {"rows": rows, "step": DAYS * 86_400 / rows, "first": first.pk},
+        )
 
 
 def make_past(published: int) -> ScheduledPost:
