@@ -19,7 +19,7 @@ from engine.models import Installation, RateLimitState, WorkerSlot
 from media.models import Asset
 from notifications.models import Delivery, DeliveryState, Notification
 from platforms.models import ConnectionState, SocialConnection
-from scheduling.models import ScheduledPost
+from scheduling.models import PublishAttempt, ScheduledPost
 from scheduling.states import PostState
 from tests.factories import make_post
 
@@ -40,8 +40,12 @@ def everything(connection: SocialConnection, user: User) -> dict[type, Any]:
     """Save one row for every kind of page."""
     now = timezone.now()
     notification = Notification.objects.create(event="post.failed", dedupe_key="one")
+    post = make_post(connection)
     return {
-        ScheduledPost: make_post(connection),
+        ScheduledPost: post,
+        PublishAttempt: PublishAttempt.objects.create(
+            post=post, number=1, fencing_token=1, started_at=now, excerpt="<script>"
+        ),
         SocialConnection: connection,
         Workspace: connection.workspace,
         User: user,
