@@ -15,7 +15,6 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from engine.models import Installation
 from engine.words import duration
 from monitoring import readings
 from monitoring.now import groups
@@ -24,9 +23,9 @@ from platforms.limits import limits_of
 from platforms.registry import ADAPTERS
 from scheduling.admin_attempts import failed_since
 from scheduling.admin_filters import day_before, hour_before, overdue, put_off
-from scheduling.explanations import Explanation, explain
+from scheduling.explanations import Explanation
 from scheduling.models import PublishAttempt, ScheduledPost
-from scheduling.reasons import why_then
+from scheduling.reasons import explain_now
 
 SHARES = (0.5, 0.95, 0.99)
 POSTS, ATTEMPTS = "scheduling_scheduledpost", "scheduling_publishattempt"
@@ -95,9 +94,7 @@ def _oldest(now: datetime) -> Waiting | None:
         return None
     post = min(waiting, key=lambda one: one.scheduled_at)
     attempt = post.attempt_log.order_by("-started_at", "-pk").first()
-    why = why_then(post, attempt, limits_of(post.connection), now=now)
-    paused = Installation.objects.filter(paused=True).exists()
-    said = explain(post, now=now, paused=paused, why_then=why)
+    said = explain_now(post, attempt, limits_of(post.connection), now=now)
     return Waiting(post, _network(post.platform), duration(now - post.scheduled_at), said)
 
 

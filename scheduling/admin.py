@@ -31,7 +31,7 @@ from engine.admin_cells import (
     exact_cell,
     time_cell,
 )
-from engine.admin_lists import CappedAdmin
+from engine.admin_lists import MOST, CappedAdmin
 from engine.words import duration
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS, adapter_for
@@ -77,6 +77,27 @@ TONES = {
 EXCERPT_CHARS = 70
 LATE_SECONDS = 1.0  # from here on lateness is worth a colour
 MOST_ACCOUNTS = 500  # that one search may mean
+WORDS_IN = 20_000  # newest posts whose words are searched
+ORDERS: dict[str, dict[str, str]] = {  # of the list, by filter and value
+    "lateness": {
+        "due": "due_at",  # what waits longest is first
+        "overdue": "due_at",
+        "put_off": "scheduled_at",
+        "seconds": "-scheduled_at",
+        "minutes": "-scheduled_at",
+    },
+    "done": {
+        "published_hour": "-published_at",
+        "published_day": "-published_at",
+        "sent_hour": "-first_sent_at",
+    },
+    "scheduled": {
+        "past_hour": "-scheduled_at",
+        "past_day": "-scheduled_at",
+        "next_hour": "scheduled_at",
+        "next_day": "scheduled_at",
+    },
+}
 CONTENT = ("connection", "text", "wall_clock", "time_zone", "first_comment")
 RULES = ("priority", "late_policy", "late_limit_minutes", "callback_url", "external_id")
 SHOWN_CONTENT = (
@@ -147,7 +168,10 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         WorkspaceFilter,
     )
     search_fields = ("id",)  # shows the box; get_search_results decides
-    search_help_text = "Words of the text, an account, an external id, a post's id or its address"
+    search_help_text = (
+        "Words of the text (newest 20,000 posts), an account, an external id, "
+        "a post's id or its address"
+    )
     autocomplete_fields = ("connection",)
 
     exact_scheduled = exact_cell("scheduled_at", "scheduled for")
@@ -169,12 +193,14 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
 
     # --- the list -----------------------------------------------------------------------------
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """Newest first, along the time-ordered key; what is overdue, longest first."""
-        if request.GET.get("lateness") in {"due", "overdue"}:
-            return ("due_at", "-pk")
-        if request.GET.get("lateness") == "put_off":
-            return ("scheduled_at", "-pk")
-        return ("-pk",)
+        """Newest first, along the time-ordered key; a filter may bring an order of its own.
+
+        Its index then serves both; in the order of the keys the whole table would be walked.
+        """
+        for filtered in ORDERS:
+            if order := ORDERS[filtered].get(request.GET.get(filtered, "")):
+                return (order, "-pk")
+        return ("-scheduled_at", "-pk") if request.GET.get("category") else ("-pk",)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -189,14 +215,26 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         if term.startswith(("https://", "http://")):
             return queryset.filter(permalink__startswith=term.rstrip("/")), False
         accounts = SocialConnection.objects.filter(username__icontains=term.lstrip("@"))
-        rule = (
-            Q(external_id=term)
-            | Q(connection__in=list(accounts.values_list("pk", flat=True)[:MOST_ACCOUNTS]))
-            | Q(words__icontains=term)
-        )
+        account_keys = list(accounts.values_list("pk", flat=True)[:MOST_ACCOUNTS])
+        everyone = SocialConnection.objects.values("pk")  # the index of external ids begins so,
+        living = queryset.exclude(state=S.CANCELLED)  # and holds no others
+        named = living.filter(connection__in=everyone, external_id=term).order_by()
+        keys = [*named.values_list("pk", flat=True)[:MOST], *self._keys_by_words(queryset, term)]
+        return queryset.filter(Q(connection__in=account_keys) | Q(pk__in=keys)), False
+
+    def _keys_by_words(self, posts: QuerySet[Any], term: str) -> list[uuid.UUID]:
+        """Return which of the newest posts have `term` in their text or as their external id.
+
+        No index knows words: all of them in a table of millions would take seconds.
+        """
+        newest = ScheduledPost.objects.order_by("-pk").values_list("pk", flat=True)
+        rule = Q(words__icontains=term) | Q(external_id=term)
         if not term.isascii():  # SQLite keeps JSON as it was written: other letters are escaped
             rule |= Q(words__icontains=json.dumps(term)[1:-1])
-        return queryset.alias(words=Cast("segments", TextField())).filter(rule), False
+        if oldest := list(newest[WORDS_IN - 1 : WORDS_IN]):
+            posts = posts.filter(pk__gte=oldest[0])
+        found = posts.alias(words=Cast("segments", TextField())).filter(rule).order_by("-pk")
+        return list(found.values_list("pk", flat=True)[: MOST + 1])
 
     @admin.display(description="state")
     def state_badge(self, post: ScheduledPost) -> SafeString:

@@ -16,17 +16,16 @@ from django.utils.safestring import SafeString
 
 from engine.admin_actions import actor_of
 from engine.admin_cells import BAD, MUTED, badge, time_cell
-from engine.models import Installation, RateLimitState
+from engine.models import RateLimitState
 from engine.words import moment
 from platforms.health import health_of
 from platforms.limits import in_force_until, limits_of
 from platforms.registry import ADAPTERS
-from scheduling.explanations import explain
 from scheduling.flight_recorder import flight_recorder
 from scheduling.models import ScheduledPost
 from scheduling.notices import notices_of
 from scheduling.questions import next_part
-from scheduling.reasons import why_then
+from scheduling.reasons import explain_now
 from scheduling.states import WAITING
 from scheduling.support_bundle import support_bundle
 
@@ -44,10 +43,8 @@ def post_page(post: ScheduledPost, request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     recording = flight_recorder(post)
     limits = limits_of(post.connection)
-    paused = Installation.objects.filter(paused=True).exists()
-    why = why_then(post, recording.last_attempt, limits, now=now)
     return {
-        "explanation": explain(post, now=now, paused=paused, why_then=why),
+        "explanation": explain_now(post, recording.last_attempt, limits, now=now),
         "warnings": post.current_warnings,
         "notices": notices_of(post).found,
         "facts": list(_around(post, limits, request, now)),

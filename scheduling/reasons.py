@@ -1,19 +1,33 @@
-"""Why a waiting post is tried at just that moment: what the network asked for, a limit, a pause."""
+"""Why a waiting post is tried at just that moment: the network's wish, a limit, a pause of ours."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from engine.models import RateLimitState
+from engine.models import Installation, RateLimitState
 from engine.words import duration
 from platforms.limits import in_force_until
 from platforms.registry import ADAPTERS
+from scheduling.explanations import Explanation, explain
 from scheduling.models import PublishAttempt, ScheduledPost
 from scheduling.states import WAITING
 
 SPREAD = timedelta(minutes=1)  # posts that wait for one moment are spread over seconds after it
 SHORT = timedelta(minutes=10)  # up to here a wait is written in seconds, as networks write it
+
+
+def explain_now(
+    post: ScheduledPost,
+    attempt: PublishAttempt | None,
+    limits: Sequence[RateLimitState],
+    *,
+    now: datetime,
+) -> Explanation:
+    """Explain a post with all that its page knows: pauses, its latest attempt, its limits."""
+    paused = Installation.objects.filter(paused=True).exists()
+    why = why_then(post, attempt, limits, now=now)
+    return explain(post, now=now, paused=paused, why_then=why)
 
 
 def why_then(

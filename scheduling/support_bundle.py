@@ -30,10 +30,9 @@ from platforms.health import health_of
 from platforms.limits import limits_of
 from platforms.models import SocialConnection
 from scheduling.blotting import Blot, lengths, secrets_of, secrets_of_settings, strings
-from scheduling.explanations import explain
 from scheduling.flight_recorder import Recording, flight_recorder
 from scheduling.models import ScheduledPost
-from scheduling.reasons import why_then
+from scheduling.reasons import explain_now
 from scheduling.sealing import SEALED, shown, unseal
 
 TEXTS = ("segments", "first_comment", "options", "caller_data")  # what people wrote
@@ -95,9 +94,7 @@ def _collected(post: ScheduledPost, *, with_text: bool) -> dict[str, Any]:
     secrets = secrets_of(post.connection) | secrets_of_settings()
     secrets |= _private_addresses(post, recording) | strings(unseal(post.progress).get(SEALED))
     told = Blot(secrets, () if with_text else _texts_of(post))
-    paused = Installation.objects.filter(paused=True).exists()
-    why = why_then(post, recording.last_attempt, limits, now=now)
-    said = explain(post, now=now, paused=paused, why_then=why)
+    said = explain_now(post, recording.last_attempt, limits, now=now)
     bundle: dict[str, Any] = told(
         {
             "made_at": now.isoformat(),
