@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_static",
     "drf_spectacular",
     "drf_spectacular_sidecar",  # Swagger UI, served by ourselves
+    "django_htmx",  # brings htmx, for the operations page
     "config",
     "engine",  # before django_q: our qcluster command takes its place
     "accounts",

@@ -16,6 +16,7 @@ admin.site.enable_nav_sidebar = False  # the lists need the width
 
 urlpatterns = [
     path("admin/login/", staff_login),
+    path("admin/", include("monitoring.console")),  # its front page
     path("admin/", admin.site.urls),
     path("media/", include("media.urls")),
     path("api/v1/", include("api.urls")),

@@ -115,11 +115,12 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
         return HttpResponseRedirect(self._way_back(request))
 
     def buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, str]]:
-        """Return the actions that would work on `obj` now: label and address each."""
+        """Return the actions that would work on `obj` now: label, address, and what each does."""
         return [
             {
                 "label": action.button,
                 "name": action.name,
+                "consequence": action.consequence,
                 "url": f"{reverse(f'admin:{self._url_name()}', args=[action.name])}?ids={obj.pk}",
             }
             for action in self.confirmed_actions

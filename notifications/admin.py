@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from engine import rights
@@ -36,6 +40,22 @@ def _refusal(delivery: Delivery) -> str:
     return "" if allowed and not being_sent else f"it is {delivery.get_state_display()}"
 
 
+def backlog(now: datetime) -> Q:
+    """Deliveries whose moment has come and that no slot has taken yet."""
+    return Q(state=DeliveryState.PENDING, due_at__lte=now, lease_slot__isnull=True)
+
+
+class BacklogFilter(admin.SimpleListFilter):
+    title = "backlog"
+    parameter_name = "backlog"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "due and not taken yet")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(backlog(timezone.now())) if self.value() == "yes" else queryset
+
+
 @admin.register(Delivery)
 class DeliveryAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
     list_display = (
@@ -50,7 +70,7 @@ class DeliveryAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
     )
     list_display_links = ("event",)
     list_select_related: ClassVar[tuple[str, ...]] = ("notification",)
-    list_filter = ("state", "channel")
+    list_filter = ("state", BacklogFilter, "channel")
     search_fields = ("target", "notification__event")
     fields = (
         "state_badge",

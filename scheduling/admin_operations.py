@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -53,18 +54,37 @@ def _clear(pk: Any, actor: str, answers: Mapping[str, Any]) -> None:
     clear_limit(pk, actor=actor, reason=answers["reason"])
 
 
+def waiting(now: datetime) -> Q:
+    """Limits that let nobody call at present."""
+    return Q(blocked_until__gt=now) | Q(open_until__gt=now)
+
+
+def waiting_accounts(now: datetime) -> Q:
+    """Those of them that concern one account each."""
+    return waiting(now) & Q(scope=RateLimitState.Scope.CONNECTION)
+
+
+def breaking(now: datetime) -> Q:
+    """Breakers that are open, or let one call try."""
+    return ~Q(breaker=RateLimitState.Breaker.CLOSED)
+
+
 class WaitingFilter(admin.SimpleListFilter):
     title = "in force"
     parameter_name = "waiting"
 
+    rules: ClassVar[dict[str, tuple[str, Callable[[datetime], Q]]]] = {
+        "yes": ("blocked or breaker open", waiting),
+        "accounts": ("accounts that must wait", waiting_accounts),
+        "breaker": ("breaker open or trying", breaking),
+    }
+
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "blocked or breaker open")]
+        return [(value, label) for value, (label, _) in self.rules.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() != "yes":
-            return queryset
-        now = timezone.now()
-        return queryset.filter(Q(blocked_until__gt=now) | Q(open_until__gt=now))
+        rule = self.rules.get(self.value() or "")
+        return queryset.filter(rule[1](timezone.now())) if rule else queryset
 
 
 @admin.register(RateLimitState)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from engine.words import duration, moment
 from platforms.models import ConnectionState
+from platforms.registry import ADAPTERS
 from scheduling.four_eyes import open_proposal, sentence
 from scheduling.pauses import Pauses
 from scheduling.questions import is_open, next_part
@@ -79,17 +80,22 @@ def lateness_of(post: ScheduledPost, now: datetime) -> timedelta | None:
 
 
 def explain(
-    post: ScheduledPost, *, now: datetime | None = None, paused: Pauses = NOTHING_PAUSED
+    post: ScheduledPost,
+    *,
+    now: datetime | None = None,
+    paused: Pauses = NOTHING_PAUSED,
+    why_then: str = "",
 ) -> Explanation:
     """Say what is going on with a post (its connection loaded) and what to do next.
 
-    `paused` tells what has stopped: see `scheduling.pauses.present`.
+    `paused` tells what has stopped (see `scheduling.pauses.present`), `why_then` why a waiting post
+    has just this moment ("because ...", see `scheduling.reasons`).
     """
     now = now or timezone.now()
     state = PostState(post.state)
     pause = paused.of(post) if state in MACHINE else ""
     if state in {S.SCHEDULED, S.QUEUED}:
-        return _waiting(post, now, pause)
+        return _waiting(post, now, pause, why_then)
     explanation = _EXPLAINERS[state](post, now)
     return _while_paused(explanation, pause) if pause else explanation
 
@@ -111,7 +117,7 @@ def _awaiting_approval(post: ScheduledPost, now: datetime) -> Explanation:
     )
 
 
-def _waiting(post: ScheduledPost, now: datetime, pause: str) -> Explanation:
+def _waiting(post: ScheduledPost, now: datetime, pause: str, why_then: str) -> Explanation:
     due_at = post.due_at or post.scheduled_at
     headline = _waiting_headline(post, due_at, now)
     if pause:
@@ -128,7 +134,8 @@ def _waiting(post: ScheduledPost, now: datetime, pause: str) -> Explanation:
         )
     if due_at > now:
         verb = "tries again" if post.attempts else "sends it"
-        return Explanation(headline, f"Carillon {verb} at {moment(due_at, now=now)}.")
+        why = f" {why_then}" if why_then else ""
+        return Explanation(headline, f"Carillon {verb} at {moment(due_at, now=now)}{why}.")
     return Explanation(
         headline,
         "A publisher slot takes it within a second. If it stays here, look at the worker slots "
@@ -308,7 +315,9 @@ def _brought_up_again(due_at: datetime | None, now: datetime) -> str:
 
 def _account(post: ScheduledPost) -> str:
     connection = post.connection
-    return f"{connection.username or connection.external_id} on {post.platform}"
+    adapter = ADAPTERS.get(post.platform)
+    network = adapter.name if adapter else post.platform
+    return f"{connection.username or connection.external_id} on {network}"
 
 
 def _words(category: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from accounts.models import User, Workspace
 from engine.ids import uuid7
@@ -191,6 +191,11 @@ class ScheduledPost(LeasedJob):
                 condition=Q(state=PostState.AWAITING_APPROVAL),
                 name="post_awaiting",
             ),
+            models.Index(
+                fields=["scheduled_at"],
+                condition=Q(state__in=sorted(WAITING), due_at__gt=F("scheduled_at")),
+                name="post_put_off",  # nor this one
+            ),
         ]
 
     def __str__(self) -> str:
@@ -289,7 +294,12 @@ class PublishAttempt(models.Model):
                 include=["category"],
                 condition=~Q(category=""),
                 name="attempt_failed",
-            )
+            ),
+            models.Index(
+                fields=["started_at", "category"],
+                condition=~Q(category=""),
+                name="attempt_error_at",  # one that went well never enters it
+            ),
         ]
 
     def __str__(self) -> str:

@@ -53,7 +53,7 @@ def test_every_state_is_explained_in_sentences(state: str) -> None:
             unsaved(S.OUTCOME_UNKNOWN, sent_at=NOW - HOUR),
             "Needs a person: outcome unknown since 08:00:30 UTC: no usable answer came from the "
             "network. Carillon cannot find out by itself.",
-            "Look at ada on x, then say here whether the post is live. Nothing is sent until then.",
+            "Look at ada on X, then say here whether the post is live. Nothing is sent until then.",
         ),
         (
             unsaved(S.SCHEDULED, scheduled_at=NOW + HOUR, due_at=NOW + HOUR),
@@ -99,7 +99,7 @@ def test_every_state_is_explained_in_sentences(state: str) -> None:
                     "state_reason": "The token was revoked.",
                 },
             ),
-            "Blocked: the network no longer accepts ada on x (The token was revoked).",
+            "Blocked: the network no longer accepts ada on X (The token was revoked).",
             "The account's owner must connect it again; its posts then go on.",
         ),
     ],
@@ -121,7 +121,7 @@ def test_a_call_in_flight_tells_when_it_becomes_doubtful() -> None:
     ("account", "paused", "told"),
     [
         ({}, Pauses(everything="Sending is paused."), "Sending is paused."),
-        ({"state": ConnectionState.PAUSED}, Pauses(), "ada on x is paused"),
+        ({"state": ConnectionState.PAUSED}, Pauses(), "ada on X is paused"),
     ],
 )
 def test_a_waiting_post_tells_who_stopped_it(

@@ -13,6 +13,9 @@ from django.db import connection
 from tests.environment import ROOT
 
 FILES = [
+    "tests/admin/test_operations.py",
+    "tests/admin/test_post_page.py",
+    "tests/admin/test_support_bundle.py",
     "tests/engine/test_breaker.py",
     "tests/engine/test_gate.py",
     "tests/engine/test_jobs.py",
