@@ -17,7 +17,17 @@ from pathlib import Path
 from benchmarks.ground import open_ground
 from benchmarks.results import DIRECTORY, machine_facts, save
 
-NAMES = ("burst", "spread", "backlog", "memory", "fairness", "soak", "refusal", "uploads")
+NAMES = (
+    "burst",
+    "spread",
+    "backlog",
+    "memory",
+    "fairness",
+    "soak",
+    "refusal",
+    "uploads",
+    "metrics",
+)
 ALL = (  # not soak, refusal and uploads, which take longer than all of these
     ["burst"],
     ["spread"],
@@ -25,6 +35,7 @@ ALL = (  # not soak, refusal and uploads, which take longer than all of these
     ["backlog"],
     ["memory"],
     ["fairness"],
+    ["metrics"],
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import timedelta
 
 import environ
@@ -88,6 +89,7 @@ INSTALLED_APPS = [
     "django_q",
 ]
 MIDDLEWARE = [
+    "monitoring.middleware.Instruments",  # before anything that could refuse or redirect a probe
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -478,7 +480,21 @@ CALLBACK_DEADLINE = timedelta(seconds=env.float("CALLBACK_DEADLINE_SECONDS", def
 DJANGO_API_URL = env.str("DJANGO_API_URL", default="")
 
 # --- instruments ----------------------------------------------------------------------------
+CARILLON_VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"][
+    "version"
+]
 ROLLUP_DAYS = env.int("ROLLUP_DAYS", default=35)
+# When /ready says no although everything answers.
+READY_OVERDUE = timedelta(seconds=env.float("READY_OVERDUE_SECONDS", default=60.0))
+READY_CANARY = timedelta(seconds=env.float("READY_CANARY_SECONDS", default=30.0))
+READY_CLOCK_OFFSET = timedelta(seconds=env.float("READY_CLOCK_OFFSET_SECONDS", default=5.0))
+# The worker's own door for probes.
+HEALTH_CHECK_ENABLED = env.bool("HEALTH_CHECK_ENABLED", default=True)
+HEALTH_CHECK_HOST = env.str("HEALTH_CHECK_HOST", default="127.0.0.1")
+HEALTH_CHECK_PORT = env.int("HEALTH_CHECK_PORT", default=5000)
+# Who may read /metrics: whoever knows the token; without one, these networks.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
 
 # --- REST -----------------------------------------------------------------------------------
 REST_FRAMEWORK = {

@@ -1,0 +1,37 @@
+"""/health, /ready and /metrics, answered before anything else looks at the request.
+
+No session, no check of the host's name, no redirect to HTTPS: probes and Prometheus come by
+address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed
+
+from monitoring import views
+
+VIEWS: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {
+    "/health": views.health,
+    "/ready": views.ready,
+    "/metrics": views.metrics,
+}
+
+
+class Instruments:
+    """Answers the three addresses, with and without a slash at the end."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer, or pass the request on."""
+        view = VIEWS.get(request.path_info.removesuffix("/"))
+        if view is None:
+            return self._get_response(request)
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        answer = view(request)
+        answer["Cache-Control"] = "no-store"
+        return answer
