@@ -90,6 +90,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "monitoring.middleware.Instruments",  # before anything that could refuse or redirect a probe
+    "monitoring.middleware.Correlation",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -517,7 +518,11 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- logging --------------------------------------------------------------------------------
+_LEVELS = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL", "SILENT": "CRITICAL"}
 LOG_LEVEL = env.str("LOG_LEVEL", default="info").upper()
+LOG_LEVEL = _LEVELS.get(LOG_LEVEL, LOG_LEVEL)
+# Other people's libraries tell nothing below a warning, and no more than we do.
+_OTHERS_LEVEL = LOG_LEVEL if LOG_LEVEL in {"ERROR", "CRITICAL"} else "WARNING"
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")  # json or text
 LOGGING = {
     "version": 1,
@@ -527,9 +532,16 @@ LOGGING = {
         "text": {"()": "config.logs.TextFormatter"},
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
+    "root": {"handlers": ["console"], "level": _OTHERS_LEVEL},
     "loggers": {
         "carillon": {"level": LOG_LEVEL},
+        **{app: {"level": LOG_LEVEL} for app in ("api", "web", "media", "platforms", "accounts")},
         "django-q": {"handlers": ["console"], "level": Q_CLUSTER["log_level"], "propagate": False},
     },
 }
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", default="production")
+if SENTRY_DSN:
+    from config import sentry
+
+    sentry.start(SENTRY_DSN, release=CARILLON_VERSION, environment=SENTRY_ENVIRONMENT)

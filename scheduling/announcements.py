@@ -79,6 +79,7 @@ class PostChange:
     attempt: int = 0  # the send whose outcome a person is asked about
     reminder: int = 0  # how often they were asked before
     incident: str = ""
+    correlation_id: str = ""
 
     @classmethod
     def of(cls, post: ScheduledPost, *, event: str, reason: str = "") -> PostChange:
@@ -101,6 +102,7 @@ class PostChange:
             permalink=post.permalink,
             category=post.last_category,
             reason=reason or post.last_error,
+            correlation_id=post.correlation_id,
         )
 
 
@@ -183,6 +185,7 @@ def _data(change: PostChange) -> dict[str, Any]:
         "scheduled_at": callbacks.instant(change.scheduled_at),
         "category": change.category or None,
         "reason": change.reason[:REASON_CHARS] or None,
+        "correlation_id": change.correlation_id or None,
     }
 
 

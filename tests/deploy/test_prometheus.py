@@ -75,7 +75,7 @@ def test_every_metric_that_is_asked_for_exists(page: str) -> None:
 def test_every_recorded_series_that_is_asked_for_is_recorded() -> None:
     asked = {n for text in expressions() for n in re.findall(r"carillon:[a-z_:0-9]+", text)}
     assert asked <= RECORDED
-    assert RECORDED <= asked | {"carillon:late:ratio_rate2h"}
+    assert asked | {"carillon:late:ratio_rate2h"} >= RECORDED
 
 
 def test_labels_that_are_asked_for_exist(page: str) -> None:

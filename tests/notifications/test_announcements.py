@@ -70,6 +70,7 @@ def test_a_callback_carries_ids_state_and_moments(connection: SocialConnection) 
         remote_ids=["77", "78"],
         permalink="https://x.example/77",
         published_at=NINE,
+        correlation_id="request-1",
     )
     announce([change(post, "post.published")])
     assert Notification.objects.get().context["data"] == {
@@ -84,6 +85,7 @@ def test_a_callback_carries_ids_state_and_moments(connection: SocialConnection) 
         "scheduled_at": "2026-11-23T08:00:00Z",
         "category": None,
         "reason": None,
+        "correlation_id": "request-1",
     }
 
 
