@@ -27,6 +27,7 @@ NAMES = (
     "refusal",
     "uploads",
     "console",
+    "metrics",
 )
 ALL = (  # not soak, refusal and uploads, which take longer than all of these
     ["burst"],
@@ -35,6 +36,7 @@ ALL = (  # not soak, refusal and uploads, which take longer than all of these
     ["backlog"],
     ["memory"],
     ["fairness"],
+    ["metrics"],
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import timedelta
 
 import environ
@@ -93,6 +94,8 @@ INSTALLED_APPS = [
     "django_q",
 ]
 MIDDLEWARE = [
+    "monitoring.middleware.Instruments",  # before anything that could refuse or redirect a probe
+    "monitoring.middleware.Correlation",
     "django.middleware.security.SecurityMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -490,7 +493,21 @@ CALLBACK_DEADLINE = timedelta(seconds=env.float("CALLBACK_DEADLINE_SECONDS", def
 DJANGO_API_URL = env.str("DJANGO_API_URL", default="")
 
 # --- instruments ----------------------------------------------------------------------------
+CARILLON_VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"][
+    "version"
+]
 ROLLUP_DAYS = env.int("ROLLUP_DAYS", default=35)
+# When /ready says no although everything answers.
+READY_OVERDUE = timedelta(seconds=env.float("READY_OVERDUE_SECONDS", default=60.0))
+READY_CANARY = timedelta(seconds=env.float("READY_CANARY_SECONDS", default=30.0))
+READY_CLOCK_OFFSET = timedelta(seconds=env.float("READY_CLOCK_OFFSET_SECONDS", default=5.0))
+# The worker's own door for probes.
+HEALTH_CHECK_ENABLED = env.bool("HEALTH_CHECK_ENABLED", default=True)
+HEALTH_CHECK_HOST = env.str("HEALTH_CHECK_HOST", default="127.0.0.1")
+HEALTH_CHECK_PORT = env.int("HEALTH_CHECK_PORT", default=5000)
+# Who may read /metrics: whoever knows the token; without one, these networks.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
 
 # --- REST -----------------------------------------------------------------------------------
 # Requests to the API that one caller may make in a minute; 0: any number.
@@ -537,7 +554,11 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- logging --------------------------------------------------------------------------------
+_LEVELS = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL", "SILENT": "CRITICAL"}
 LOG_LEVEL = env.str("LOG_LEVEL", default="info").upper()
+LOG_LEVEL = _LEVELS.get(LOG_LEVEL, LOG_LEVEL)
+# Other people's libraries tell nothing below a warning, and no more than we do.
+_OTHERS_LEVEL = LOG_LEVEL if LOG_LEVEL in {"ERROR", "CRITICAL"} else "WARNING"
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")  # json or text
 LOGGING = {
     "version": 1,
@@ -547,9 +568,16 @@ LOGGING = {
         "text": {"()": "config.logs.TextFormatter"},
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
+    "root": {"handlers": ["console"], "level": _OTHERS_LEVEL},
     "loggers": {
         "carillon": {"level": LOG_LEVEL},
+        **{app: {"level": LOG_LEVEL} for app in ("api", "web", "media", "platforms", "accounts")},
         "django-q": {"handlers": ["console"], "level": Q_CLUSTER["log_level"], "propagate": False},
     },
 }
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", default="production")
+if SENTRY_DSN:
+    from config import sentry
+
+    sentry.start(SENTRY_DSN, release=CARILLON_VERSION, environment=SENTRY_ENVIRONMENT)

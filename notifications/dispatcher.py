@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
+from engine import correlation
 from engine.errors import ErrorCategory, ServiceError
 from engine.gate import Gate, Hold, Key, Passage
 from engine.jobs import Deal
@@ -166,6 +167,11 @@ class DeliveryWorkload:
     async def call(self, job: Job) -> DeliveryResult:
         """Deliver once; every failure becomes a decision."""
         delivery: ClaimedDelivery = job.payload
+        told = delivery.context.get("data") or {}
+        with correlation.working_on(str(told.get("correlation_id") or "")):
+            return await self._call(delivery)
+
+    async def _call(self, delivery: ClaimedDelivery) -> DeliveryResult:
         try:
             provider_id = await self._senders[delivery.channel].send(delivery)
         except ServiceError as error:

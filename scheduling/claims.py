@@ -79,6 +79,7 @@ class ClaimedPost:
     external_id: str | None
     callback_url: str
     created_by_id: int | None
+    correlation_id: str = ""
     attempt_id: uuid.UUID | None = None
     late_waived: bool = False
     correlation_id: str = ""
@@ -88,6 +89,18 @@ class ClaimedPost:
     def published_segments(self) -> list[str]:
         """Return the remote ids of the segments that are live already, in order."""
         return list(self.progress.get("published", ()))
+
+    def log_extra(self) -> dict[str, object]:
+        """Return what a log line says of this post: ids and counts, never its text."""
+        many = {0: "none", 1: "single"}.get(self.media_count, "multiple")
+        return {
+            "post_id": str(self.id),
+            "platform": self.platform,
+            "attempt": self.attempts,
+            "max_attempts": self.max_attempts,
+            "upload_mode": many,
+            "correlation_id": self.correlation_id,
+        }
 
     def key(self, segment: int) -> str:
         """Return the idempotency key of one segment: the same for all attempts of this run."""

@@ -440,8 +440,8 @@ class ResolutionProposal(models.Model):
 class Tally(models.Model):
     """Things of one kind that happened in one minute: a journal, see `scheduling.tallies`.
 
-    `number` of them; their durations add up to `seconds` and fell into `buckets` (one count for
-    each bound of `tallies`, not cumulative). Rows live for about a minute.
+    `number` of them; their durations add up to `seconds` and fell into `bucket`, counted from 0 in
+    the bounds of `tallies` (NO_BUCKET: they have no duration). Rows live for some seconds.
     """
 
     class Fact(models.TextChoices):
@@ -449,15 +449,17 @@ class Tally(models.Model):
         SENT = "sent", "posts sent for the first time"  # durations: lateness
         ATTEMPT = "attempt", "tries that ended"  # label: outcome; durations: of the calls
 
+    NO_BUCKET = -1
+
     id = models.BigAutoField(primary_key=True)
     minute = models.DateTimeField()
     platform = models.CharField(max_length=32)
     fact = models.CharField(max_length=8, choices=Fact.choices)
     label = models.CharField(max_length=32, blank=True, default="")
     category = models.CharField(max_length=32, blank=True, default="")
+    bucket = models.SmallIntegerField(default=NO_BUCKET)
     number = models.PositiveIntegerField()
     seconds = models.FloatField(default=0.0)
-    buckets = models.JSONField(default=list)
 
     def __str__(self) -> str:
         return f"{self.number} {self.fact} {self.label} on {self.platform} at {self.minute}"

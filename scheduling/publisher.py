@@ -16,7 +16,7 @@ from collections.abc import Hashable, Sequence
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
-from engine import pauses, sql
+from engine import correlation, pauses, sql
 from engine.errors import ErrorCategory, ServiceError
 from engine.jobs import Deal, LostLease
 from engine.runner import GLANCE_SECONDS, Job, Runner
@@ -46,6 +46,7 @@ log = logging.getLogger("carillon.publisher")
 
 S = PostState
 
+QUIET = frozenset({S.PUBLISHED, S.PROCESSING, S.SCHEDULED, S.QUEUED})
 PREPARE_AT_ONCE = 16  # preparations ahead of the moment in one slot
 PREPARE_AGAIN_SECONDS = 5.0  # while something is paused
 LANE_PAST_PAUSES = 128  # rows of one account in one claim, while something is paused
@@ -215,6 +216,13 @@ class PostWorkload:
     async def call(self, job: Job) -> PostResult | None:
         """Do what this post needs next; every failure becomes a decision."""
         post: ClaimedPost = job.payload
+        with correlation.working_on(post.correlation_id):
+            result = await self._call(job, post)
+            if result is not None:
+                _tell(post, result)
+        return result
+
+    async def _call(self, job: Job, post: ClaimedPost) -> PostResult | None:
         account = self.caller.accounts.get(post.connection_id)
         started = self.caller.clock.now()
         try:
@@ -230,12 +238,12 @@ class PostWorkload:
         except ServiceError as error:
             return await failed(self.caller, post, account, error, started)
         except LostLease:
-            log.warning("lease.lost", extra={"post_id": str(post.id), "step": "progress"})
+            log.warning("lease.lost", extra={**post.log_extra(), "step": "progress"})
             return lost(self.caller, post, started)
         except (DatabaseError, InterfaceError) as error:
             return await failed(self.caller, post, account, internal(error), started)
         except Exception as error:
-            log.exception("post.crashed", extra={"post_id": str(post.id)})
+            log.exception("post.crashed", extra=post.log_extra())
             return await failed(self.caller, post, account, internal(error), started)
 
     async def _get_ready(
@@ -261,6 +269,15 @@ def _past_what_is_paused(deal: Deal | None, limit: int) -> Deal:
     lane_most = deal.lane_most if deal else min(limit, LANE_PAST_PAUSES)
     full = deal.full if deal else ()
     return Deal(lane_most, full, pauses.not_paused(platform, "o"))
+
+
+def _tell(post: ClaimedPost, result: PostResult) -> None:
+    """Log where a post goes. What simply goes well is told at debug: there may be thousands."""
+    level = logging.DEBUG if result.target in QUIET and not result.category else logging.INFO
+    if not log.isEnabledFor(level):
+        return
+    told = {**post.log_extra(), "source": result.source, "category": str(result.category)}
+    log.log(level, "post.%s", result.target, extra=told)
 
 
 def _lanes(post: ClaimedPost, adapter: Adapter) -> tuple[tuple[Hashable, int], ...]:

@@ -288,9 +288,9 @@ def record(results: Sequence[PostResult], *, worker: str) -> None:
             for result in results:
                 record([result], worker=worker)
             return
-        post_id = str(results[0].post.id)
         reason = str(error).partition("\n")[0]  # the other lines may quote the row, and its text
-        log.error("record.refused", extra={"post_id": post_id, "error": reason})  # noqa: TRY400
+        extra = {**results[0].post.log_extra(), "error": reason}
+        log.error("record.refused", extra=extra)  # noqa: TRY400
         with contextlib.suppress(DataError, IntegrityError), transaction.atomic():
             _write_attempts([result for result in results if result.attempt], worker)
 
@@ -331,7 +331,7 @@ def _record(results: Sequence[PostResult], worker: str) -> None:
         reach("record.outbox")
     for result in results:
         if (result.post.id, result.post.token) not in kept:
-            log.warning("lease.lost", extra={"post_id": str(result.post.id), "step": "record"})
+            log.warning("lease.lost", extra={**result.post.log_extra(), "step": "record"})
 
 
 def _tally(
@@ -470,6 +470,7 @@ def _change(result: PostResult) -> PostChange:
         external_id=post.external_id or "",
         callback_url=post.callback_url,
         created_by_id=post.created_by_id,
+        correlation_id=post.correlation_id,
         state=result.target,
         publish_run=post.publish_run,
         content_version=post.content_version,

@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User, Workspace
+from engine import correlation
 from engine.clock import database_now
 from engine.states import IllegalTransition
 from platforms.models import SocialConnection
@@ -153,7 +154,7 @@ def build_post(
         **details,
     )
     post.external_id = post.external_id or None
-    post.correlation_id = post.correlation_id or uuid.uuid4().hex
+    post.correlation_id = post.correlation_id or correlation.current() or uuid.uuid4().hex
     errors = [
         *ownership_errors(workspace, connection),
         *moment_errors(post, workspace, now or timezone.now()),
