@@ -16,9 +16,10 @@ from django.template.loader import get_template
 from django.utils import timezone
 
 from engine.ids import uuid7
-from notifications.channels.email import SUBJECT_CHARS, compose
+from notifications.channels.email import compose
 from notifications.deliveries import ClaimedDelivery
 from notifications.models import Delivery, DeliveryState
+from notifications.rendering import SUBJECT_CHARS
 from scheduling.announcements import MAILED
 from tests.notifications.stage import deliver_all, notifier, played, settled, tell
 from tests.services import free_port
