@@ -59,6 +59,8 @@ ERRORS: ErrorTable = {
     ),  # R
     (0, "21609"): Meaning(C.PERMISSION, "HOOKS_PUBLIC_URL is not an address Twilio takes"),  # R
     (0, "21610"): Meaning(C.VALIDATION_ERROR, "the recipient answered STOP", gone=R.OPTED_OUT),
+    (0, "21611"): Meaning(C.RATE_LIMIT, "the sender's queue is full"),  # R
+    (0, "21612"): Meaning(C.VALIDATION_ERROR, "the number cannot be reached at present"),  # R
     (0, "21614"): Meaning(
         C.VALIDATION_ERROR, "the number takes no text messages", gone=R.INVALID
     ),  # R
