@@ -1,7 +1,8 @@
 """Is a report really from the provider? Signatures of Twilio and SendGrid, over the exact bytes.
 
-Sources: Twilio docs, "Webhooks security" (HMAC-SHA1 over the address and the sorted form; recalled)
-and SendGrid docs, "Signed Event Webhook" (ECDSA over timestamp and body; recalled).
+Sources: Twilio docs, "Webhooks security" (HMAC-SHA1 over the address and the sorted form; agrees
+with the examples in Twilio's own libraries) and SendGrid docs, "Signed Event Webhook" (ECDSA over
+timestamp and body; recalled).
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ SUBJECT_CHARS = 120
 PUSH_BODY_CHARS = 240
 SLACK_HEADER_CHARS = 150  # limits of Slack's blocks: header, section
 SLACK_SECTION_CHARS = 3000
+SLACK_NOTE_CHARS = 2000
 
 Block = Mapping[str, Any]
 
@@ -101,12 +102,9 @@ def _blocks(subject: str, body: str, values: Mapping[str, Any]) -> tuple[Block, 
         words = _mrkdwn(body[: SLACK_SECTION_CHARS // 5])
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": words}})
     place = " on ".join(str(values[key]) for key in ("account", "network") if values.get(key))
-    notes = [note for note in (place, str(values["planned"])) if note]
+    notes = [_mrkdwn(note) for note in (place, str(values["planned"])) if note]
     notes.append(f"<{_mrkdwn(str(values['link']))}|Open in Carillon>")
-    elements = [
-        {"type": "mrkdwn", "text": note if note.startswith("<") else _mrkdwn(note)}
-        for note in notes
-    ]
+    elements = [{"type": "mrkdwn", "text": note[:SLACK_NOTE_CHARS]} for note in notes]
     blocks.append({"type": "context", "elements": elements})
     return tuple(blocks)
 
