@@ -13,8 +13,10 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts import services
+from accounts import second_factor, services
 from accounts.keys import SCOPES
 from accounts.models import ApiKey, AuditEvent, Membership, User, Workspace
 from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin, actor_of
@@ -22,10 +24,34 @@ from engine.admin_cells import BAD, GOOD, MUTED, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
 from engine.admin_types import AnyModelAdmin, AnyModelForm, AnyTabularInline, AnyUserAdmin
 
+for _model in (TOTPDevice, StaticDevice):  # their pages would show secrets
+    admin.site.unregister(_model)
+
+
+def _reset_second_factor(pk: Any, actor: str, answers: Mapping[str, Any]) -> None:
+    second_factor.disable(User.objects.get(pk=pk), actor=actor, reason=answers["reason"])
+
 
 @admin.register(User)
-class UserAdmin(AnyUserAdmin):
+class UserAdmin(ConfirmedActionsAdmin, AnyUserAdmin):
     list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active")
+    confirmed_actions = (
+        ConfirmedAction(
+            name="reset_second_factor",
+            label="Reset the second factor",
+            button="Reset second factor",
+            done="without a second factor now",
+            consequence=(
+                "The password alone logs this person in, until they set up a second factor again. "
+                "Make sure that it is really them who asks."
+            ),
+            run=_reset_second_factor,
+            refusal=lambda user: (
+                "" if second_factor.has_second_factor(user) else "has no second factor"
+            ),
+            bulk=False,  # each person is to be recognised
+        ),
+    )
     search_fields = ("username", "email", "first_name", "last_name", "external_id")
     fieldsets = (
         *(AnyUserAdmin.fieldsets or ()),

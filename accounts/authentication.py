@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from accounts.access import Caller
 from accounts.keys import KeyRefused, authenticate_key, looks_like_key
 from accounts.models import User
+from accounts.second_factor import has_second_factor
 from accounts.services import provision_member, provision_user, provision_workspace
 from accounts.tokens import Claims, TokenRefused, is_service_token, read_token
 
@@ -51,6 +52,8 @@ class BrowserAuthentication(SessionAuthentication):
         if found is None:
             return None
         user = cast("User", found[0])
+        if not user.is_verified() and has_second_factor(user):  # type: ignore[attr-defined]
+            _refuse("second_factor_needed", "Finish logging in on the site: your code is missing.")
         return user, Caller(actor=f"user:{user.username}", user=user, is_browser=True)
 
 

@@ -20,6 +20,8 @@ from accounts.models import Role
 from api import idempotency
 from api.parsers import StrictJSONParser
 from api.problems import Problem, unknown
+from api.schema import operation_of
+from scheduling.drafts import FieldError
 from scheduling.models import ScheduledPost
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -53,6 +55,17 @@ class ApiView(APIView):
         scope = self.read_scope if request.method in SAFE else self.write_scope
         if scope and not request.auth.has_scope(scope):
             raise Problem(403, "scope_missing", f"This API key lacks the scope {scope}.")
+        self._check_query_names(request)
+
+    def _check_query_names(self, request: Request) -> None:
+        """Refuse parameters that the operation does not know: a misspelt filter filters nothing."""
+        told = operation_of(getattr(self, str(request.method).lower(), None))
+        if told is None or not (names := sorted(set(request.query_params) - told.query_names)):
+            return
+        known = ", ".join(sorted(told.query_names)) or "none"
+        message = f"There is no such query parameter here; there are: {known}."
+        errors = [FieldError(name, "unknown_parameter", message) for name in names]
+        raise Problem(422, "invalid", message, errors=errors)
 
     @property
     def names_workspace(self) -> bool:

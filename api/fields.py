@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db.models import TextChoices
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 EXAMPLE = "for example 2026-11-23T09:00:00+01:00"
@@ -27,6 +29,7 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
+@extend_schema_field({"type": ["string", "integer"]})
 class Identifier(Text):
     """An id another system gave: text, or a whole number as some write it; kept as text."""
 
@@ -60,6 +63,24 @@ class Flag(serializers.BooleanField):
         return bool(data)
 
 
+class Choice(Text):
+    """One of an enumeration's values, as a JSON string."""
+
+    default_error_messages = {"invalid_choice": "Use one of {choices}."}
+
+    def __init__(self, choices: type[TextChoices], **kwargs: Any) -> None:
+        self.choices = choices
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the value."""
+        text = super().to_internal_value(data)
+        if text not in self.choices.values:
+            self.fail("invalid_choice", choices=", ".join(self.choices.values))
+        return text
+
+
+@extend_schema_field({"type": "string", "format": "uri", "maxLength": 2000})
 class WebAddress(Text):
     """An http(s) address."""
 
@@ -80,6 +101,7 @@ class WebAddress(Text):
         return text
 
 
+@extend_schema_field({"type": "string", "format": "date-time"})
 class Instant(serializers.Field[datetime, str, str, Any]):
     """An ISO 8601 instant with its offset, in UTC inside."""
 

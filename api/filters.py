@@ -11,9 +11,23 @@ from rest_framework.exceptions import ValidationError
 from api.base import as_uuid
 from api.fields import Instant
 from api.problems import invalid
+from api.schema import Parameter
+from api.shapes import among, identifier, listed, moment, text
 from platforms.registry import UnknownPlatform, slug_of
 from scheduling.models import ScheduledPost
 from scheduling.states import PostState
+
+POST_FILTERS = (
+    Parameter(
+        "state",
+        listed(among(PostState.values, "A state."), "In any of these states.", ["failed", "held"]),
+    ),
+    Parameter("platform", text("Of this network, by any of its names.", "mastodon")),
+    Parameter("connection", identifier("Of this connected account.")),
+    Parameter("external_id", text("With this id of yours.", "campaign-17")),
+    Parameter("scheduled_after", moment("Planned for this instant or later.")),
+    Parameter("scheduled_before", moment("Planned for before this instant.")),
+)
 
 
 def filtered(posts: QuerySet[ScheduledPost], query: Mapping[str, str]) -> QuerySet[ScheduledPost]:

@@ -6,7 +6,21 @@ from datetime import datetime
 from typing import Any
 
 from api.fields import instant
-from api.representations import error_json
+from api.representations import FAILURE, error_json
+from api.shapes import (
+    Shape,
+    address,
+    among,
+    either,
+    identifier,
+    listed,
+    moment,
+    one_of,
+    or_null,
+    text,
+    the,
+    whole,
+)
 from scheduling.explanations import explain
 from scheduling.models import ScheduledPost
 from scheduling.states import WAITING, PostState
@@ -30,6 +44,57 @@ STATUS: dict[PostState, str] = {
     S.DEAD_LETTER: "failed",
     S.CANCELLED: "cancelled",
 }
+ACCEPTED = Shape(
+    "AcceptedJob",
+    "A job that was taken on.",
+    job_id=identifier("The job's id: the post's."),
+    status=among(
+        ["scheduled", *dict.fromkeys(STATUS.values()), "delayed"],
+        "scheduled; or, found again, its status.",
+    ),
+    scheduled_at=moment("When it is to be sent."),
+)
+JOB_DATA = Shape(
+    "JobData",
+    "What the job is about, as it was asked for.",
+    content_id=or_null(text("Your id of the content.", "c-17")),
+    platform=text("The network, as you named it.", "twitter"),
+    scheduled_at=moment("When it is to be sent."),
+    user_id=or_null(text("For whom.", "u-1")),
+    org_id=text("Where.", "o-1"),
+    connection_id=identifier("The connected account."),
+    text=text("Its text.", "The bells are back."),
+    media_urls=listed(address("An address."), "Its files.", []),
+    priority=whole("Higher ones go first.", 0),
+    callback_url=or_null(address("Where its outcome is told."), None),
+)
+PUBLISHED_JOB = Shape(
+    "PublishedJob",
+    "What came out.",
+    post_id=or_null(text("The network's id.", "113547")),
+    post_ids=listed(text("An id.", "113547"), "All ids, of a thread."),
+    url=or_null(address("Where it can be seen.")),
+    published_at=or_null(moment("When the network had it.")),
+)
+FAILED_JOB = Shape(
+    "FailedJob",
+    "What went wrong.",
+    error=or_null(the(FAILURE, "The last failure.")),
+    attempts=whole("Tries so far.", 7),
+    max_attempts=whole("Tries allowed.", 7),
+)
+JOB = Shape(
+    "Job",
+    "A post as the predecessor's callers know it.",
+    job_id=identifier("The job's id: the post's."),
+    status=among([*dict.fromkeys(STATUS.values()), "delayed"], "Where it stands, in their words."),
+    state=one_of(PostState, "Where it stands, in ours.", "published"),
+    progress=whole("Per cent.", 100, minimum=0, maximum=100),
+    data=the(JOB_DATA),
+    return_value=either(
+        PUBLISHED_JOB, FAILED_JOB, meaning="Of completed and failed jobs; null of others."
+    ),
+)
 SENT = 50  # per cent, once the call to the network may be in flight
 
 

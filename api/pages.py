@@ -12,14 +12,32 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 
 from api.problems import invalid
+from api.schema import Parameter
+from api.shapes import text, whole
+
+PAGE_SIZE, MOST_PER_PAGE = 50, 200
+PAGED = (  # what the query of a list may hold
+    Parameter(
+        "cursor",
+        text(
+            "Where the page begins: `next` or `previous` of an answer, unchanged.", "cD0wMTk5Yg=="
+        ),
+    ),
+    Parameter(
+        "page_size",
+        whole(
+            "How many to return.", PAGE_SIZE, minimum=1, maximum=MOST_PER_PAGE, default=PAGE_SIZE
+        ),
+    ),
+)
 
 
 class Pages(CursorPagination):
     """`next` and `previous` are addresses; `page_size` may be asked for, up to 200."""
 
-    page_size = 50
+    page_size = PAGE_SIZE
     page_size_query_param = "page_size"
-    max_page_size = 200
+    max_page_size = MOST_PER_PAGE
     ordering = "-id"  # ids are ordered by time
 
     def paginate_queryset(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -14,10 +14,18 @@ from rest_framework.serializers import Serializer
 from accounts.access import Access
 from api.attachments import attachments_from
 from api.base import ApiView, as_uuid, post_of
-from api.filters import filtered
-from api.pages import Pages
+from api.filters import POST_FILTERS, filtered
+from api.pages import PAGED, Pages
 from api.problems import naming, unknown
-from api.representations import attempt_json, post_json, transition_json
+from api.representations import (
+    ATTEMPT,
+    POST,
+    TRANSITION,
+    attempt_json,
+    post_json,
+    transition_json,
+)
+from api.schema import Answered, operation
 from api.serializers import (
     PostChanges,
     PostInput,
@@ -25,17 +33,27 @@ from api.serializers import (
     RequeueInput,
     ResolutionInput,
 )
+from api.shapes import UUID_EXAMPLE, list_of, page_of
 from engine.models import Installation
 from platforms.models import SocialConnection
 from scheduling import services
 from scheduling.models import ScheduledPost
 
+TOO_LATE = {409: "The post's state does not allow it: `detail` says why."}
+
 
 class PostsView(ApiView):
     """GET lists the workspace's posts, newest first; POST makes one."""
 
+    @operation(
+        "list_posts",
+        "List posts, newest first",
+        tag="posts",
+        query=[*POST_FILTERS, *PAGED],
+        answers={200: page_of(POST, "posts")},
+    )
     def get(self, request: Request) -> Response:
-        """Return one page; see `filters` for the query's parameters."""
+        """Return one page of the workspace's posts, narrowed by what the query says."""
         access = self.enter()
         posts = ScheduledPost.objects.filter(workspace=access.workspace)
         pages = Pages()
@@ -44,8 +62,28 @@ class PostsView(ApiView):
         paused = _paused()
         return pages.get_paginated_response([post_json(full[p.pk], paused) for p in found or ()])
 
+    @operation(
+        "create_post",
+        "Schedule a post, or keep a draft",
+        tag="posts",
+        body=PostInput,
+        example={
+            "connection": UUID_EXAMPLE,
+            "text": "The bells are back.",
+            "scheduled_at": "2026-11-26T10:00:00+01:00",
+            "external_id": "campaign-17",
+        },
+        answers={
+            201: Answered(POST, "The post was made."),
+            200: Answered(POST, "A post with this external_id was there already: here it is."),
+        },
+        problems=TOO_LATE,
+    )
     def post(self, request: Request) -> Response:
-        """Schedule a post (or keep a draft): 201, or 200 when its external_id is there already."""
+        """Schedule a post; with `draft` it is kept and waits to be scheduled.
+
+        Content is judged by the network's rules at once: 422 names each field that breaks one.
+        """
         wish = self.read(PostInput)
         access = self.enter()
         connection = connection_of(access, wish.pop("connection"), "connection")
@@ -70,12 +108,25 @@ class PostsView(ApiView):
 class PostView(ApiView):
     """GET shows one post; PATCH changes it as long as it was not sent."""
 
+    @operation("get_post", "Look at a post", tag="posts", answers={200: POST})
     def get(self, request: Request, post_id: str) -> Response:
-        """Return the post in full."""
+        """Return the post in full, with what happens next and what to do, in words for people."""
         return Response(_shown(post_of(self.enter(), post_id)))
 
+    @operation(
+        "change_post",
+        "Change a post's content or moment",
+        tag="posts",
+        body=PostChanges,
+        example={"text": "The bells are back, at noon.", "content_version": 1},
+        answers={200: POST},
+        problems={409: "It was sent already, or `content_version` is not the current one."},
+    )
     def patch(self, request: Request, post_id: str) -> Response:
-        """Change content or moment; 409 when it is too late or `content_version` is outdated."""
+        """Change what the body names until the post is sent; `content_version` is what was edited.
+
+        `late_limit_minutes: null` takes the post's own limit back.
+        """
         changes = self.read(PostChanges)
         access = self.enter()
         post = post_of(access, post_id)
@@ -92,63 +143,102 @@ class PostView(ApiView):
 class PostAction(ApiView):
     """POST carries out one action on one post and shows the post as it then is."""
 
-    body: ClassVar[type[Serializer[Any]]] = ReasonInput
-
-    def post(self, request: Request, post_id: str) -> Response:
-        """Do it; 409 when the post's state does not allow it."""
-        wish = self.read(self.body)
+    def carry_out(
+        self, post_id: str, body: type[Serializer[Any]], service: Callable[..., ScheduledPost]
+    ) -> Response:
+        """Call `service` with the body's values; 409 when the post's state does not allow it."""
+        wish = self.read(body)
         access = self.enter()
         post = post_of(access, post_id)
         with transaction.atomic():
-            return self.answer(_shown(self.act(post, access, wish)))
-
-    def act(self, post: ScheduledPost, access: Access, wish: dict[str, Any]) -> ScheduledPost:
-        """Call the service."""
-        raise NotImplementedError
+            return self.answer(_shown(service(post.pk, actor=access.actor, **wish)))
 
 
 class CancelPost(PostAction):
-    """Stop a post for good."""
+    """Stop a post."""
 
-    def act(self, post: ScheduledPost, access: Access, wish: dict[str, Any]) -> ScheduledPost:
-        """Cancel."""
-        return services.cancel_post(post.pk, actor=access.actor, **wish)
+    @operation(
+        "cancel_post",
+        "Cancel a post",
+        tag="posts",
+        body=ReasonInput,
+        example={"reason": "Postponed to next week."},
+        answers={200: Answered(POST, "It is cancelled.", POST.example(state="cancelled"))},
+        problems=TOO_LATE,
+    )
+    def post(self, request: Request, post_id: str) -> Response:
+        """Stop a post that was not sent; /retry puts it back in line."""
+        return self.carry_out(post_id, ReasonInput, services.cancel_post)
 
 
 class RetryPost(PostAction):
-    """Put a failed, dead, held, blocked or cancelled post back in line.
+    """Put a post back in line."""
 
-    One whose outcome is unknown only with `confirm_not_live`.
-    """
+    @operation(
+        "retry_post",
+        "Put a post back in line",
+        tag="posts",
+        body=RequeueInput,
+        example={"reason": "The account was reconnected."},
+        answers={200: Answered(POST, "It is scheduled again.")},
+        problems=TOO_LATE,
+    )
+    def post(self, request: Request, post_id: str) -> Response:
+        """Schedule a failed, dead, held, blocked or cancelled post again.
 
-    body = RequeueInput
-
-    def act(self, post: ScheduledPost, access: Access, wish: dict[str, Any]) -> ScheduledPost:
-        """Requeue."""
-        return services.requeue_post(post.pk, actor=access.actor, **wish)
+        One whose outcome is unknown only with `confirm_not_live`, the word of somebody who looked:
+        if it is live after all, a second copy appears.
+        """
+        return self.carry_out(post_id, RequeueInput, services.requeue_post)
 
 
 class PublishPostNow(PostAction):
     """Make a waiting post due at once."""
 
-    def act(self, post: ScheduledPost, access: Access, wish: dict[str, Any]) -> ScheduledPost:
-        """Publish now."""
-        return services.publish_now(post.pk, actor=access.actor, **wish)
+    @operation(
+        "publish_post_now",
+        "Publish a waiting post at once",
+        tag="posts",
+        body=ReasonInput,
+        example={"reason": "The news is out."},
+        answers={200: Answered(POST, "It is due now.")},
+        problems=TOO_LATE,
+    )
+    def post(self, request: Request, post_id: str) -> Response:
+        """Make a post that waits for its moment due now."""
+        return self.carry_out(post_id, ReasonInput, services.publish_now)
 
 
 class ResolvePost(PostAction):
-    """Settle an unknown outcome by what a person saw of the part in doubt."""
+    """Settle an unknown outcome."""
 
-    body = ResolutionInput
+    @operation(
+        "resolve_post",
+        "Settle an unknown outcome",
+        tag="posts",
+        body=ResolutionInput,
+        example={"live": True, "permalink": "https://social.example/@acme/113547"},
+        answers={200: Answered(POST, "It is settled.", POST.example(state="published"))},
+        problems=TOO_LATE,
+    )
+    def post(self, request: Request, post_id: str) -> Response:
+        """Say what a person saw of the part in doubt (`in_doubt` of the post).
 
-    def act(self, post: ScheduledPost, access: Access, wish: dict[str, Any]) -> ScheduledPost:
-        """Resolve."""
-        return services.resolve_outcome(post.pk, actor=access.actor, **wish)
+        Live and not the last part: the rest goes on below it, so `permalink` or `remote_id` is
+        needed. A `part` given must be the one in doubt.
+        """
+        return self.carry_out(post_id, ResolutionInput, services.resolve_outcome)
 
 
 class AttemptsView(ApiView):
     """GET lists every try to publish a post."""
 
+    @operation(
+        "list_attempts",
+        "List every try to publish a post",
+        tag="posts",
+        answers={200: list_of(ATTEMPT, "tries")},
+    )
     def get(self, request: Request, post_id: str) -> Response:
         """Return all attempts, oldest first (retry policies keep them few)."""
         post = post_of(self.enter(), post_id)
@@ -159,6 +249,12 @@ class AttemptsView(ApiView):
 class TransitionsView(ApiView):
     """GET lists every move of a post."""
 
+    @operation(
+        "list_transitions",
+        "List every move of a post",
+        tag="posts",
+        answers={200: list_of(TRANSITION, "moves")},
+    )
     def get(self, request: Request, post_id: str) -> Response:
         """Return all moves, oldest first."""
         post = post_of(self.enter(), post_id)

@@ -19,11 +19,30 @@ from rest_framework.views import set_rollback
 
 from accounts.access import NoAccess, UnknownWorkspace, WorkspaceNotNamed
 from api.field_errors import flatten, is_malformed
+from api.shapes import Shape, listed, text, whole
 from engine.states import IllegalTransition
 from scheduling.drafts import FieldError
 from scheduling.rules import Invalid
 
 MEDIA_TYPE = "application/problem+json"
+FIELD_ERROR = Shape(
+    "FieldError",
+    "What is wrong with one field of the request.",
+    field=text("Where: `segments[0].text`, a header, or empty for the whole.", "scheduled_at"),
+    code=text("A stable word for programs.", "naive_datetime"),
+    message=text("What is wrong and what to do, for people.", "Give the moment with its offset."),
+)
+PROBLEM = Shape(
+    "Problem",
+    "Every error (RFC 9457).",
+    type=text("The code as a URN.", "urn:carillon:problem:invalid"),
+    title=text("The status in words.", "Unprocessable Entity"),
+    status=whole("The HTTP status.", 422),
+    detail=text("What is wrong and what to do, for people.", "Give the moment with its offset."),
+    code=text("A stable word for programs.", "invalid"),
+    errors=listed(FIELD_ERROR, "What is wrong field by field; may be empty."),
+    instance=text("The path that was asked.", "/api/v1/posts"),
+)
 log = logging.getLogger(__name__)
 
 

@@ -7,10 +7,32 @@ from rest_framework.response import Response
 
 from accounts.access import WorkspaceNotNamed
 from accounts.keys import SCOPES
+from accounts.models import Role
 from api.base import ApiView
-from api.pages import Pages
-from api.representations import connection_json
+from api.pages import PAGED, Pages
+from api.representations import CONNECTION, connection_json
+from api.schema import operation
+from api.shapes import Shape, identifier, listed, one_of, or_null, page_of, text, the
 from platforms.models import SocialConnection
+
+OWN_WORKSPACE = Shape(
+    "CallersWorkspace",
+    "The workspace the caller acts in.",
+    id=identifier("Its id."),
+    slug=text("Its short name.", "acme"),
+    name=text("Its name.", "Acme"),
+    external_id=or_null(text("Its id in the system that issues tokens.", "o-1")),
+    time_zone=text("Its time zone.", "Europe/Brussels"),
+)
+ME = Shape(
+    "Me",
+    "How the caller is known here.",
+    actor=text("As whom the caller's deeds are recorded.", "key:crl_0f3a91c2"),
+    user_id=or_null(text("The user's id in the system that issues tokens.", "u-1"), None),
+    scopes=listed(text("A scope.", "posts:read"), "What the caller's key may be used for."),
+    role=or_null(one_of(Role, "The caller's role in the workspace.", "editor")),
+    workspace=or_null(the(OWN_WORKSPACE, "Null while it is not said which.")),
+)
 
 
 class MeView(ApiView):
@@ -18,6 +40,7 @@ class MeView(ApiView):
 
     read_scope = ""
 
+    @operation("get_me", "Tell who the caller is", tag="me", answers={200: ME})
     def get(self, request: Request) -> Response:
         """Return caller, scopes, role and workspace (null while it is not said which)."""
         caller = self.caller
@@ -48,8 +71,15 @@ class ConnectionsView(ApiView):
 
     read_scope = "connections:read"
 
+    @operation(
+        "list_connections",
+        "List connected accounts, newest first",
+        tag="connections",
+        query=PAGED,
+        answers={200: page_of(CONNECTION, "connections")},
+    )
     def get(self, request: Request) -> Response:
-        """Return one page, newest first."""
+        """Return one page of the workspace's accounts, never with their credentials."""
         access = self.enter()
         connections = SocialConnection.objects.filter(workspace=access.workspace).defer("secret")
         pages = Pages()

@@ -8,16 +8,106 @@ from typing import Any
 from django.utils import timezone
 
 from api.fields import instant
-from platforms.models import SocialConnection
+from api.shapes import (
+    Shape,
+    address,
+    anything,
+    flag,
+    identifier,
+    listed,
+    moment,
+    number,
+    one_of,
+    or_null,
+    text,
+    the,
+    whole,
+)
+from media.models import AssetKind
+from platforms.models import ConnectionState, SocialConnection
 from platforms.registry import adapter_for
 from scheduling.drafts import account_of
 from scheduling.explanations import explain
-from scheduling.models import PostTransition, PublishAttempt, ScheduledPost
+from scheduling.models import LatePolicy, PostTransition, PublishAttempt, ScheduledPost
 from scheduling.notices import notices_of
 from scheduling.questions import next_part
 from scheduling.states import PostState
 
 Json = dict[str, Any]
+
+SEGMENT = Shape("Segment", "One post of a thread.", text=text("Its text.", "The bells are back."))
+REMARK = Shape(
+    "Remark",
+    "Something good to know.",
+    code=text("A stable word for programs.", "link_costs_more"),
+    message=text("For people.", "This post costs 0.20 US dollars, because it has a link."),
+)
+MEDIUM = Shape(
+    "Medium",
+    "One file of a post.",
+    asset=identifier("The stored file's id."),
+    url=or_null(address("Where it was fetched from; null if uploaded."), None),
+    kind=one_of(AssetKind, "What it is."),
+    segment=whole("Which post of the thread it belongs to, from 0.", 0),
+    alt_text=text("What it shows, for those who cannot see it.", "A carillon's bells"),
+)
+FAILURE = Shape(
+    "Failure",
+    "The last thing that went wrong.",
+    category=text("What went wrong, seen from what happens next.", "rate_limit"),
+    message=text("The network's words.", "Too many requests."),
+    next_step=text("What to do, for people.", "Nothing: it will be tried again."),
+)
+DOUBT = Shape(
+    "Doubt",
+    "The part of a post whose outcome is unknown, and where to look for it.",
+    part=whole("Its number, from 1.", 1),
+    parts=whole("How many the post has.", 1),
+    text=text("Its text.", "The bells are back."),
+    account_address=or_null(address("The account's page, if it has one.")),
+)
+POST = Shape(
+    "Post",
+    "A post as it is now.",
+    id=identifier("The post's id."),
+    state=one_of(PostState, "Where it stands.", "scheduled"),
+    platform=text("The network.", "mastodon"),
+    connection=identifier("The connected account's id."),
+    account=text("The account's name at the network.", "acme"),
+    external_id=or_null(text("Your id of it, unique per account.", "campaign-17")),
+    segments=listed(SEGMENT, "Its texts; more than one is a thread."),
+    first_comment=text("A comment to add once it is out; or empty.", ""),
+    options=anything("The network's own options.", {"visibility": "unlisted"}),
+    media=listed(MEDIUM, "Its files.", []),
+    scheduled_at=moment("When it was to be sent."),
+    time_zone=text("The zone it was planned in, for display.", "Europe/Brussels"),
+    due_at=or_null(moment("When a machine acts next; null: it waits for a person, or is done.")),
+    sent_at=or_null(moment("When it was first sent."), None),
+    published_at=or_null(moment("When the network had it."), None),
+    lateness_ms=or_null(number("First sent_at - scheduled_at, in milliseconds.", 12.5), None),
+    priority=whole("Higher ones go first among those due together.", 0),
+    late_policy=one_of(LatePolicy, "What to do when it could not be sent in time."),
+    late_limit_minutes=or_null(whole("Its own limit; null: the workspace's.", 120), None),
+    late_waived=flag("Somebody said: send it however late."),
+    warnings=listed(REMARK, "What the look a day ahead found.", []),
+    notices=listed(REMARK, "What is good to know although it is in order.", []),
+    cost_usd=or_null(number("What the network charges for it; null: nothing.", 0.2), None),
+    preflight_at=or_null(moment("When the look ahead took place."), None),
+    attempts=whole("Tries so far.", 0),
+    max_attempts=whole("Tries allowed for this content.", 7),
+    content_version=whole("Rises with each edit.", 1),
+    publish_run=whole("Rises each time somebody puts it back in line.", 1),
+    remote_ids=listed(text("An id.", "113547"), "The network's ids of what is out.", []),
+    permalink=or_null(address("Where it can be seen."), None),
+    last_error=or_null(the(FAILURE, "The last failure; null: none."), None),
+    explanation=text("Why it stands where it stands, for people.", "It waits for its moment."),
+    next_step=text("What to do, for people.", "Nothing."),
+    needs_person=flag("It goes on only when somebody acts."),
+    in_doubt=or_null(the(DOUBT, "What to look for while the outcome is unknown."), None),
+    callback_url=or_null(address("Where its outcome is told."), None),
+    correlation_id=text("What to look for in logs.", "0199b7c2-6b1e-7c0a-9d5e-3f0a4c1b2d6e"),
+    created_at=moment("When it was made.", "2026-11-25T16:40:00Z"),
+)
 
 
 def post_json(post: ScheduledPost, paused: bool, now: datetime | None = None) -> Json:
@@ -107,6 +197,27 @@ def lateness_ms(post: ScheduledPost) -> float | None:
     return max(0.0, round(late * 1000, 3))
 
 
+ATTEMPT = Shape(
+    "Attempt",
+    "One try to publish.",
+    number=whole("From 1.", 1),
+    started_at=moment("When it began."),
+    sent_at=or_null(moment("When the call went out.")),
+    finished_at=or_null(moment("When it was over.", "2026-11-26T09:00:01Z")),
+    outcome=text("How it ended.", "failed"),
+    category=or_null(text("What went wrong, seen from what happens next.", "rate_limit")),
+    http_status=or_null(whole("What the network answered.", 429)),
+    provider_code=or_null(text("The network's own code.", "usage-capped"), None),
+    request_id=or_null(text("The network's id of the call.", "a3f1"), None),
+    excerpt=or_null(text("The beginning of its answer.", "Too many requests")),
+    retry_after_seconds=or_null(number("How long the network asked to wait.", 30)),
+    remote_ids=listed(text("An id.", "113547"), "What came out of it.", []),
+    decision=or_null(text("What was done next.", "retry")),
+    reason=or_null(text("Why, for people.", "The network asked for patience.")),
+    worker=or_null(text("Which process it was.", "web-1:4711")),
+)
+
+
 def attempt_json(attempt: PublishAttempt) -> Json:
     """Return one try to publish."""
     return {
@@ -128,6 +239,17 @@ def attempt_json(attempt: PublishAttempt) -> Json:
     }
 
 
+TRANSITION = Shape(
+    "Transition",
+    "One move from state to state.",
+    source=text("From where; empty: it was made.", "scheduled"),
+    target=one_of(PostState, "To where.", "cancelled"),
+    actor=text("Who or what moved it.", "user:ada"),
+    reason=or_null(text("Why.", "Postponed to next week.")),
+    at=moment("When."),
+)
+
+
 def transition_json(move: PostTransition) -> Json:
     """Return one move from state to state."""
     return {
@@ -137,6 +259,27 @@ def transition_json(move: PostTransition) -> Json:
         "reason": move.reason or None,
         "at": instant(move.at),
     }
+
+
+CONNECTION = Shape(
+    "Connection",
+    "A connected account; never with its credentials.",
+    id=identifier("The connection's id."),
+    platform=text("The network.", "mastodon"),
+    external_id=text("The network's id of the account.", "109348"),
+    username=text("Its name there.", "acme"),
+    display_name=text("Its name for people.", "Acme Bells"),
+    avatar_url=or_null(address("Its picture.")),
+    instance_url=or_null(
+        address("Its server, where a network has many.", "https://social.example")
+    ),
+    scopes=listed(text("A scope.", "write:statuses"), "What the network lets us do."),
+    limits=anything("Limits of its own.", {"text_chars": 4000}),
+    state=one_of(ConnectionState, "Whether it can be used."),
+    state_reason=or_null(text("Why it cannot.", "The password was changed."), None),
+    expires_at=or_null(moment("When its access ends."), None),
+    created_at=moment("When it was connected.", "2026-11-25T16:40:00Z"),
+)
 
 
 def connection_json(connection: SocialConnection) -> Json:

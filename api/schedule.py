@@ -17,10 +17,12 @@ from api.attachments import asset_from_url
 from api.base import ApiView, as_uuid, found_post
 from api.fields import instant
 from api.filters import platform_slug
-from api.jobs import job_json, status_of
+from api.jobs import ACCEPTED, JOB, job_json, status_of
 from api.problems import Problem, invalid, naming, unknown
-from api.queue import queue_counts
+from api.queue import SHOWN, queue_counts
+from api.schema import Answered, operation
 from api.serializers import ScheduleInput
+from api.shapes import Shape, among, identifier, text, the, whole
 from api.targets import target_of
 from platforms.models import SocialConnection
 from scheduling import services
@@ -36,12 +38,65 @@ THEIR_NAMES = {
     "connection": "connection_id",
 }
 
+CANCELLED = Shape(
+    "CancelledJob",
+    "The job was cancelled.",
+    message=text("For people.", "Job canceled successfully"),
+    job_id=identifier("The job's id."),
+)
+HEALTH = Shape(
+    "Health",
+    "Whether the service works.",
+    status=among(["healthy"], "That it does."),
+    service=text("Which one this is.", "scheduler"),
+    queue=the(
+        Shape(
+            "QueueCounts",
+            "How many posts are in which status.",
+            **{name: whole(f"How many are {name}.", 3) for name in SHOWN},
+        )
+    ),
+)
+SICKNESS = Shape(
+    "Sickness",
+    "The database does not answer.",
+    status=among(["unhealthy"], "That it does not work."),
+    service=text("Which one this is.", "scheduler"),
+    queue=the(Shape("NoCounts", "Nothing: nobody could count.")),
+)
+
 
 class ScheduleView(ApiView):
     """POST schedules a text, or a stored draft when none is given."""
 
+    @operation(
+        "schedule_job",
+        "Schedule a job",
+        tag="jobs",
+        body=ScheduleInput,
+        example={
+            "content_id": "c-17",
+            "platform": "mastodon",
+            "scheduled_at": "2026-11-26T10:00:00+01:00",
+            "user_id": "u-1",
+            "org_id": "o-1",
+            "text": "The bells are back.",
+        },
+        answers={
+            201: Answered(ACCEPTED, "The job was taken on."),
+            200: Answered(ACCEPTED, "This content_id was scheduled before: here is its job."),
+        },
+        problems={
+            409: "The post's state does not allow it: `detail` says why.",
+            503: "The network cannot be asked now whose token this is.",
+        },
+    )
     def post(self, request: Request) -> Response:
-        """Return job_id, status and moment: 201, or 200 when content_id was scheduled before."""
+        """Schedule a text on an account: by `connection_id`, by `access_token`, or the only one.
+
+        Without a text, `content_id` names a stored draft by its id or external_id. A bare token is
+        verified with its network and kept, encrypted, as a connection.
+        """
         wish = self.read(ScheduleInput)
         slug = platform_slug(wish["platform"])
         access = self.enter(org_id=wish["org_id"], user_id=wish["user_id"])
@@ -67,12 +122,20 @@ class ScheduleView(ApiView):
 class JobView(ApiView):
     """GET tells how far a job is; DELETE cancels it."""
 
+    @operation("get_job", "Look at a job", tag="jobs", answers={200: JOB})
     def get(self, request: Request, job_id: str) -> Response:
-        """Return the job."""
+        """Return how far the job is and what came of it."""
         return Response(job_json(self._post(job_id), timezone.now()))
 
+    @operation(
+        "cancel_job",
+        "Cancel a job",
+        tag="jobs",
+        answers={200: CANCELLED},
+        problems={409: "It was sent, or cancelled before."},
+    )
     def delete(self, request: Request, job_id: str) -> Response:
-        """Cancel the job; 409 when it was sent, or cancelled before."""
+        """Stop a job that was not sent."""
         post = self._post(job_id)
         services.cancel_post(post.pk, actor=self.caller.actor)
         return Response({"message": "Job canceled successfully", "job_id": str(post.pk)})
@@ -100,6 +163,12 @@ class HealthView(APIView):
     authentication_classes = ()
     permission_classes = ()
 
+    @operation(
+        "get_health",
+        "Tell whether the service works",
+        tag="health",
+        answers={200: HEALTH, 503: SICKNESS},
+    )
     def get(self, request: Request) -> Response:
         """Return the counts (at most some seconds old), or 503 when the database is away."""
         try:

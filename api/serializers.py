@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from api.fields import Flag, Identifier, Instant, Text, WebAddress, WholeNumber
+from api.fields import Choice, Flag, Identifier, Instant, Text, WebAddress, WholeNumber
 from scheduling.models import LatePolicy
 
 MOST_SEGMENTS = 100
@@ -18,6 +19,7 @@ TEN_YEARS_MINUTES = 10 * 366 * 24 * 60
 class Body(serializers.Serializer[Any]):
     """A JSON object; null counts as absent for what may be left out, unless it has a meaning."""
 
+    refuses_unknown = False  # names that are no field of the body
     default_error_messages = {"not_an_object": "The body must be a JSON object."}
 
     def to_internal_value(self, data: Any) -> Any:
@@ -42,6 +44,8 @@ class Body(serializers.Serializer[Any]):
 class StrictBody(Body):
     """A body whose unknown keys are refused, so that a misspelt one is not overlooked."""
 
+    refuses_unknown = True
+
     def to_internal_value(self, data: Any) -> Any:
         """Return the validated values."""
         if isinstance(data, Mapping) and (unknown := sorted(set(data) - set(self.fields))):
@@ -52,6 +56,19 @@ class StrictBody(Body):
         return super().to_internal_value(data)
 
 
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string"},
+            {
+                "type": "object",
+                "properties": {"text": {"type": "string"}},
+                "required": ["text"],
+                "additionalProperties": False,
+            },
+        ]
+    }
+)
 class SegmentField(serializers.Field[Any, Any, Any, Any]):
     """One post of a thread: a string, or {"text": string}."""
 
@@ -65,6 +82,7 @@ class SegmentField(serializers.Field[Any, Any, Any, Any]):
         return {"text": text}
 
 
+@extend_schema_field({"type": "object", "additionalProperties": True})
 class OptionsField(serializers.Field[Any, Any, Any, Any]):
     """The network's own options: a JSON object, judged by its adapter."""
 
@@ -80,10 +98,21 @@ class OptionsField(serializers.Field[Any, Any, Any, Any]):
 class MediaInput(StrictBody):
     """One file: a `url` to fetch ahead of the moment, or an `asset` the workspace has."""
 
-    url = WebAddress(required=False)
-    asset = Text(required=False)
-    segment = WholeNumber(required=False, default=0, min_value=0, max_value=MOST_SEGMENTS - 1)
-    alt_text = Text(required=False, allow_blank=True, default="")
+    url = WebAddress(required=False, help_text="Where to fetch it, ahead of the moment.")
+    asset = Text(required=False, help_text="The id of a file the workspace has.")
+    segment = WholeNumber(
+        required=False,
+        default=0,
+        min_value=0,
+        max_value=MOST_SEGMENTS - 1,
+        help_text="Which post of the thread it belongs to, from 0.",
+    )
+    alt_text = Text(
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="What it shows, for those who cannot see it.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask for exactly one source."""
@@ -95,21 +124,39 @@ class MediaInput(StrictBody):
 class ContentInput(StrictBody):
     """What both creating and editing a post may say."""
 
-    text = Text(required=False, allow_blank=True)
+    text = Text(required=False, allow_blank=True, help_text="The text of a post that is no thread.")
     segments = serializers.ListField(
-        child=SegmentField(), required=False, allow_empty=False, max_length=MOST_SEGMENTS
+        child=SegmentField(),
+        required=False,
+        allow_empty=False,
+        max_length=MOST_SEGMENTS,
+        help_text="The texts of a thread, instead of `text`.",
     )
-    first_comment = Text(required=False, allow_blank=True)
-    options = OptionsField(required=False)
-    media = serializers.ListField(child=MediaInput(), required=False, max_length=MOST_MEDIA)
-    scheduled_at = Instant(required=False)
-    time_zone = Text(required=False)
-    priority = WholeNumber(required=False)
-    late_policy = serializers.ChoiceField(LatePolicy.choices, required=False)
-    late_limit_minutes = WholeNumber(  # null: as the workspace has it
-        required=False, allow_null=True, min_value=0, max_value=TEN_YEARS_MINUTES
+    first_comment = Text(
+        required=False, allow_blank=True, help_text="A comment to add once it is out."
     )
-    callback_url = WebAddress(required=False, allow_blank=True)
+    options = OptionsField(required=False, help_text="The network's own options.")
+    media = serializers.ListField(
+        child=MediaInput(), required=False, max_length=MOST_MEDIA, help_text="Its files."
+    )
+    scheduled_at = Instant(required=False, help_text="When to send it, with its offset.")
+    time_zone = Text(required=False, help_text="The zone it is planned in, for display.")
+    priority = WholeNumber(
+        required=False, help_text="Higher ones go first among those due together."
+    )
+    late_policy = Choice(
+        LatePolicy, required=False, help_text="What to do when it could not be sent in time."
+    )
+    late_limit_minutes = WholeNumber(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=TEN_YEARS_MINUTES,
+        help_text="From when on it is too late; null: as the workspace has it.",
+    )
+    callback_url = WebAddress(
+        required=False, allow_blank=True, help_text="Where to tell its outcome."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Turn `text` into the only segment."""
@@ -121,11 +168,15 @@ class ContentInput(StrictBody):
 
 
 class PostInput(ContentInput):
-    """POST /posts."""
+    """A post to schedule, or a draft to keep: a text, segments or media, and when."""
 
-    connection = Text()
-    external_id = Identifier(required=False, max_length=255)
-    draft = Flag(required=False, default=False)
+    connection = Text(help_text="The connected account's id.")
+    external_id = Identifier(
+        required=False,
+        max_length=255,
+        help_text="Your id of it: a second post with it on this account is not made.",
+    )
+    draft = Flag(required=False, default=False, help_text="Keep it, and wait to be scheduled.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask for content, and for a moment unless it is a draft."""
@@ -141,9 +192,11 @@ class PostInput(ContentInput):
 
 
 class PostChanges(ContentInput):
-    """PATCH /posts/{id}; `content_version` is the version that was edited, if that matters."""
+    """What to change of a post; what is not named stays."""
 
-    content_version = WholeNumber(required=False)
+    content_version = WholeNumber(
+        required=False, help_text="The version that was edited: another one is not changed."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask for at least one change."""
@@ -154,37 +207,80 @@ class PostChanges(ContentInput):
 
 
 class ReasonInput(StrictBody):
-    """The body of an action: why, for the audit log."""
+    """Why, for the audit log."""
 
-    reason = Text(required=False, allow_blank=True, default="", max_length=1000)
+    reason = Text(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=1000,
+        help_text="Why, for the audit log.",
+    )
 
 
 class RequeueInput(ReasonInput):
-    """POST /posts/{id}/retry; `confirm_not_live` is asked for when the outcome is unknown."""
+    """Why, and what a person saw."""
 
-    confirm_not_live = Flag(required=False, default=False)
+    confirm_not_live = Flag(
+        required=False,
+        default=False,
+        help_text="Somebody looked: it is not out. Asked for when the outcome is unknown.",
+    )
 
 
 class ResolutionInput(ReasonInput):
-    """POST /posts/{id}/resolve: what a person saw of the part in doubt."""
+    """What a person saw of the part in doubt."""
 
-    live = Flag()
-    permalink = WebAddress(required=False, allow_blank=True, default="", max_length=1000)
-    remote_id = Identifier(required=False, allow_blank=True, default="", max_length=255)
-    part = WholeNumber(required=False, min_value=1, max_value=MOST_SEGMENTS + 1)
+    live = Flag(help_text="It is out.")
+    permalink = WebAddress(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=1000,
+        help_text="Where it can be seen.",
+    )
+    remote_id = Identifier(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=255,
+        help_text="The network's id of it.",
+    )
+    part = WholeNumber(
+        required=False,
+        min_value=1,
+        max_value=MOST_SEGMENTS + 1,
+        help_text="Which part was looked at; refused if it is not the one in doubt.",
+    )
 
 
 class ScheduleInput(Body):
-    """POST /schedule, as the predecessor's callers send it; other keys are ignored."""
+    """A job, as the predecessor's callers send it; other keys are ignored."""
 
-    content_id = Identifier(max_length=255)
-    platform = Text(max_length=32)
-    scheduled_at = Instant()
-    user_id = Identifier(max_length=255)
-    org_id = Identifier(max_length=255)
-    access_token = Text(required=False, allow_blank=True, max_length=10_000)
-    connection_id = Text(required=False, allow_blank=True)
-    text = Text(required=False, allow_blank=True)
-    media_urls = serializers.ListField(child=WebAddress(), required=False, max_length=MOST_MEDIA)
-    priority = WholeNumber(required=False)
-    callback_url = WebAddress(required=False, allow_blank=True)
+    content_id = Identifier(
+        max_length=255, help_text="Your id of it; without a text, that of a stored draft."
+    )
+    platform = Text(max_length=32, help_text="The network, by any of its names.")
+    scheduled_at = Instant(help_text="When to send it, with its offset.")
+    user_id = Identifier(max_length=255, help_text="For whom, as the issuer of tokens calls them.")
+    org_id = Identifier(max_length=255, help_text="Where, as the issuer of tokens calls it.")
+    access_token = Text(
+        required=False,
+        allow_blank=True,
+        max_length=10_000,
+        help_text="A bare token of the account: verified, and kept encrypted.",
+    )
+    connection_id = Text(required=False, allow_blank=True, help_text="The connected account's id.")
+    text = Text(required=False, allow_blank=True, help_text="What to say.")
+    media_urls = serializers.ListField(
+        child=WebAddress(),
+        required=False,
+        max_length=MOST_MEDIA,
+        help_text="Files to fetch ahead of the moment.",
+    )
+    priority = WholeNumber(
+        required=False, help_text="Higher ones go first among those due together."
+    )
+    callback_url = WebAddress(
+        required=False, allow_blank=True, help_text="Where to tell its outcome."
+    )

@@ -12,7 +12,11 @@ from rest_framework.response import Response
 from accounts.access import Access
 from accounts.models import Role
 from api.base import ApiView, as_uuid
+from api.fields import Text
 from api.problems import invalid, unknown
+from api.schema import operation
+from api.serializers import StrictBody
+from api.shapes import Shape, flag, identifier, listed, or_null, text, whole
 from platforms.adapters.checks import limit_of
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS, UnknownPlatform, adapter_for, slug_of
@@ -21,20 +25,36 @@ from scheduling.drafts import draft_of
 TEXT_CHARS_MOST = 100_000
 
 
-class TextInput(serializers.Serializer[Any]):
+COUNTED = Shape(
+    "CountedText",
+    "A text's length at one account or network.",
+    platform=text("The network.", "mastodon"),
+    connection=or_null(identifier("The account, if one was named.")),
+    unit=text("What is counted.", "characters"),
+    length=whole("How many there are.", 19),
+    limit=whole("How many there may be.", 500),
+    left=whole("How many are left; below 0: too many.", 481),
+    is_too_long=flag("It would be refused."),
+)
+COUNTED_TEXTS = Shape(
+    "CountedTexts",
+    "A text's length wherever it was asked for.",
+    results=listed(COUNTED, "One for each account and network named."),
+)
+
+
+class TextInput(StrictBody):
     """A text, and where it is to be counted: accounts, networks, or all networks if none is named.
 
     An account may have limits of its own (a Mastodon server's, a paid X account's).
     """
 
-    text = serializers.CharField(
-        allow_blank=True, trim_whitespace=False, max_length=TEXT_CHARS_MOST
-    )
+    text = Text(allow_blank=True, max_length=TEXT_CHARS_MOST, help_text="What to count.")
     platforms = serializers.ListField(
-        child=serializers.CharField(), required=False, default=list, max_length=50
+        child=Text(), required=False, default=list, max_length=50, help_text="Networks by name."
     )
     connections = serializers.ListField(
-        child=serializers.CharField(), required=False, default=list, max_length=50
+        child=Text(), required=False, default=list, max_length=50, help_text="Accounts by id."
     )
 
 
@@ -44,6 +64,14 @@ class TextLengthView(ApiView):
     write_scope = "posts:read"
     write_role = Role.VIEWER
 
+    @operation(
+        "count_text",
+        "Count a text as networks count it",
+        tag="text",
+        body=TextInput,
+        example={"text": "The bells are back.", "platforms": ["mastodon"]},
+        answers={200: COUNTED_TEXTS},
+    )
     def post(self, request: Request) -> Response:
         """Return length, limit and what is left, in the network's own unit, for each."""
         wish = self.read(TextInput)

@@ -29,13 +29,34 @@ JWT_SECRET = env.list("JWT_SECRET", default=[])  # HS256 secrets, newest first; 
 JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="")
 JWT_ISSUER = env.str("JWT_ISSUER", default="")
 SERVICE_TOKEN = env.str("SERVICE_TOKEN", default="")
-SECURE_COOKIES = env.bool("SECURE_COOKIES", default=False)
+# Outside DEBUG the site is behind HTTPS unless somebody says otherwise (`manage.py run` does).
+SECURE_COOKIES = env.bool("SECURE_COOKIES", default=not DEBUG)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+SECURE_SSL_REDIRECT = SECURE_COOKIES
+SECURE_REDIRECT_EXEMPT = [r"^(health|ready|metrics|api/v1/health)/?$"]  # probes come unencrypted
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000) if SECURE_COOKIES else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.bool("HSTS_SUBDOMAINS", default=True)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"  # Strict would lose the session when a network sends people back
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
-if env.bool("TRUST_PROXY_HEADERS", default=False):
+# Staff without a second factor are led to set one up before they see anything else.
+STAFF_NEED_SECOND_FACTOR = env.bool("STAFF_NEED_SECOND_FACTOR", default=False)
+# After LOGIN_ATTEMPTS wrong passwords for one login from one address, both wait together.
+LOGIN_PAUSE = timedelta(minutes=env.int("LOGIN_PAUSE_MINUTES", default=15))
+AXES_FAILURE_LIMIT = env.int("LOGIN_ATTEMPTS", default=5)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_COOLOFF_TIME = LOGIN_PAUSE
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "accounts.addresses.client_address"
+AXES_LOCKOUT_CALLABLE = "web.views.login.locked_out"
+AXES_DISABLE_ACCESS_LOG = True  # logins are in the audit log
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+OTP_TOTP_ISSUER = "Carillon"
+TRUST_PROXY_HEADERS = env.bool("TRUST_PROXY_HEADERS", default=False)
+if TRUST_PROXY_HEADERS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # --- applications ---------------------------------------------------------------------------
@@ -47,6 +68,12 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",  # Swagger UI, served by ourselves
     "config",
     "engine",  # before django_q: our qcluster command takes its place
     "accounts",
@@ -67,9 +94,16 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "web.second_factor.SecondFactor",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "web.middleware.ContentSecurityPolicy",
+    "axes.middleware.AxesMiddleware",
+]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # refuses whoever guessed too often, before the next
+    "django.contrib.auth.backends.ModelBackend",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -461,13 +495,27 @@ SLACK_BOT_TOKEN = env.str("SLACK_BOT_TOKEN", default="")
 SLACK_API_BASE = env.str("SLACK_API_BASE", default="https://slack.com")
 STAFF_SLACK_CHANNEL = env.str("STAFF_SLACK_CHANNEL", default="")
 
+# --- instruments ----------------------------------------------------------------------------
+ROLLUP_DAYS = env.int("ROLLUP_DAYS", default=35)
+
 # --- REST -----------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "api.openapi.Described",
     "EXCEPTION_HANDLER": "api.problems.problem_response",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Carillon",
+    "DESCRIPTION": "Social publishing on time, once, and honest about it.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "COMPONENT_SPLIT_PATCH": False,
+    "ENFORCE_NON_BLANK_FIELDS": True,
+    "PREPROCESSING_HOOKS": ["api.openapi.without_final_slash"],
+    "POSTPROCESSING_HOOKS": [],  # enumerations have names of their own
 }
 
 # --- logging --------------------------------------------------------------------------------

@@ -5,3 +5,4 @@ from django.apps import AppConfig
 
 class MonitoringConfig(AppConfig):
     name = "monitoring"
+    default_auto_field = "django.db.models.BigAutoField"

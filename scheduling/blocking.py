@@ -15,6 +15,7 @@ from scheduling.announcements import PostChange, announce
 from scheduling.models import ScheduledPost
 from scheduling.records import insert_transitions
 from scheduling.states import WAITING, PostState
+from scheduling.tallies import Tallies
 
 S = PostState
 ACTOR = "tokens"
@@ -42,8 +43,12 @@ def block_waiting(connection_id: uuid.UUID) -> int:
     with transaction.atomic():
         for source in sorted(WAITING):
             moved += _block(connection_id, PostState(source), why)
-        posts = ScheduledPost.objects.filter(pk__in=moved)
+        posts = list(ScheduledPost.objects.filter(pk__in=moved))
         announce([PostChange.of(post, event="post.blocked") for post in posts])
+        tallies = Tallies()
+        for post in posts:
+            tallies.reached(post.platform, post.state)
+        tallies.write()
     return len(moved)
 
 

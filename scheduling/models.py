@@ -262,3 +262,29 @@ class PostTransition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} -> {self.target}"
+
+
+class Tally(models.Model):
+    """Things of one kind that happened in one minute: a journal, see `scheduling.tallies`.
+
+    `number` of them; their durations add up to `seconds` and fell into `buckets` (one count for
+    each bound of `tallies`, not cumulative). Rows live for about a minute.
+    """
+
+    class Fact(models.TextChoices):
+        REACHED = "reached", "posts that reached a state"  # label: the state
+        SENT = "sent", "posts sent for the first time"  # durations: lateness
+        ATTEMPT = "attempt", "tries that ended"  # label: outcome; durations: of the calls
+
+    id = models.BigAutoField(primary_key=True)
+    minute = models.DateTimeField()
+    platform = models.CharField(max_length=32)
+    fact = models.CharField(max_length=8, choices=Fact.choices)
+    label = models.CharField(max_length=32, blank=True, default="")
+    category = models.CharField(max_length=32, blank=True, default="")
+    number = models.PositiveIntegerField()
+    seconds = models.FloatField(default=0.0)
+    buckets = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.fact} {self.label} on {self.platform} at {self.minute}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +24,7 @@ from scheduling.claims import CLAIM_LEASE, ClaimedPost
 from scheduling.models import PostTransition, PublishAttempt, ScheduledPost
 from scheduling.sealing import seal
 from scheduling.states import PostGraph, PostState
+from scheduling.tallies import Tallies
 
 log = logging.getLogger("carillon.publisher")
 
@@ -229,6 +230,10 @@ def take_back_marks(marks: Sequence[tuple[uuid.UUID, int, float]], *, worker: st
                 for pk, token in tokens.items()
             ]
         )
+        tallies = Tallies()
+        for (platform,) in ScheduledPost.objects.filter(pk__in=tokens).values_list("platform"):
+            tallies.attempt(platform, "not_sent")
+        tallies.write()
     return len(tokens)
 
 
@@ -305,10 +310,10 @@ def _record(results: Sequence[PostResult], worker: str) -> None:
                 "last_category = v.v_last_category, last_error = v.v_last_error"
             ),
             where_sql="t.state = v.v_source",
-            returning="id, fencing_token",
+            returning="id, fencing_token, first_sent_at",
         )
         reach("record.moved")
-        kept = {(sql.as_uuid(pk), token) for pk, token in written}
+        kept = {(sql.as_uuid(pk), token): sql.as_instant(at) for pk, token, at in written}
         insert_transitions(
             [
                 _transition(r.post, r.source, r.target, worker, r.reason)
@@ -318,10 +323,42 @@ def _record(results: Sequence[PostResult], worker: str) -> None:
         )
         reach("record.transitions")
         announce([_change(r) for r in results if r.event and (r.post.id, r.post.token) in kept])
+        _tally(results, kept)
         reach("record.outbox")
     for result in results:
         if (result.post.id, result.post.token) not in kept:
             log.warning("lease.lost", extra={"post_id": str(result.post.id), "step": "record"})
+
+
+def _tally(
+    results: Sequence[PostResult], kept: Mapping[tuple[uuid.UUID, int], datetime | None]
+) -> None:
+    """Count what `results` say; `kept` holds, for those still ours, when they were sent first.
+
+    A marked try that is not ours any more was counted by whoever took it over.
+    """
+    tallies = Tallies()
+    for result in results:
+        post, attempt = result.post, result.attempt
+        is_ours = (post.id, post.token) in kept
+        if attempt and (is_ours or result.source != S.PUBLISHING):
+            call_seconds = None if attempt.sent is None else attempt.finished - attempt.sent
+            tallies.attempt(
+                post.platform,
+                attempt.outcome,
+                attempt.category,
+                call_seconds=call_seconds,
+                at=attempt.finished,
+            )
+        if not is_ours:
+            continue
+        if result.target != result.source:
+            tallies.reached(post.platform, result.target, at=result.published)
+        first_sent_at = kept[post.id, post.token]
+        if attempt and first_sent_at and first_sent_at == _instant(attempt.sent):
+            lateness = first_sent_at - post.scheduled_at
+            tallies.sent(post.platform, lateness.total_seconds(), at=attempt.sent)
+    tallies.write()
 
 
 def _write_attempts(results: Sequence[PostResult], worker: str) -> None:

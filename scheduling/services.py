@@ -33,6 +33,7 @@ from scheduling.questions import Part, next_part
 from scheduling.rules import Invalid, content_errors, moment_errors, ownership_errors, shape_errors
 from scheduling.sightings import seen_remote_id
 from scheduling.states import CANCELLABLE, EDITABLE, REQUEUEABLE, PostState
+from scheduling.tallies import Tallies
 
 S = PostState
 
@@ -497,6 +498,9 @@ def _note_move(post: ScheduledPost, source: str, actor: str, reason: str) -> Non
         fencing_token=post.fencing_token,
         at=timezone.now(),
     )
+    tallies = Tallies()
+    tallies.reached(post.platform, post.state)
+    tallies.write()
 
 
 def _audit(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -23,6 +23,7 @@ from scheduling.announcements import PostChange, announce
 from scheduling.models import PublishAttempt, ScheduledPost
 from scheduling.records import insert_transitions
 from scheduling.states import PostState
+from scheduling.tallies import Tallies
 
 log = logging.getLogger("carillon.sweeper")
 
@@ -67,7 +68,20 @@ def doubt_abandoned() -> int:
             ).update(outcome="unknown", decision="reconcile", reason=NO_ANSWER)
             posts = ScheduledPost.objects.in_bulk([pk for pk, _ in moved])
             announce([PostChange.of(p, event="post.outcome_unknown") for p in posts.values()])
+            _tally(posts.values())
     return len(moved)
+
+
+def _tally(posts: Iterable[ScheduledPost]) -> None:
+    """Count posts in doubt, and the tries that their workers did not end."""
+    tallies = Tallies()
+    for post in posts:
+        tallies.attempt(post.platform, "unknown", ErrorCategory.OUTCOME_UNKNOWN)
+        tallies.reached(post.platform, post.state)
+        if post.first_sent_at and post.first_sent_at == post.sent_at:
+            lateness = post.first_sent_at - post.scheduled_at
+            tallies.sent(post.platform, lateness.total_seconds())
+    tallies.write()
 
 
 def unblock() -> int:

@@ -47,6 +47,7 @@ def isolate(scratch: Path) -> None:
     os.environ.update(
         CARILLON_ENV_FILES="",
         DJANGO_SETTINGS_MODULE="config.settings",
+        SECURE_COOKIES="0",  # the test servers speak plain HTTP
         SECRET_KEY=secrets.token_hex(32),
         CREDENTIAL_KEYS=Fernet.generate_key().decode(),
         MEDIA_ROOT=str(scratch / "media"),

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
+from accounts.models import User
 from engine.http import SECRET_FIELD
 from platforms.adapters.base import Adapter
 
@@ -82,3 +83,37 @@ def _widget(name: str) -> forms.Widget:
         # "new-password": browsers must not offer, or keep, the password of this site here.
         return forms.PasswordInput(attrs={**quiet, "autocomplete": "new-password"})
     return forms.TextInput(attrs={**quiet, "autocomplete": "off"})
+
+
+class CodeForm(forms.Form):
+    """Six digits of the authenticator app, or a recovery code."""
+
+    code = forms.CharField(
+        max_length=20,
+        help_text="The six digits your authenticator app shows, or one of your recovery codes.",
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}
+        ),
+    )
+
+
+class PasswordForm(forms.Form):
+    """The present password, asked for again before the login is weakened."""
+
+    password = forms.CharField(
+        max_length=4096,
+        strip=False,
+        label="Your password",
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._user = user
+
+    def clean_password(self) -> str:
+        """Compare it."""
+        password: str = self.cleaned_data["password"]
+        if not self._user.check_password(password):
+            raise forms.ValidationError("That is not your password.")
+        return password

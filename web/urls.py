@@ -5,22 +5,22 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from web.views import choosing, connecting, connections, entering, frame, setup
+from web.views import choosing, connecting, connections, entering, frame, login, security, setup
 
 app_name = "web"
 
 urlpatterns = [
     path("", frame.home, name="home"),
-    path(
-        "login/",
-        LoginView.as_view(template_name="web/login.html", redirect_authenticated_user=True),
-        name="login",
-    ),
+    path("login/", login.LoginPage.as_view(), name="login"),
+    path("login/code/", login.code, name="code"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("workspace/", frame.switch_workspace, name="switch_workspace"),
+    path("security/", security.security, name="security"),
+    path("security/codes/", security.renew_codes, name="renew_codes"),
+    path("security/off/", security.disable, name="disable_second_factor"),
     path("connections/", connections.list_connections, name="connections"),
     path("connections/new/<slug:slug>/", entering.new_connection, name="new_connection"),
     path("connections/choose/<uuid:pk>/", choosing.choose, name="choose"),

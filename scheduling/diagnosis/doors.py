@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.mail import get_connection
 from django.http.request import validate_host
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from accounts.models import User
 from engine.errors import ErrorCategory, ServiceError
 from engine.http import HttpPool
 from platforms.adapters.base import Adapter
@@ -123,8 +125,31 @@ def check_site() -> Iterator[Finding]:
         yield fail("site", f"It does not answer to {host}.", "Add the host to ALLOWED_HOSTS.")
     elif parts.scheme == "https" and not settings.SECURE_COOKIES:
         yield warn("site", "Cookies also travel unencrypted.", "Set SECURE_COOKIES=1.")
+    elif parts.scheme == "http" and settings.SECURE_COOKIES:
+        yield warn(
+            "site",
+            f"It answers over HTTPS only, but PUBLIC_URL is {settings.PUBLIC_URL}.",
+            "Set PUBLIC_URL to its https address, or SECURE_COOKIES=0 in a network you trust.",
+        )
     else:
         yield ok("site", f"People find it at {settings.PUBLIC_URL}.")
+
+
+def check_staff() -> Iterator[Finding]:
+    """Look whether a stolen password alone opens the staff console."""
+    staff = User.objects.filter(is_active=True, is_staff=True)
+    protected = TOTPDevice.objects.filter(confirmed=True).values("user")
+    bare = staff.exclude(pk__in=protected).count()
+    if bare and settings.STAFF_NEED_SECOND_FACTOR:
+        yield ok("staff", f"{bare} of {staff.count()} will be asked to set up a second factor.")
+    elif bare:
+        yield warn(
+            "staff",
+            f"{bare} of {staff.count()} log in by password alone.",
+            "Set STAFF_NEED_SECOND_FACTOR=1: they are asked to set up an authenticator app.",
+        )
+    else:
+        yield ok("staff", f"All {staff.count()} have a second factor.")
 
 
 def check_network() -> Iterator[Finding]:

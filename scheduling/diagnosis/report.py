@@ -27,6 +27,7 @@ ON_THE_DATABASE: tuple[tuple[str, Check], ...] = (
     ("posts", publishing.check_posts),
     ("preflight", publishing.check_preflight),
     ("held", publishing.check_held),
+    ("staff", doors.check_staff),
     ("credentials", doors.check_credentials),
     ("platforms", doors.check_platforms),
 )

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
+import jsonschema_rs
 from django.test import Client
+from django.urls import resolve
 from django.utils import timezone
 
 from accounts.models import Workspace
 from accounts.services import issue_api_key
+from api.documents import document
+from api.schema import operation_of
 
 PROBLEM_KEYS = {"type", "title", "status", "detail", "code", "errors", "instance"}
 
@@ -55,13 +60,53 @@ class Api:
         response = self.django.generic(
             method, f"/api/v1/{path}", data, content_type=content_type, headers=sent
         )
-        return Answer(response.status_code, response.json(), response.headers)
+        answer = Answer(response.status_code, response.json(), response.headers)
+        conforms(method, f"/api/v1/{path}", answer)
+        return answer
 
     def get(self, path: str, **headers: str) -> Answer:
         return self("GET", path, **headers)
 
     def post(self, path: str, body: Any = None, **headers: str) -> Answer:
         return self("POST", path, body, **headers)
+
+
+def conforms(method: str, path: str, answer: Answer) -> None:
+    """Assert that the OpenAPI document tells of this answer, and that it has the shape told."""
+    told = _operations().get(_operation_id(method, path))
+    if told is None or answer.status == 500:
+        return  # an address or a method that is not there
+    assert str(answer.status) in told["responses"], f"{method} {path} told of no {answer.status}"
+    kind = answer.headers["Content-Type"].partition(";")[0]
+    schema = told["responses"][str(answer.status)]["content"][kind]["schema"]
+    conform(answer.body, schema, f"{method} {path}")
+
+
+def conform(body: Any, schema: dict[str, Any], where: str) -> None:
+    """Assert that `body` has the shape of `schema`, which may refer into the document."""
+    try:
+        _validator(json.dumps(schema)).validate(body)
+    except jsonschema_rs.ValidationError as error:
+        raise AssertionError(f"{where}: {error}") from None
+
+
+@cache
+def _validator(schema: str) -> Any:
+    whole = {**json.loads(schema), "components": document()["components"]}
+    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+@cache
+def _operations() -> dict[str, Any]:
+    return {
+        told["operationId"]: told for item in document()["paths"].values() for told in item.values()
+    }
+
+
+def _operation_id(method: str, path: str) -> str:
+    view: Any = resolve(path.partition("?")[0]).func
+    told = operation_of(getattr(getattr(view, "view_class", None), method.lower(), None))
+    return told.id if told else ""
 
 
 def keyed(workspace: Workspace, *scopes: str) -> Api:

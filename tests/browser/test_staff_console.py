@@ -29,7 +29,7 @@ def log_in(browser: Browser, url: str, **device: Any) -> Page:
     page.goto(f"{url}/admin/login/")
     page.fill("#id_username", "boss")
     page.fill("#id_password", PASSWORD)
-    page.click("input[type=submit]")
+    page.click("button.primary")
     page.wait_for_url(f"{url}/admin/")
     return page
 

@@ -19,7 +19,7 @@ from platforms.models import ConnectionState, SocialConnection
 from platforms.registry import ADAPTERS, adapter_for
 from scheduling.models import ScheduledPost
 from scheduling.states import PostState
-from tests.factories import make_connection, make_post
+from tests.factories import make_connection, make_post, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +90,7 @@ def test_each_finding_is_one_line_for_people() -> None:
         ("PUBLIC_URL", "post.example.org", "site", "FAIL", "PUBLIC_URL"),
         ("PUBLIC_URL", "https://post.example.org", "site", "FAIL", "ALLOWED_HOSTS"),
         ("PUBLIC_URL", "https://localhost", "site", "warn", "SECURE_COOKIES"),
+        ("SECURE_COOKIES", True, "site", "warn", "PUBLIC_URL"),
         ("EMAIL_FROM", "post@example.org", "email", "warn", "EMAIL_URL"),
         ("DJANGO_API_URL", "app.example.org", "callbacks", "FAIL", "DJANGO_API_URL"),
         ("DJANGO_API_URL", "http://app.example.org", "callbacks", "warn", "DJANGO_API_URL"),
@@ -105,6 +106,17 @@ def test_a_wrong_variable_is_named(
     finding = examine(exit_code=int(level == "FAIL"))[name]
     assert finding["level"] == level
     assert words in finding["sentence"] + finding["remedy"]
+
+
+@pytest.mark.usefixtures("alive")
+def test_staff_who_log_in_by_password_alone_are_counted(settings: LazySettings) -> None:
+    make_user(is_staff=True)
+    finding = examine()["staff"]
+    assert finding["level"] == "warn"
+    assert "1 of 1" in finding["sentence"]
+    assert "STAFF_NEED_SECOND_FACTOR" in finding["remedy"]
+    settings.STAFF_NEED_SECOND_FACTOR = True
+    assert examine()["staff"]["level"] == "ok"
 
 
 def test_an_unreachable_cache_is_named_and_no_password_is_shown(settings: LazySettings) -> None:

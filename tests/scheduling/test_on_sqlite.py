@@ -18,6 +18,7 @@ FILES = [
     "tests/engine/test_gate.py",
     "tests/engine/test_slots.py",
     "tests/engine/test_schedules.py",
+    "tests/monitoring/test_rollups.py",
     "tests/platforms/test_tokens.py",
     "tests/scheduling/test_doubt.py",
     "tests/scheduling/test_gate_in_use.py",

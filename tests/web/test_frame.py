@@ -139,7 +139,10 @@ def test_a_fault_of_ours_is_answered_in_words_and_shows_nothing(
 def test_cookies_come_along_when_a_network_sends_people_back(settings: Any) -> None:
     assert settings.SESSION_COOKIE_SAMESITE == "Lax"
     assert settings.SESSION_COOKIE_HTTPONLY
-    assert settings.AUTHENTICATION_BACKENDS == ["django.contrib.auth.backends.ModelBackend"]
+    assert settings.AUTHENTICATION_BACKENDS == [  # no network's consent ever logs anybody in
+        "axes.backends.AxesStandaloneBackend",
+        "django.contrib.auth.backends.ModelBackend",
+    ]
 
 
 @pytest.mark.parametrize("address", ["/oauth/disconnect/x/", "/oauth/idp-launch/x/"])

@@ -1,0 +1,54 @@
+"""What happened to posts, added up: minute by minute for a while, and altogether for ever."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class Counted(models.Model):
+    """One kind of thing on one platform: the columns of `scheduling.models.Tally`, added up."""
+
+    id = models.BigAutoField(primary_key=True)
+    platform = models.CharField(max_length=32)
+    fact = models.CharField(max_length=8)
+    label = models.CharField(max_length=32, blank=True, default="")
+    category = models.CharField(max_length=32, blank=True, default="")
+    number = models.PositiveBigIntegerField(default=0)
+    seconds = models.FloatField(default=0.0)
+    buckets = models.JSONField(default=list)
+
+    class Meta:
+        abstract = True
+
+
+class MinuteSum(Counted):
+    """What happened in one minute; kept for ROLLUP_DAYS."""
+
+    minute = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["minute", "platform", "fact", "label", "category"],
+                name="one_sum_per_minute",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.fact} {self.label} on {self.platform} at {self.minute}"
+
+
+class Total(Counted):
+    """What ever happened: what Prometheus is told, so counters survive restarts and tidying."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["platform", "fact", "label", "category"], name="one_total_per_kind"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.fact} {self.label} on {self.platform}"
