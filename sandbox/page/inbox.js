@@ -60,7 +60,6 @@ const SHAPES = {
     frame.sandbox = "allow-popups";
     frame.referrerPolicy = "no-referrer";
     frame.title = `HTML part of ${subject}`;
-    frame.loading = "lazy";
     if (html) frame.src = `/_inbox/${encodeURIComponent(letter.id)}.html`;
     const plain = make("pre", "", text);
     const parts = make("div", "parts");
