@@ -198,7 +198,7 @@ def test_staff_may_send_a_doubtful_text_message_again(office: Office) -> None:
 DEADLY = [(step, 0) for step in STEPS if step.startswith("notify.")] + [
     (step, passes)  # of six requests: five messages, one for a token
     for step in ("http.before", "http.handed_over", "http.answered")
-    for passes in (0, 2, 4)
+    for passes in (0, 4)
 ]
 
 
@@ -298,6 +298,7 @@ def test_refused_credentials_pause_the_channel_and_are_told_to_staff_once(
         office.tell(channel, "C0ALL" if channel == "slack" else "")[0].pk for _ in range(40)
     ]
     played(deliver_all())
+    played(deliver_all())  # what was written for staff with the last result
     assert len(office.calls(channel)) <= 20  # a slot's share of calls in flight, and no more
     rows = Delivery.objects.filter(pk__in=deliveries)
     assert {row.state for row in rows} == {D.PENDING}
