@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, path, re_path
+from django.urls import URLPattern, re_path
 from rest_framework.views import APIView
 
-from api import hooks, posts, profile, schedule, texts
+from api import posts, profile, schedule, texts
 
 ID = r"(?P<post_id>[^/]+)"
 
@@ -15,8 +15,6 @@ def _at(address: str, view: type[APIView]) -> URLPattern:
 
 
 urlpatterns = [
-    path("hooks/twilio/<str:delivery_id>", hooks.twilio),  # exactly: the address is signed
-    path("hooks/sendgrid", hooks.sendgrid),
     _at("schedule", schedule.ScheduleView),
     _at(r"schedule/(?P<job_id>[^/]+)", schedule.JobView),
     _at("health", schedule.HealthView),

@@ -140,6 +140,24 @@ def test_what_may_pass_is_tried_again_and_a_refusal_is_final(
         assert timedelta(seconds=24) <= wait <= timedelta(seconds=40)
 
 
+@pytest.mark.parametrize(
+    ("reply", "is_gone"),
+    [
+        ("550 5.1.1 no such user", True),
+        ("556 5.1.10 the domain takes no mail", True),
+        ("550 5.7.1 refused as spam", False),
+        ("550 no such user", False),  # without an enhanced code it may mean anything
+    ],
+)
+def test_a_mailbox_that_does_not_exist_gets_nothing_more(
+    mailing: Any, reply: str, is_gone: bool
+) -> None:
+    first, second = mailed(Postbox(recipient=reply), mailing, times=2)
+    assert first.state == D.FAILED
+    assert second.state == (D.SKIPPED if is_gone else D.FAILED)
+    assert ("bounced" in second.error_text) is is_gone
+
+
 def test_a_refused_login_is_shown_asked_again_rarely_and_not_repeated_by_each_mail(
     mailing: Any,
 ) -> None:
