@@ -89,15 +89,17 @@ def take_twilio(delivery_id: uuid.UUID, form: Mapping[str, str]) -> bool:
 def take_sendgrid(events: Sequence[Any]) -> int:
     """Take a verified batch of events, whatever else is in it; returns how many changed a row."""
     changed = 0
+    ours = _mails(events)
     for event in events:
-        if not isinstance(event, dict) or (key := _uuid(event.get("delivery_id"))) is None:
-            continue  # a mail that is not ours
+        key = _uuid(event.get("delivery_id")) if isinstance(event, dict) else None
+        if key is None or key not in ours:
+            continue
         name = str(event.get("event"))
         reason = SUPPRESSES.get(name)
         if name == "bounce" and event.get("type") == SOFT_BOUNCE:
             reason = None
         report = SENDGRID.get(name, Report.NONE)
-        message_id = str(event.get("sg_message_id") or "").partition(".")[0]
+        message_id = _message_id(str(event.get("sg_message_id") or ""), ours[key])
         words = str(event.get("reason") or event.get("response") or "")
         told = Told(key, Channel.EMAIL, report, _clean(message_id), _clean(words))
         with transaction.atomic():
@@ -105,6 +107,20 @@ def take_sendgrid(events: Sequence[Any]) -> int:
                 _suppress(told, reason)
             changed += report is not Report.NONE and _write(told)
     return changed
+
+
+def _mails(events: Sequence[Any]) -> dict[uuid.UUID, str]:
+    """Return the X-Message-Id of every mail of ours that a batch speaks of, "" while unknown."""
+    named = (_uuid(event.get("delivery_id")) for event in events if isinstance(event, dict))
+    mails = Delivery.objects.filter(pk__in={key for key in named if key}, channel=Channel.EMAIL)
+    return dict(mails.values_list("pk", "provider_id"))
+
+
+def _message_id(given: str, known: str) -> str:
+    """Return which mail an event is about: `sg_message_id` is X-Message-Id, a dot and more (R)."""
+    if known and (given == known or given.startswith(f"{known}.")):
+        return known
+    return given.partition(".")[0]
 
 
 def _write(told: Told) -> bool:

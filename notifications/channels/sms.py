@@ -124,6 +124,7 @@ def form_of(delivery: ClaimedDelivery) -> dict[str, str]:
 
 def _refused(answer: Response, code: str, delivery: ClaimedDelivery) -> ServiceError:
     error = refusal(NAME, answer, ERRORS, code=code, secrets=(delivery.target,))
-    if answer.status >= 500 and error.category is not C.RATE_LIMIT:
-        error.category = C.OUTCOME_UNKNOWN  # whatever the code: it had the message
+    had_it = answer.status >= 500 or answer.status == 408
+    if had_it and error.category is not C.RATE_LIMIT:
+        error.category = C.OUTCOME_UNKNOWN  # whatever the code
     return error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -125,7 +126,7 @@ def test_every_refusal_is_a_service_error_whatever_its_body(channel: str, settin
                 answer(server, Reply(status, body))
                 error = await fails(send)
                 assert error.http_status == status
-                if status >= 500 and channel == "sms":
+                if (status >= 500 or status == 408) and channel == "sms":
                     assert error.category is C.OUTCOME_UNKNOWN
                 elif status >= 500:
                     assert error.category is C.SERVER_ERROR
@@ -316,6 +317,24 @@ def test_the_token_is_shared_through_the_cache_and_unreadable_there(settings: An
         await another.send(claimed("push"))
         await another.close()
         assert [r.path for r in server.requests].count("/fcm/token") == 1
+
+    tell("push", settings, story)
+
+
+def test_pushes_go_out_while_the_cache_is_away(settings: Any) -> None:
+    from django.core.cache import caches
+
+    async def story(server: Scripted, send: Send) -> None:
+        settings.CACHES = {
+            "default": {
+                "BACKEND": "django.core.cache.backends.redis.RedisCache",
+                "LOCATION": "redis://127.0.0.1:9/0",
+            }
+        }
+        with contextlib.suppress(AttributeError):
+            del caches["default"]
+        answer(server, GOOD["push"])
+        assert await send() == IDS["push"]
 
     tell("push", settings, story)
 

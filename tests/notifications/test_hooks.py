@@ -264,6 +264,25 @@ def test_events_of_others_and_nonsense_among_them_are_passed_over(db: None, ours
     assert not Suppression.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("kept", "given", "is_taken"),
+    [
+        ("m-1", "m-1.filter0307p1mdw1", True),
+        ("14c5d75ce93.dfd.64b469", "14c5d75ce93.dfd.64b469.filter0001.16648", True),
+        ("m-1", "m-1", True),
+        ("", "m-1.filter", True),
+        ("m-2", "m-1.filter", False),  # of a mail that was sent before this one
+    ],
+)
+def test_an_event_is_about_the_mail_that_was_accepted_last(
+    db: None, ours: EventKey, kept: str, given: str, is_taken: bool
+) -> None:
+    delivery = sent("email", kept)
+    assert post(ours, [event(delivery, "delivered", sg_message_id=given)]) == 204
+    delivery.refresh_from_db()
+    assert (delivery.report == "delivered") is is_taken
+
+
 def test_unsigned_events_are_refused(db: None, ours: EventKey, settings: Any) -> None:
     delivery = sent("email", "m-1")
     told = [event(delivery, "delivered")]
