@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -51,11 +52,15 @@ def look_up(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Destinati
             for target in pushes
             if (pk := _uuid(target)) in rows
         }
-    hashes = {hash_of(*pair): pair for pair in wanted if pair[0] != Channel.PUSH}
+    hashes: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for pair in found.keys() - {(Channel.PUSH.value, target) for target in pushes}:
+        hashes[pair[0], hash_of(*pair)].append(pair)  # one target may be written in many ways
     if hashes:
-        for suppression in Suppression.objects.filter(target_hash__in=hashes):
-            pair = hashes[suppression.target_hash]
-            if suppression.channel == pair[0]:
+        for suppression in Suppression.objects.filter(
+            channel__in={channel for channel, _ in hashes},  # the index begins with it
+            target_hash__in={digest for _, digest in hashes},
+        ):
+            for pair in hashes.get((suppression.channel, suppression.target_hash), []):
                 found[pair] = Destination(refusal=_why(suppression))
     return found
 

@@ -87,8 +87,9 @@ def test_a_suppressed_target_is_found_however_it_is_written(
     targets.suppress(channel, given, Suppression.Reason.BOUNCED)
     targets.suppress(channel, written, Suppression.Reason.OPTED_OUT)
     assert Suppression.objects.get().reason == Suppression.Reason.BOUNCED
-    found = targets.look_up([(channel, written), ("slack", written)])
+    found = targets.look_up([(channel, written), (channel, given), ("slack", written)])
     assert "bounced" in found[channel, written].refusal
+    assert "bounced" in found[channel, given].refusal
     assert found["slack", written].refusal == ""
 
 
