@@ -491,6 +491,24 @@ DEFAULT_FROM_EMAIL = EMAIL_FROM or "carillon@localhost"
 CALLBACK_SECRET = env.list("CALLBACK_SECRET", default=[])
 CALLBACK_DEADLINE = timedelta(seconds=env.float("CALLBACK_DEADLINE_SECONDS", default=15.0))
 DJANGO_API_URL = env.str("DJANGO_API_URL", default="")
+CHANNEL_DEADLINE = timedelta(seconds=env.float("CHANNEL_DEADLINE_SECONDS", default=15.0))
+# Where providers report what became of a message; empty unless somebody said where we are.
+HOOKS_PUBLIC_URL = env.str("HOOKS_PUBLIC_URL", default=env.str("PUBLIC_URL", default="")).rstrip(
+    "/"
+)
+SENDGRID_API_KEY = env.str("SENDGRID_API_KEY", default="")  # with it, mail goes through SendGrid
+SENDGRID_API_BASE = env.str("SENDGRID_API_BASE", default="https://api.sendgrid.com")
+SENDGRID_WEBHOOK_PUBLIC_KEY = env.str("SENDGRID_WEBHOOK_PUBLIC_KEY", default="")
+TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")
+TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")
+TWILIO_PHONE_NUMBER = env.str("TWILIO_PHONE_NUMBER", default="")
+TWILIO_MESSAGING_SERVICE_SID = env.str("TWILIO_MESSAGING_SERVICE_SID", default="")
+TWILIO_API_BASE = env.str("TWILIO_API_BASE", default="https://api.twilio.com")
+FIREBASE_SERVICE_ACCOUNT = env.str("FIREBASE_SERVICE_ACCOUNT", default="{}")
+FCM_API_BASE = env.str("FCM_API_BASE", default="https://fcm.googleapis.com")
+SLACK_BOT_TOKEN = env.str("SLACK_BOT_TOKEN", default="")
+SLACK_API_BASE = env.str("SLACK_API_BASE", default="https://slack.com")
+STAFF_SLACK_CHANNEL = env.str("STAFF_SLACK_CHANNEL", default="")
 
 # --- instruments ----------------------------------------------------------------------------
 CARILLON_VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"][

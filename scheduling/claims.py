@@ -79,7 +79,6 @@ class ClaimedPost:
     external_id: str | None
     callback_url: str
     created_by_id: int | None
-    correlation_id: str = ""
     attempt_id: uuid.UUID | None = None
     late_waived: bool = False
     correlation_id: str = ""

@@ -470,7 +470,6 @@ def _change(result: PostResult) -> PostChange:
         external_id=post.external_id or "",
         callback_url=post.callback_url,
         created_by_id=post.created_by_id,
-        correlation_id=post.correlation_id,
         state=result.target,
         publish_run=post.publish_run,
         content_version=post.content_version,
