@@ -35,6 +35,7 @@ from api.serializers import (
     ResolutionInput,
 )
 from api.shapes import UUID_EXAMPLE, list_of, page_of
+from engine.lookups import at_most_one
 from engine.models import Installation
 from platforms.models import SocialConnection
 from scheduling import services
@@ -276,9 +277,8 @@ class TransitionsView(ApiView):
 def connection_of(access: Access, connection_id: str, field: str) -> SocialConnection:
     """Return a connection of the workspace; raises Problem 404 that names `field`."""
     key = as_uuid(connection_id)
-    found = (
-        SocialConnection.objects.filter(workspace=access.workspace, pk=key).first() if key else None
-    )
+    connections = SocialConnection.objects.filter(workspace=access.workspace)
+    found = at_most_one(connections.filter(pk=key)) if key else None
     if found is None:
         raise unknown(field, "connection", "GET /api/v1/connections lists them")
     return found

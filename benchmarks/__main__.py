@@ -17,13 +17,24 @@ from pathlib import Path
 from benchmarks.ground import open_ground
 from benchmarks.results import DIRECTORY, machine_facts, save
 
-NAMES = ("burst", "spread", "backlog", "memory", "fairness", "soak", "refusal", "uploads")
+NAMES = (
+    "burst",
+    "spread",
+    "backlog",
+    "memory",
+    "fairness",
+    "soak",
+    "refusal",
+    "uploads",
+    "api",
+)
 ALL = (  # not soak, refusal and uploads, which take longer than all of these
     ["burst"],
     ["spread"],
     ["spread", "--kind", "sqlite"],
     ["backlog"],
     ["memory"],
+    ["api"],
     ["fairness"],
 )
 
