@@ -17,7 +17,6 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, User, Workspace
 from engine.clock import database_now
-from engine.lookups import at_most_one
 from engine.states import IllegalTransition
 from platforms.models import SocialConnection
 from scheduling.announcements import PostChange, announce
@@ -432,10 +431,11 @@ def _require_same_text(known: ScheduledPost, segments: Sequence[Mapping[str, Any
 
 
 def _same_external_id(connection: SocialConnection, external_id: str) -> ScheduledPost | None:
-    """Return the post that has this id; that there is none, as mostly, costs little to find out."""
-    posts = ScheduledPost.objects.filter(connection=connection, external_id=external_id)
-    found = at_most_one(posts.exclude(state=S.CANCELLED).only("pk"))
-    return found and ScheduledPost.objects.get(pk=found.pk)
+    return (
+        ScheduledPost.objects.filter(connection=connection, external_id=external_id)
+        .exclude(state=S.CANCELLED)
+        .first()
+    )
 
 
 def _locked(post_id: uuid.UUID) -> ScheduledPost:
