@@ -14,7 +14,7 @@ from rest_framework.serializers import Serializer
 from accounts.access import Access
 from api.attachments import attachments_from
 from api.base import ApiView, as_uuid, post_of
-from api.filters import PostFilters
+from api.filters import POST_FILTERS, filtered
 from api.pages import PAGED, Pages
 from api.problems import naming, unknown
 from api.representations import (
@@ -51,7 +51,7 @@ class PostsView(ApiView):
         "list_posts",
         "List posts, newest first",
         tag="posts",
-        query=[*PostFilters.parameters(), *PAGED],
+        query=[*POST_FILTERS, *PAGED],
         answers={200: page_of(POST, "posts")},
     )
     def get(self, request: Request) -> Response:
@@ -59,9 +59,7 @@ class PostsView(ApiView):
         access = self.enter()
         posts = ScheduledPost.objects.filter(workspace=access.workspace)
         pages = Pages()
-        found = pages.paginate_queryset(
-            PostFilters.narrow(posts, request.query_params), request, view=self
-        )
+        found = pages.paginate_queryset(filtered(posts, request.query_params), request, view=self)
         full = {post.pk: post for post in _in_full([post.pk for post in found or ()])}
         paused = _paused()
         return pages.get_paginated_response([post_json(full[p.pk], paused) for p in found or ()])
