@@ -12,6 +12,7 @@ from accounts.services import (
     provision_user,
     provision_workspace,
 )
+from engine.lookups import at_most_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +100,9 @@ def _key_access(caller: Caller, org_id: str, user_id: str, named: str) -> Access
         raise NoAccess(
             "org_id", "other_workspace", "This API key belongs to another workspace than org_id."
         )
-    member = (
-        Membership.objects.select_related("user")
-        .filter(workspace=workspace, user__external_id=user_id)
-        .first()
-        if user_id
-        else None
-    )
-    return Access(workspace, caller.actor, Role.EDITOR, member.user if member else None)
+    members = User.objects.filter(memberships__workspace=workspace)
+    member = at_most_one(members.filter(external_id=user_id)) if user_id else None
+    return Access(workspace, caller.actor, Role.EDITOR, member)
 
 
 def _service_access(caller: Caller, org_id: str, user_id: str, named: str) -> Access:
@@ -181,7 +177,7 @@ def _role_of(user: User, workspace: Workspace, *, is_browser: bool) -> str | Non
     """
     if is_browser and user.is_superuser:
         return Role.OWNER
-    member = Membership.objects.filter(workspace=workspace, user=user).first()
+    member = at_most_one(Membership.objects.filter(workspace=workspace, user=user))
     if member is not None:
         return member.role
     return Role.VIEWER if is_browser and user.is_staff else None

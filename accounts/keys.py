@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import ApiKey
+from engine.lookups import at_most_one
 
 BRAND = "crl"
 LAST_USED_PRECISION = timedelta(minutes=1)  # one write a minute and key, however busy it is
@@ -68,7 +69,7 @@ def authenticate_key(token: str, *, now: datetime | None = None) -> ApiKey:
     brand, _, rest = token.partition("_")
     prefix, _, secret = rest.partition("_")
     key = (
-        ApiKey.objects.select_related("workspace").filter(prefix=prefix).first()
+        at_most_one(ApiKey.objects.select_related("workspace").filter(prefix=prefix))
         if brand == BRAND and "\x00" not in prefix
         else None
     )

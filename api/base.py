@@ -23,6 +23,7 @@ from api.conditions import ETAG, IF_MATCH, IF_NONE_MATCH, is_known, matches
 from api.parsers import StrictJSONParser
 from api.problems import Problem, unknown
 from api.schema import operation_of
+from engine.lookups import at_most_one
 from scheduling.drafts import FieldError
 from scheduling.models import ScheduledPost
 
@@ -177,11 +178,8 @@ def post_of(access: Access, post_id: str) -> ScheduledPost:
 def found_post(posts: Any, post_id: str) -> ScheduledPost:
     """Return the post with this id among `posts`; raises Problem 404."""
     key = as_uuid(post_id)
-    post: ScheduledPost | None = (
-        posts.select_related("connection", "workspace", "created_by").filter(pk=key).first()
-        if key
-        else None
-    )
+    whole = posts.select_related("connection", "workspace", "created_by")
+    post: ScheduledPost | None = at_most_one(whole.filter(pk=key)) if key else None
     if post is None:
         raise unknown("id", "post")
     return post

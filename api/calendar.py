@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from accounts.access import Access
 from api.base import ApiView
 from api.fields import instant
-from api.filters import PostFilters
+from api.filters import POST_FILTERS, filtered
 from api.problems import Problem, invalid
 from api.representations import Json
 from api.schema import Parameter, operation
@@ -39,9 +39,7 @@ TO = Parameter("to", text("The last day, included.", "2026-12-31", format="date"
 ZONE = Parameter(
     "time_zone", text("The zone whose days are meant; else the workspace's.", "Europe/Brussels")
 )
-NARROWED = tuple(
-    one for one in PostFilters.parameters() if one.name in {"state", "platform", "connection"}
-)
+NARROWED = tuple(p for p in POST_FILTERS if p.name in {"state", "platform", "connection"})
 LIMIT = Parameter(
     "limit",
     whole(
@@ -109,7 +107,7 @@ class CalendarView(ApiView):
             raise invalid("from", "required", "Give the first and the last day, from and to.")
         if days.number > DAYS_MOST:
             raise invalid("to", "too_many_days", f"Ask for at most {DAYS_MOST} days at once.")
-        posts = PostFilters.narrow(ScheduledPost.objects.filter(workspace=access.workspace), query)
+        posts = filtered(ScheduledPost.objects.filter(workspace=access.workspace), query)
         try:
             found, is_complete = by_day(posts, days, most=_limit(query))
         except OverflowError:

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from accounts.access import Access
 from api.base import ApiView
 from api.calendar import FROM, NARROWED, TO, ZONE, beyond, days_of
-from api.filters import PostFilters
+from api.filters import filtered
 from api.parsers import CSVParser, CSVText, StrictJSONParser
 from api.problems import Problem, invalid
 from api.representations import Json
@@ -124,7 +124,7 @@ class CalendarExport(ApiView):
         kind = query.get("format", "csv")
         if kind not in {"csv", "json"}:
             raise invalid("format", "unknown", "Formats are csv and json.")
-        posts = PostFilters.narrow(ScheduledPost.objects.filter(workspace=access.workspace), query)
+        posts = filtered(ScheduledPost.objects.filter(workspace=access.workspace), query)
         if days := days_of(access, query):
             try:
                 posts = days.narrow(posts)

@@ -80,7 +80,9 @@ class Choice(Text):
         return text
 
 
-@extend_schema_field({"type": "string", "format": "uri", "maxLength": 2000})
+@extend_schema_field(  # not "uri": letters beyond ASCII are accepted, as browsers show them
+    {"type": "string", "pattern": r"^\s*([hH][tT][tT][pP][sS]?://.+)?$", "maxLength": 2000}
+)
 class WebAddress(Text):
     """An http(s) address."""
 

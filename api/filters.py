@@ -104,6 +104,14 @@ class PostFilters(Filters):
         return posts.filter(platform=platform_slug(value))
 
 
+POST_FILTERS = PostFilters.parameters()
+
+
+def filtered(posts: QuerySet[ScheduledPost], query: Mapping[str, str]) -> QuerySet[ScheduledPost]:
+    """Return the posts that the query asks for; raises Problem 422."""
+    return PostFilters.narrow(posts, query)
+
+
 def platform_slug(name: str) -> str:
     """Return the slug of a platform by any of its names; raises Problem 422."""
     try:

@@ -14,7 +14,7 @@ from rest_framework.serializers import Serializer
 from accounts.access import Access
 from api.attachments import attachments_from
 from api.base import ApiView, as_uuid, post_of
-from api.filters import PostFilters
+from api.filters import POST_FILTERS, filtered
 from api.pages import PAGED, Pages
 from api.problems import naming, unknown
 from api.representations import (
@@ -36,6 +36,7 @@ from api.serializers import (
     ResolutionInput,
 )
 from api.shapes import UUID_EXAMPLE, list_of, page_of
+from engine.lookups import at_most_one
 from platforms.models import SocialConnection
 from scheduling import services
 from scheduling.copies import delete_draft
@@ -53,7 +54,7 @@ class PostsView(ApiView):
         "list_posts",
         "List posts, newest first",
         tag="posts",
-        query=[*PostFilters.parameters(), *PAGED],
+        query=[*POST_FILTERS, *PAGED],
         answers={200: page_of(POST, "posts")},
     )
     def get(self, request: Request) -> Response:
@@ -61,9 +62,7 @@ class PostsView(ApiView):
         access = self.enter()
         posts = ScheduledPost.objects.filter(workspace=access.workspace)
         pages = Pages()
-        found = pages.paginate_queryset(
-            PostFilters.narrow(posts, request.query_params), request, view=self
-        )
+        found = pages.paginate_queryset(filtered(posts, request.query_params), request, view=self)
         full = {post.pk: post for post in posts_in_full([post.pk for post in found or ()])}
         paused = present_pauses()
         return pages.get_paginated_response([post_json(full[p.pk], paused) for p in found or ()])
@@ -298,9 +297,8 @@ class TransitionsView(ApiView):
 def connection_of(access: Access, connection_id: str, field: str) -> SocialConnection:
     """Return a connection of the workspace; raises Problem 404 that names `field`."""
     key = as_uuid(connection_id)
-    found = (
-        SocialConnection.objects.filter(workspace=access.workspace, pk=key).first() if key else None
-    )
+    connections = SocialConnection.objects.filter(workspace=access.workspace)
+    found = at_most_one(connections.filter(pk=key)) if key else None
     if found is None:
         raise unknown(field, "connection", "GET /api/v1/connections lists them")
     return found

@@ -28,6 +28,7 @@ NAMES = (
     "uploads",
     "console",
     "metrics",
+    "api",
 )
 ALL = (  # not soak, refusal and uploads, which take longer than all of these
     ["burst"],
@@ -35,6 +36,7 @@ ALL = (  # not soak, refusal and uploads, which take longer than all of these
     ["spread", "--kind", "sqlite"],
     ["backlog"],
     ["memory"],
+    ["api"],
     ["fairness"],
     ["metrics"],
 )

@@ -82,7 +82,7 @@ def test_our_own_faults_are_logged_and_tell_nothing(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("secret inside")
 
-    monkeypatch.setattr("api.posts.PostFilters.narrow", fail)
+    monkeypatch.setattr("api.posts.filtered", fail)
     problem = api.get("posts").problem(500, "internal_error")
     assert "secret inside" not in str(problem)
     assert "secret inside" in caplog.text

@@ -5,7 +5,7 @@ Each operation gets requests that conform to its schema, requests that do not, a
 edges of what is allowed, from every kind of caller; the cases are the same in each run. What a
 request did is rolled back before the next.
 
-SCHEMATHESIS_EXAMPLES (8) is the number of generated requests of each sort, SCHEMATHESIS_EDGES (25)
+SCHEMATHESIS_EXAMPLES (6) is the number of generated requests of each sort, SCHEMATHESIS_EDGES (18)
 how many of the edges are tried, SCHEMATHESIS_SEED (1) where the generator begins. A long run:
 
     SCHEMATHESIS_EXAMPLES=300 SCHEMATHESIS_EDGES=9999 \\
@@ -40,8 +40,8 @@ from tests.api.conftest import SECRET, SERVICE
 from tests.api.rows import row_of
 from tests.factories import make_connection, make_user
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "8"))
-EDGES = int(os.environ.get("SCHEMATHESIS_EDGES", "25"))
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "6"))
+EDGES = int(os.environ.get("SCHEMATHESIS_EDGES", "18"))
 SEED = int(os.environ.get("SCHEMATHESIS_SEED", "1"))
 BOTH = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
 

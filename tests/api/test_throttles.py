@@ -135,7 +135,7 @@ def test_a_limit_of_nought_is_none(api: Api, settings: Any) -> None:
 def test_a_burst_is_let_in_exactly_as_far_as_the_budget_goes(settings: Any) -> None:
     """It has no database: counting asks none."""
     settings.API_REQUESTS_PER_MINUTE_AND_KEY = 100
-    caller = Caller(actor="key:crl_burst", is_key=True)
+    caller = Caller(actor="service", is_service=True)
     outcomes: list[bool] = []
 
     def ask() -> None:
