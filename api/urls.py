@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, re_path
 from rest_framework.views import APIView
 
-from api import posts, profile, queue_slots, schedule, series, texts
+from api import posts, profile, queue_slots, schedule, series, series_actions, texts
 
 SERIES = r"series/(?P<series_id>[^/]+)"
 ID = r"(?P<post_id>[^/]+)"
@@ -34,10 +34,10 @@ urlpatterns = [
     _at("series", series.AllSeriesView),
     _at("series/preview", series.PreviewView),
     _at(SERIES, series.SeriesView),
-    _at(f"{SERIES}/preview", series.SeriesPreview),
-    _at(f"{SERIES}/occurrences", series.OccurrencesView),
-    _at(f"{SERIES}/skip", series.SkipOccurrence),
-    _at(f"{SERIES}/pause", series.PauseSeries),
-    _at(f"{SERIES}/resume", series.ResumeSeries),
-    _at(f"{SERIES}/end", series.EndSeries),
+    _at(f"{SERIES}/preview", series_actions.SeriesPreview),
+    _at(f"{SERIES}/occurrences", series_actions.OccurrencesView),
+    _at(f"{SERIES}/skip", series_actions.SkipOccurrence),
+    _at(f"{SERIES}/pause", series_actions.PauseSeries),
+    _at(f"{SERIES}/resume", series_actions.ResumeSeries),
+    _at(f"{SERIES}/end", series_actions.EndSeries),
 ]
