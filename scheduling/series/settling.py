@@ -27,6 +27,7 @@ from django.db.models import F, Q
 from engine.clock import database_now
 from engine.states import IllegalTransition
 from scheduling import services
+from scheduling.models import PostGroup
 from scheduling.rules import Invalid
 from scheduling.series.content import (
     attachments_of,
@@ -234,38 +235,51 @@ class SeriesPass:
                 "at", "connection_id"
             )
         )
+        coming: list[SeriesOccurrence] = []
         for moment in moments:
             new = [t for t in self.targets if (moment.at, t.connection_id) not in known]
-            if new:
-                self.make_occurrence(moment, new)
+            coming += self._rows(moment, new)
+        self._write(coming)
 
     def make_occurrence(self, moment: Moment, targets: list[SeriesTarget]) -> None:
-        """Make one occurrence on each of `targets`, or note that it was missed."""
-        self.left -= len(targets)
-        if moment.at < self.now - late_limit(self.series):
-            SeriesOccurrence.objects.bulk_create(
-                self._row(moment, target, OccurrenceState.MISSED) for target in targets
-            )
+        """Make one occurrence on each of `targets`."""
+        self._write(self._rows(moment, targets))
+
+    def _rows(self, moment: Moment, targets: list[SeriesTarget]) -> list[SeriesOccurrence]:
+        """Return the unsaved rows of one occurrence; a moment that is too late was missed."""
+        is_missed = moment.at < self.now - late_limit(self.series)
+        if is_missed and targets:
             log.warning("series.missed", extra={"series_id": str(self.series.pk)})
-            return
-        together: dict[str, Any] = {}
-        if len(targets) > 1:
-            together["group"] = services.new_group(self.series.workspace, self.series.created_by)
-        for target in targets:
-            post, _ = services.schedule_post(
-                workspace=self.series.workspace,
-                connection=target.connection,
-                scheduled_at=moment.at,
-                attachments=self.attachments,
-                created_by=self.series.created_by,
-                actor=self.series.written_by,
-                is_promised=True,
-                **together,
-                **content_for(self.series, target),
-            )
-            row = self._row(moment, target, OccurrenceState.PLANNED)
+        self.left -= len(targets)
+        state = OccurrenceState.MISSED if is_missed else OccurrenceState.PLANNED
+        return [self._row(moment, target, state) for target in targets]
+
+    def _write(self, rows: list[SeriesOccurrence]) -> None:
+        """Save rows, and make the posts of those that are planned: together, so told together."""
+        planned = [row for row in rows if row.state == OccurrenceState.PLANNED]
+        groups: dict[datetime, PostGroup] = {}
+        wishes = [self._wish(row, groups) for row in planned]
+        posts = services.write_promised(wishes, actor=self.series.written_by)
+        for row, post in zip(planned, posts, strict=True):
             row.post, row.post_version = post, post.content_version
-            row.save(force_insert=True)
+        SeriesOccurrence.objects.bulk_create(rows)
+
+    def _wish(self, row: SeriesOccurrence, groups: dict[datetime, PostGroup]) -> dict[str, Any]:
+        """Return what the post of a row is made from; those of one moment are a group."""
+        target = self.by_connection[row.connection_id]
+        wish = {
+            "workspace": self.series.workspace,
+            "connection": target.connection,
+            "scheduled_at": row.at,
+            "attachments": self.attachments,
+            "created_by": self.series.created_by,
+            **content_for(self.series, target),
+        }
+        if len(self.targets) > 1:
+            if row.at not in groups:
+                groups[row.at] = services.new_group(self.series.workspace, self.series.created_by)
+            wish["group"] = groups[row.at]
+        return wish
 
     def _row(
         self, moment: Moment, target: SeriesTarget, state: OccurrenceState

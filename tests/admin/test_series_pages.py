@@ -9,7 +9,7 @@ from accounts.models import AuditEvent, Workspace
 from platforms.models import SocialConnection
 from scheduling.models import PostSeries, ScheduledPost
 from scheduling.queue_slots import services as queue_slots
-from scheduling.series import services
+from scheduling.series import editing, services
 from scheduling.states import PostState
 from tests.factories import make_connection
 from tests.scheduling.series_stage import ADA, at, posts_of, start
@@ -44,7 +44,7 @@ def test_the_page_shows_the_next_twelve_with_their_posts(
 ) -> None:
     series = start(connection)
     services.skip_occurrence(series.pk, at(1), actor=ADA)
-    services.edit_occurrence(series.pk, at(2), actor=ADA, segments=[{"text": "mine"}])
+    editing.edit_occurrence(series.pk, at(2), actor=ADA, segments=[{"text": "mine"}])
     page = staff.get(f"{SERIES}{series.pk}/change/").content.decode()
     assert page.count(" on the wall\n") == 12
     assert "skipped" in page

@@ -14,7 +14,7 @@ from scheduling.models import ScheduledPost, SeriesOccurrence
 from scheduling.queue_slots import services as queue_slots
 from scheduling.queue_slots.services import Place
 from scheduling.queue_slots.weekly import DAYS
-from scheduling.series import services, settling
+from scheduling.series import editing, services, settling
 from scheduling.states import PostState
 from scheduling.tasks import extend_series_minutes
 from tests.concurrency.threads import behind, together
@@ -62,7 +62,7 @@ def test_an_edit_and_the_workers_leave_no_post_with_old_text(settings: Any) -> N
     settings.SERIES_HORIZON = 2 * HORIZON
 
     def edit() -> object:
-        return services.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
+        return editing.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
 
     together([edit, extend_series_minutes, extend_series_minutes])
     extend_series_minutes()
@@ -87,7 +87,7 @@ def test_a_person_s_own_edit_and_the_series_edit_end_with_the_person_s_text() ->
         return posts.edit_post(mine.pk, actor=ADA, segments=[{"text": "mine"}])
 
     def all_of_it() -> object:
-        return services.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
+        return editing.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
 
     with behind(by_itself, all_of_it) as late:
         assert late.exception() is None

@@ -14,7 +14,7 @@ from platforms.models import ConnectionState, SocialConnection
 from scheduling import services as posts
 from scheduling.models import PostSeries, ScheduledPost, SeriesOccurrence
 from scheduling.rules import Invalid
-from scheduling.series import forecast, services, settling
+from scheduling.series import editing, forecast, services, settling
 from scheduling.series.models import OccurrenceState, SeriesState
 from scheduling.states import PostState
 from scheduling.tasks import extend_series_minutes
@@ -211,7 +211,7 @@ def test_after_years_only_a_horizon_of_missed_moments_is_noted(
 def test_an_edit_reaches_every_post_that_is_not_sent(connection: SocialConnection) -> None:
     series = start(connection)
     before = [post.pk for post in posts_of(series)]
-    services.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
+    editing.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
     assert set(texts_of(series)) == {"new"}
     assert [post.pk for post in posts_of(series)] == before
     assert {post.content_version for post in posts_of(series)} == {2}
@@ -227,7 +227,7 @@ def test_an_edit_leaves_what_was_sent_or_stopped(connection: SocialConnection, s
     ScheduledPost.objects.filter(pk=post.pk).update(
         state=state, due_at=post.due_at if state in {S.OUTCOME_UNKNOWN, S.PROCESSING} else None
     )
-    services.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
+    editing.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
     assert texts_of(series)[0] == "hello"
     assert set(texts_of(series)[1:]) == {"new"}
     assert states(series)[0] == state
@@ -241,7 +241,7 @@ def test_an_edit_takes_a_post_from_the_slot_that_holds_it_unsent(
     ScheduledPost.objects.filter(pk=post.pk).update(
         lease_slot=1, lease_expires_at=timezone.now() + HOUR, fencing_token=5, state=S.QUEUED
     )
-    services.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
+    editing.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
     post.refresh_from_db()
     assert (post.lease_slot, post.fencing_token) == (None, 6)
     assert post.segments == [{"text": "new"}]
@@ -251,10 +251,10 @@ def test_a_post_edited_by_itself_is_let_go(connection: SocialConnection) -> None
     series = start(connection)
     mine = posts_of(series)[1]
     posts.edit_post(mine.pk, actor=ADA, segments=[{"text": "mine"}])
-    services.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
+    editing.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
     assert texts_of(series)[:3] == ["new", "mine", "new"]
     assert series.occurrences.get(post=mine).is_detached
-    services.edit_series(series.pk, actor=ADA, rule="FREQ=DAILY;BYHOUR=7;BYMINUTE=0")
+    editing.edit_series(series.pk, actor=ADA, rule="FREQ=DAILY;BYHOUR=7;BYMINUTE=0")
     mine.refresh_from_db()
     assert (mine.state, mine.scheduled_at) == (S.SCHEDULED, at(1))
 
@@ -264,7 +264,7 @@ def test_a_post_that_was_only_moved_is_let_go_too(connection: SocialConnection) 
     mine = posts_of(series)[1]
     moved = at(1, hour=15)
     ScheduledPost.objects.filter(pk=mine.pk).update(scheduled_at=moved, due_at=moved)
-    services.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}], rule="FREQ=WEEKLY")
+    editing.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}], rule="FREQ=WEEKLY")
     mine.refresh_from_db()
     assert (mine.state, mine.scheduled_at, mine.segments[0]["text"]) == (
         S.SCHEDULED, moved, "hello",
@@ -275,7 +275,7 @@ def test_posts_are_written_in_the_name_of_whoever_wrote_the_series(
     connection: SocialConnection, settings: Any
 ) -> None:
     series = start(connection)
-    services.edit_series(series.pk, actor="user:bob", segments=[{"text": "new"}])
+    editing.edit_series(series.pk, actor="user:bob", segments=[{"text": "new"}])
     settings.SERIES_HORIZON = 12 * DAY
     extend_series_minutes()
     written = AuditEvent.objects.filter(action="post.scheduled").order_by("pk")
@@ -287,12 +287,12 @@ def test_posts_are_written_in_the_name_of_whoever_wrote_the_series(
 def test_another_rule_moves_the_posts(connection: SocialConnection) -> None:
     series = start(connection)
     gone = posts_of(series)
-    services.edit_series(series.pk, actor=ADA, rule="FREQ=DAILY;INTERVAL=2")
+    editing.edit_series(series.pk, actor=ADA, rule="FREQ=DAILY;INTERVAL=2")
     kept = [post.scheduled_at for post in posts_of(series) if post.state == S.SCHEDULED]
     assert kept == [at(n) for n in range(0, len(gone), 2)]
     withdrawn = series.occurrences.filter(state=O.WITHDRAWN)
     assert {row.post.state for row in withdrawn.select_related("post") if row.post} == {S.CANCELLED}
-    services.edit_series(series.pk, actor=ADA, rule="FREQ=DAILY", segments=[{"text": "new"}])
+    editing.edit_series(series.pk, actor=ADA, rule="FREQ=DAILY", segments=[{"text": "new"}])
     assert [post.pk for post in posts_of(series)] == [post.pk for post in gone]  # put back
     assert set(states(series)) == {S.SCHEDULED}
     assert set(texts_of(series)) == {"new"}
@@ -301,7 +301,7 @@ def test_another_rule_moves_the_posts(connection: SocialConnection) -> None:
 def test_accounts_come_and_go(workspace: Workspace) -> None:
     one, two, three = (make_connection(workspace) for _ in range(3))
     series = start(one, two)
-    services.edit_series(series.pk, actor=ADA, targets=[(two, {}), (three, {})])
+    editing.edit_series(series.pk, actor=ADA, targets=[(two, {}), (three, {})])
     live = [p for p in posts_of(series) if p.state == S.SCHEDULED]
     assert {post.connection_id for post in live} == {two.pk, three.pk}
     assert len(live) == 2 * len({post.scheduled_at for post in live})
@@ -311,7 +311,7 @@ def test_accounts_come_and_go(workspace: Workspace) -> None:
 def test_an_edit_that_breaks_a_rule_changes_nothing(connection: SocialConnection) -> None:
     series = start(connection)
     with pytest.raises(Invalid):
-        services.edit_series(series.pk, actor=ADA, segments=[{"text": "x" * 501}])
+        editing.edit_series(series.pk, actor=ADA, segments=[{"text": "x" * 501}])
     series.refresh_from_db()
     assert series.segments == [{"text": "hello"}]
     assert set(texts_of(series)) == {"hello"}
@@ -322,15 +322,15 @@ def test_a_series_may_be_edited_while_an_account_is_disconnected(
 ) -> None:
     series = start(connection)
     SocialConnection.objects.update(state=ConnectionState.REVOKED)
-    services.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
+    editing.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
     assert set(texts_of(series)) == {"new"}
 
 
 def test_an_outdated_edit_is_refused(connection: SocialConnection) -> None:
     series = start(connection)
-    services.edit_series(series.pk, actor=ADA, expected_version=1, name="weekly")
+    editing.edit_series(series.pk, actor=ADA, expected_version=1, name="weekly")
     with pytest.raises(IllegalTransition, match="load it again"):
-        services.edit_series(series.pk, actor=ADA, expected_version=1, name="daily")
+        editing.edit_series(series.pk, actor=ADA, expected_version=1, name="daily")
 
 
 def test_a_long_edit_is_finished_by_the_next_tick(
@@ -338,7 +338,7 @@ def test_a_long_edit_is_finished_by_the_next_tick(
 ) -> None:
     series = start(connection)
     monkeypatch.setattr(settling, "PASS", 4)
-    services.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
+    editing.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
     assert texts_of(series)[:5] == ["new"] * 4 + ["hello"]
     extend_series_minutes()
     assert set(texts_of(series)) == {"new"}
@@ -347,15 +347,15 @@ def test_a_long_edit_is_finished_by_the_next_tick(
 # --- this one, and this and following -----------------------------------------------------------
 def test_one_occurrence_is_edited_and_let_go(connection: SocialConnection) -> None:
     series = start(connection)
-    services.edit_occurrence(series.pk, at(2), actor=ADA, segments=[{"text": "mine"}])
-    services.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
+    editing.edit_occurrence(series.pk, at(2), actor=ADA, segments=[{"text": "mine"}])
+    editing.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
     assert texts_of(series)[:4] == ["new", "new", "mine", "new"]
 
 
 def test_one_occurrence_is_moved_and_no_second_one_made(connection: SocialConnection) -> None:
     series = start(connection)
     count = ScheduledPost.objects.count()
-    services.edit_occurrence(series.pk, at(2), actor=ADA, scheduled_at=at(2, hour=15))
+    editing.edit_occurrence(series.pk, at(2), actor=ADA, scheduled_at=at(2, hour=15))
     extend_series_minutes()
     assert posts_of(series)[2].scheduled_at == at(2, hour=15)
     assert ScheduledPost.objects.count() == count
@@ -365,7 +365,7 @@ def test_an_occurrence_beyond_the_horizon_is_made_when_it_is_edited(
     connection: SocialConnection, settings: Any
 ) -> None:
     series = start(connection)
-    services.edit_occurrence(series.pk, at(20), actor=ADA, segments=[{"text": "mine"}])
+    editing.edit_occurrence(series.pk, at(20), actor=ADA, segments=[{"text": "mine"}])
     assert (posts_of(series)[-1].scheduled_at, texts_of(series)[-1]) == (at(20), "mine")
     settings.SERIES_HORIZON = 25 * DAY
     extend_series_minutes()
@@ -376,8 +376,8 @@ def test_this_and_following_splits_the_series(connection: SocialConnection) -> N
     series = start(connection, rule="FREQ=DAILY;COUNT=20")
     before = [post.pk for post in posts_of(series)]
     services.skip_occurrence(series.pk, at(5), actor=ADA)
-    services.edit_occurrence(series.pk, at(6), actor=ADA, segments=[{"text": "mine"}])
-    rest = services.edit_following(series.pk, at(4), actor=ADA, segments=[{"text": "new"}])
+    editing.edit_occurrence(series.pk, at(6), actor=ADA, segments=[{"text": "mine"}])
+    rest = editing.edit_following(series.pk, at(4), actor=ADA, segments=[{"text": "new"}])
     series.refresh_from_db()
     assert rest.continues_id == series.pk
     assert texts_of(series) == ["hello"] * 4
@@ -390,7 +390,7 @@ def test_this_and_following_splits_the_series(connection: SocialConnection) -> N
 
 def test_this_and_following_may_come_earlier_in_the_day(connection: SocialConnection) -> None:
     series = start(connection)
-    rest = services.edit_following(
+    rest = editing.edit_following(
         series.pk, at(3), actor=ADA, rule="FREQ=DAILY;BYHOUR=7;BYMINUTE=30"
     )
     live = ScheduledPost.objects.filter(state=S.SCHEDULED).order_by("scheduled_at")
@@ -405,7 +405,7 @@ def test_from_the_first_occurrence_on_there_is_nothing_to_split(
     connection: SocialConnection,
 ) -> None:
     series = start(connection)
-    same = services.edit_following(series.pk, at(0), actor=ADA, segments=[{"text": "new"}])
+    same = editing.edit_following(series.pk, at(0), actor=ADA, segments=[{"text": "new"}])
     assert same.pk == series.pk
     assert set(texts_of(series)) == {"new"}
 
@@ -415,7 +415,7 @@ def test_a_moment_that_is_none_of_the_series_is_refused(
     connection: SocialConnection, moment: Any
 ) -> None:
     series = start(connection)
-    for act in (services.skip_occurrence, services.edit_following, services.edit_occurrence):
+    for act in (services.skip_occurrence, editing.edit_following, editing.edit_occurrence):
         with pytest.raises(Invalid, match="the next one is") as refused:
             act(series.pk, moment, actor=ADA)
         assert codes(refused) == {("occurrence", "unknown")}
@@ -429,7 +429,7 @@ def test_a_skipped_occurrence_stays_skipped_and_visible(
     for number in (1, 20):  # the second is still beyond the horizon
         services.skip_occurrence(series.pk, at(number), actor=ADA, reason="holiday")
     assert states(series)[1] == S.CANCELLED
-    services.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
+    editing.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
     services.pause_series(series.pk, actor=ADA)
     services.resume_series(series.pk, actor=ADA)
     settings.SERIES_HORIZON = 25 * DAY
@@ -472,7 +472,7 @@ def test_a_pause_withdraws_and_a_resume_puts_back(connection: SocialConnection) 
     assert set(states(series)) == {S.CANCELLED}
     extend_series_minutes()
     assert len(posts_of(series)) == len(before)
-    services.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
+    editing.edit_series(series.pk, actor=ADA, segments=[{"text": "new"}])
     services.resume_series(series.pk, actor=ADA)
     assert [post.pk for post in posts_of(series)] == before
     assert states(series)[2] == S.CANCELLED  # by a person: the series does not overrule it
@@ -484,10 +484,10 @@ def test_posts_whose_content_stays_are_not_written_anew(connection: SocialConnec
     series = start(connection, attachments=[image(connection)])
     services.pause_series(series.pk, actor=ADA)
     services.resume_series(series.pk, actor=ADA)
-    services.edit_series(series.pk, actor=ADA, name="other", rule="FREQ=DAILY;UNTIL=20990101")
+    editing.edit_series(series.pk, actor=ADA, name="other", rule="FREQ=DAILY;UNTIL=20990101")
     assert {post.content_version for post in posts_of(series)} == {1}  # what is prepared stays
     assert set(states(series)) == {S.SCHEDULED}
-    services.edit_series(series.pk, actor=ADA, attachments=[image(connection, "dog.png")])
+    editing.edit_series(series.pk, actor=ADA, attachments=[image(connection, "dog.png")])
     assert {post.content_version for post in posts_of(series)} == {2}
 
 
