@@ -141,6 +141,7 @@ class ApiKeyAdmin(CappedAdmin, ConfirmedActionsAdmin):
             "workspace",
             "scopes",
             "expires_at",
+            "previous_until",
             "last_used_at",
             "revoked_at",
             "created_by",
