@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from django.db.models import QuerySet
+from rest_framework.exceptions import ValidationError
 
 from api.base import as_uuid
-from api.fields import instant_of
+from api.fields import Instant
 from api.problems import invalid
 from api.schema import Parameter
 from api.shapes import among, identifier, listed, moment, text
@@ -44,9 +46,9 @@ def filtered(posts: QuerySet[ScheduledPost], query: Mapping[str, str]) -> QueryS
     if external_id := query.get("external_id"):
         posts = posts.filter(external_id=_storable(external_id))
     if after := query.get("scheduled_after"):
-        posts = posts.filter(scheduled_at__gte=instant_of("scheduled_after", after))
+        posts = posts.filter(scheduled_at__gte=_instant("scheduled_after", after))
     if before := query.get("scheduled_before"):
-        posts = posts.filter(scheduled_at__lt=instant_of("scheduled_before", before))
+        posts = posts.filter(scheduled_at__lt=_instant("scheduled_before", before))
     return posts
 
 
@@ -63,6 +65,15 @@ def _states(names: str) -> list[str]:
     if set(states) - set(PostState.values):
         raise invalid("state", "unknown", f"States are {', '.join(PostState.values)}.")
     return states
+
+
+def _instant(name: str, text: str) -> datetime:
+    try:
+        # "+" of an offset arrives as a blank when a client did not escape it.
+        moment: datetime = Instant().run_validation(text.replace(" ", "+"))
+    except ValidationError as error:
+        raise ValidationError({name: error.detail}) from None
+    return moment
 
 
 def _storable(text: str) -> str:
