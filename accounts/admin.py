@@ -160,6 +160,7 @@ class ApiKeyAdmin(CappedAdmin, ConfirmedActionsAdmin):
             "workspace",
             "scopes",
             "expires_at",
+            "previous_until",
             "last_used_at",
             "revoked_at",
             "created_by",

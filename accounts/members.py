@@ -43,7 +43,7 @@ def invite(
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
     now = timezone.now()
     with transaction.atomic():
-        Workspace.objects.select_for_update().get(pk=workspace.pk)  # one at a time
+        Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)  # one at a time
         pending = pending_invitations(workspace)
         same = pending.filter(external_id=external_id, email__iexact=email)
         same.update(revoked_at=now)
@@ -189,8 +189,11 @@ def remove_member(
 
 
 def _locked(member: Membership) -> Membership:
-    """Return the row as it is now; of two who change members of a workspace, one waits."""
-    Workspace.objects.select_for_update().get(pk=member.workspace_id)
+    """Return the row as it is now; of two who change members of a workspace, one waits.
+
+    `no_key`: writing a post takes a share of its workspace's key, and must not wait for this.
+    """
+    Workspace.objects.select_for_update(no_key=True).get(pk=member.workspace_id)
     return Membership.objects.select_related("workspace", "user").get(pk=member.pk)
 
 

@@ -200,7 +200,7 @@ def change_workspace(workspace: Workspace, *, actor: str, **changes: Any) -> Wor
             f"{zone!r} is not an IANA time zone, such as Europe/Berlin.", field="time_zone"
         )
     with transaction.atomic():
-        row = Workspace.objects.select_for_update().get(pk=workspace.pk)
+        row = Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
         before = {name: getattr(row, name) for name in changes}
         changed = {name: value for name, value in changes.items() if value != before[name]}
         if not changed:

@@ -156,15 +156,15 @@ class AcceptInvitation(ApiView):
     def post(self, request: Request) -> Response:
         """Make the caller a member; the token is good for the person it names, once."""
         token = self.read(AcceptanceInput)["token"]
-        user = self.caller.user
-        if user is None:
-            raise Problem(
-                403, "person_only", "Only a person accepts: log in, or use their own token."
-            )
         invitation = members.invitation_of(token)
         if invitation is None:
             raise Problem(
                 404, "not_found", "There is no such invitation, or it is over: ask for a new one."
+            )
+        user = self.caller.user
+        if user is None:
+            raise Problem(
+                403, "person_only", "Only a person accepts: log in, or use their own token."
             )
         self.claim = idempotency.begin(request, invitation.workspace)
         with transaction.atomic():

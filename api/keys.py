@@ -76,7 +76,7 @@ class KeysView(KeysBase):
         "Issue an API key",
         tag="api-keys",
         body=KeyInput,
-        example={"name": "newsroom", "scopes": ["posts:read", "posts:write"], "valid_days": 365},
+        example={"name": "newsroom", "valid_days": 365},
         answers={201: SHOWN_KEY},
     )
     def post(self, request: Request) -> Response:

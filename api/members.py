@@ -15,7 +15,7 @@ from accounts.services import add_member, provision_user
 from api.base import ApiView, as_uuid
 from api.fields import instant
 from api.pages import PAGED, Pages
-from api.problems import Problem, unknown
+from api.problems import Problem, invalid, unknown
 from api.schema import Answered, operation
 from api.shapes import Shape, flag, identifier, moment, one_of, or_null, page_of, text
 from api.workspace_serializers import MemberInput, RoleInput
@@ -101,8 +101,8 @@ class MembersView(OwnersView):
         wish = self.read(MemberInput)
         access = self.enter()
         if not self.caller.is_service:
-            raise Problem(
-                403,
+            raise invalid(
+                "external_id",
                 "service_only",
                 "Only a trusted service adds people without asking them: POST an invitation.",
             )

@@ -182,9 +182,10 @@ def _names(workspace: Workspace) -> dict[Any, str]:
 
 
 def _span(request: Request) -> tuple[datetime, datetime]:
-    """Return the span that the query asks for; its ends are whole seconds, so repeats are known."""
+    """Return the span that the query asks for; "now" is the end of this minute, so that what was
+    counted is found again."""
     query = request.query_params
-    now = timezone.now().replace(microsecond=0) + timedelta(seconds=1)
+    now = timezone.now().replace(second=0, microsecond=0) + timedelta(minutes=1)
     until = instant_of("to", query["to"]) if query.get("to") else now
     try:
         since = instant_of("from", query["from"]) if query.get("from") else until - DEFAULT_SPAN

@@ -80,6 +80,8 @@ class WorkspacesView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """Return one page: a key's own, those a person belongs to, all for a trusted service."""
+        if self.names_workspace:
+            self.enter()
         pages = Pages()
         found = pages.paginate_queryset(_workspaces_of(self.caller), request, view=self)
         return pages.get_paginated_response([workspace_json(w) for w in found or ()])
