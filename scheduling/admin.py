@@ -35,7 +35,8 @@ from engine.admin_lists import CappedAdmin
 from engine.words import duration
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS, adapter_for
-from scheduling import admin_operations as admin_operations  # its pages register on import
+from scheduling import admin_bulk_jobs as admin_bulk_jobs  # its pages register on import
+from scheduling import admin_operations as admin_operations  # and these
 from scheduling import admin_switches as admin_switches  # and these
 from scheduling.admin_actions import POST_ACTIONS
 from scheduling.admin_bulk import BulkStart
