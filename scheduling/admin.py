@@ -37,6 +37,7 @@ from engine.words import duration
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS, adapter_for
 from scheduling import admin_attempts as admin_attempts  # its pages register on import
+from scheduling import admin_bulk_jobs as admin_bulk_jobs  # these too
 from scheduling import admin_operations as admin_operations  # these too
 from scheduling import admin_switches as admin_switches  # and these
 from scheduling.admin_actions import POST_ACTIONS

@@ -127,6 +127,11 @@ class PauseAdmin(ShownOnly, CappedAdmin):
         scope, key = Scope(given["scope"]), given.get("key", "").replace("\x00", "").strip()
         if not request.user.has_perm(RIGHT[scope]):
             raise PermissionDenied
+        try:
+            key = pauses.known(scope, key)[0] if way == "stop" else key
+        except pauses.UnknownKey as unknown:
+            self.message_user(request, str(unknown), messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:engine_pause_changelist"))
         form_class = StopForm if way == "stop" else ReasonForm
         form = form_class(request.POST or None)
         if request.method == "POST" and form.is_valid():
@@ -152,7 +157,7 @@ class PauseAdmin(ShownOnly, CappedAdmin):
         turn = pauses.pause if way == "stop" else pauses.resume
         try:
             turn(scope, key, actor=actor_of(request), reason=reason)
-        except (IllegalTransition, pauses.UnknownKey) as refused:
+        except IllegalTransition as refused:
             self.message_user(request, str(refused), messages.ERROR)
             return
         done = {"stop": "is drained" if scope == Scope.HOST else "is paused", "go": "goes on"}[way]

@@ -338,7 +338,7 @@ class BulkJob(models.Model):
         STOPPED = "stopped", "stopped"  # a person stopped it; what was done stays done
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    action = models.CharField(max_length=32)  # a name of `bulk_jobs.ACTIONS`
+    action = models.CharField(max_length=32)  # a name of `bulk_actions.ACTIONS`
     state = models.CharField(max_length=16, choices=State.choices, default=State.PROPOSED)
     filter = models.JSONField(default=dict)
     answers = models.JSONField(default=dict)

@@ -43,7 +43,7 @@ def pause(scope: Pause.Scope, key: str, *, actor: str, reason: str) -> Pause:
 
     Not to be called inside a transaction: the pause must be committed before slots lose their rows.
     """
-    key, workspace = _known(scope, key)
+    key, workspace = known(scope, key)
     try:
         with transaction.atomic():
             made = Pause.objects.create(scope=scope, key=key, reason=reason[:255], by=actor)
@@ -65,11 +65,12 @@ def pause(scope: Pause.Scope, key: str, *, actor: str, reason: str) -> Pause:
 
 
 def resume(scope: Pause.Scope, key: str, *, actor: str, reason: str = "") -> None:
-    """Let it go on; raises UnknownKey, or IllegalTransition if it is not stopped.
+    """Let it go on, even what is no longer there; raises IllegalTransition if it is not stopped.
 
     Posts go on by their late policy: the time they could not go out counts like an outage.
     """
-    key, workspace = _known(scope, key)
+    workspace = workspace_of(key) if scope == Scope.WORKSPACE else None
+    key = str(workspace.pk) if workspace else key
     with transaction.atomic():
         found = Pause.objects.select_for_update().filter(scope=scope, key=key).first()
         if found is None:
@@ -107,8 +108,8 @@ def take_from_slots(column: str = "", key: str = "") -> int:
         return int(cursor.rowcount)
 
 
-def _known(scope: Pause.Scope, key: str) -> tuple[str, Workspace | None]:
-    """Return the key as it is kept, and the workspace if it is one."""
+def known(scope: Pause.Scope, key: str) -> tuple[str, Workspace | None]:
+    """Return the key as it is kept, and the workspace if it is one; raises UnknownKey."""
     if scope == Scope.PLATFORM:
         if key not in ADAPTERS:
             raise UnknownKey(f"There is no platform {key!r}: choose one of {', '.join(ADAPTERS)}.")

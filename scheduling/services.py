@@ -117,13 +117,13 @@ def schedule_post(
 
 def write_promised(wishes: Sequence[Mapping[str, Any]], *, actor: str) -> list[ScheduledPost]:
     """Make posts that a series promised, told together; each wish is what `build_post` takes."""
-    posts = [build_post(is_promised=True, **wish) for wish in wishes]
+    posts = [build_post(is_promised=True, actor=actor, **wish) for wish in wishes]
     with transaction.atomic():
         for post, wish in zip(posts, wishes, strict=True):
             post.save(force_insert=True)
-            _attach(post, wish.get("attachments", ()))
-            _audit(post, actor, "post.scheduled")
-        announce([PostChange.of(post, event="post.scheduled") for post in posts])
+            attach(post, wish.get("attachments", ()))
+            audit(post, actor, WRITTEN[PostState(post.state)])
+        tell_of_new(posts)
     return posts
 
 

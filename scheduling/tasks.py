@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from engine.runner import run_slot
-from scheduling import bulk_jobs, leftovers, look_ahead, preflight, sweeper, tidying
+from scheduling import bulk_work, leftovers, look_ahead, preflight, sweeper, tidying
 from scheduling.publisher import PostWorkload
 from scheduling.series import settling
 
@@ -37,12 +37,12 @@ def clear_leftovers_minutes() -> None:
 
 def run_bulk_job(job_id: str) -> None:
     """Go on with one act on many posts."""
-    bulk_jobs.run(UUID(job_id))
+    bulk_work.run(UUID(job_id))
 
 
 def bulk_jobs_minute() -> None:
     """Go on with jobs whose worker died, or that the queue has lost."""
-    bulk_jobs.run_waiting()
+    bulk_work.run_waiting()
 
 
 def tidy_daily() -> None:

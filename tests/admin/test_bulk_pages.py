@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.staff_roles import group_name
 from engine import admin_actions
 from platforms.models import SocialConnection
-from scheduling import bulk_jobs
+from scheduling import bulk_work
 from scheduling.models import BulkJob, ScheduledPost
 from scheduling.states import PostState
 from tests.admin.console import POSTS, client_of
@@ -66,7 +66,7 @@ def test_all_auth_failures_of_an_account_since_nine_are_requeued(
     said = confirm(staff, job).content.decode()
     assert "waiting" in said
     assert 'http-equiv="refresh"' in said
-    bulk_jobs.run(job.pk)
+    bulk_work.run(job.pk)
     done = staff.get(f"/admin/scheduling/bulkjob/{job.pk}/change/").content.decode()
     assert 'http-equiv="refresh"' not in done
     assert "<b>3</b> requeued" in done

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from engine.models import Installation, Pause
 from platforms.models import SocialConnection
-from scheduling import bulk_jobs, pauses
+from scheduling import bulk_jobs, bulk_work, pauses
 from scheduling.models import BulkJob, ScheduledPost
 from scheduling.states import PostState
 from tests.browser.test_staff_console import PHONE, POSTS, log_in
@@ -48,7 +48,7 @@ def test_all_that_match_are_requeued_and_the_page_follows(
     page.click("input[value='Requeue 60 posts']")
     assert page.locator("progress").count() == 1
     job = BulkJob.objects.get()
-    bulk_jobs.run(job.pk)
+    bulk_work.run(job.pk)
     page.wait_for_selector(".job-figures .good:has-text('60')")  # the page follows by itself
     page.wait_for_selector("progress", state="detached")
     states = dict(ScheduledPost.objects.values_list("segments__0__text", "state"))

@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from accounts.models import AuditEvent
-from scheduling import bulk_jobs
+from scheduling import bulk_jobs, bulk_work
 from scheduling.models import BulkJob, PostTransition, ScheduledPost
 from scheduling.states import PostState
 from tests.concurrency.test_claims import make_posts
@@ -45,10 +45,10 @@ def test_a_job_killed_in_the_middle_goes_on_and_does_each_row_once(
     worker.end(signal.SIGKILL)
     before = requeued.count()
     assert before < 600, "the worker was too quick for this test"
-    bulk_jobs.run(job.pk)
+    bulk_work.run(job.pk)
     assert requeued.count() == before  # its lease is not over
     BulkJob.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    bulk_jobs.run(job.pk)
+    bulk_work.run(job.pk)
     job.refresh_from_db()
     assert (job.state, job.done, job.refused, job.failed) == ("done", 600, 0, 0)
     assert_each_once(600)
@@ -57,7 +57,7 @@ def test_a_job_killed_in_the_middle_goes_on_and_does_each_row_once(
 def test_two_workers_on_one_job_do_each_row_once() -> None:
     job = confirmed(120)
     BulkJob.objects.update(state="running")  # both slept through their leases
-    together([lambda: bulk_jobs.work(job.pk)] * 2)
+    together([lambda: bulk_work.work(job.pk)] * 2)
     job.refresh_from_db()
     assert (job.state, job.done) == ("done", 120)
     assert_each_once(120)

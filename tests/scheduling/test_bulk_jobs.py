@@ -11,7 +11,8 @@ from django.utils import timezone
 from accounts.models import AuditEvent
 from engine.models import Pause
 from platforms.models import SocialConnection
-from scheduling import bulk_jobs, pauses, services
+from scheduling import bulk_jobs, bulk_work, pauses, services
+from scheduling.bulk_actions import ACTIONS
 from scheduling.bulk_jobs import JobRefused
 from scheduling.models import BulkItem, BulkJob, PostTransition, ScheduledPost
 from scheduling.states import PostState
@@ -31,7 +32,7 @@ def propose(action: str = "requeue", **narrowed: Any) -> BulkJob:
 def carry_out(job: BulkJob, **answers: Any) -> BulkJob:
     """Confirm and run a job to its end."""
     bulk_jobs.confirm(job.pk, actor=ADA, reason="network is back", answers=answers)
-    bulk_jobs.run(job.pk)
+    bulk_work.run(job.pk)
     job.refresh_from_db()
     return job
 
@@ -48,13 +49,13 @@ def test_a_proposal_counts_and_changes_nothing(connection: SocialConnection) -> 
     assert bulk_jobs.states_of(job) == {"failed": 2, "published": 1}
     assert states() == ["failed", "failed", "published"]
     assert not AuditEvent.objects.exists()
-    bulk_jobs.run(job.pk)
+    bulk_work.run(job.pk)
     assert states() == ["failed", "failed", "published"]
 
 
 def test_published_posts_stay_what_they_are_whatever_is_done(connection: SocialConnection) -> None:
     post = make_post(connection, state=S.PUBLISHED)
-    for action in bulk_jobs.ACTIONS:
+    for action in ACTIONS:
         job = carry_out(propose(action), in_doubt=True)
         assert (job.done, job.refused, job.state) == (0, 1, "done")
     post.refresh_from_db()
@@ -148,7 +149,7 @@ def test_a_stopped_job_does_no_further_row(connection: SocialConnection) -> None
     job = propose()
     bulk_jobs.confirm(job.pk, actor=ADA, reason="", answers={})
     bulk_jobs.stop(job.pk, actor="user:bob")
-    bulk_jobs.run(job.pk)
+    bulk_work.run(job.pk)
     job.refresh_from_db()
     assert (job.state, job.stopped_by, job.done) == ("stopped", "user:bob", 0)
     assert states() == ["failed"]
@@ -159,11 +160,11 @@ def test_a_job_that_another_worker_has_is_left_to_it(connection: SocialConnectio
     job = propose()
     bulk_jobs.confirm(job.pk, actor=ADA, reason="", answers={})
     BulkJob.objects.update(state="running", lease_until=timezone.now() + timedelta(seconds=20))
-    bulk_jobs.run(job.pk)
+    bulk_work.run(job.pk)
     assert states() == ["failed"]
     BulkJob.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert bulk_jobs.run_waiting() == 1
-    bulk_jobs.run(job.pk)
+    assert bulk_work.run_waiting() == 1
+    bulk_work.run(job.pk)
     assert states() == ["scheduled"]
 
 
@@ -172,7 +173,7 @@ def test_a_drained_host_runs_no_jobs(connection: SocialConnection) -> None:
     job = propose()
     bulk_jobs.confirm(job.pk, actor=ADA, reason="", answers={})
     pauses.pause(Pause.Scope.HOST, Pause.ALL_HOSTS, actor=ADA, reason="upgrade")
-    bulk_jobs.run(job.pk)
+    bulk_work.run(job.pk)
     assert states() == ["failed"]
 
 

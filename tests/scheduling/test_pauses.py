@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -188,3 +189,10 @@ def test_a_post_found_too_late_after_a_pause_is_held_as_after_an_outage(
     account = workload.caller.accounts.get(post.connection_id)
     assert is_too_late(job.payload, account, time.time())
     assert not job.marked  # so the late policy is asked, which holds it
+
+
+def test_what_is_no_longer_there_can_still_be_resumed(db: None) -> None:
+    for scope, key in ((Scope.PLATFORM, "gone"), (Scope.WORKSPACE, str(uuid.uuid4()))):
+        Pause.objects.create(scope=scope, key=key, by="user:ada")
+        pauses.resume(scope, key, actor="user:ada")
+    assert not Pause.objects.exists()
