@@ -73,6 +73,7 @@ class ClaimedDelivery:
     happened_at: datetime
     address: str = field(default="", repr=False)
     refusal: str = ""
+    user_id: int | None = None
     start_before: float = math.inf
 
     @property
@@ -151,6 +152,7 @@ def _read(
         workspace_id=event.workspace_id,
         context=event.context,
         happened_at=event.created_at,
+        user_id=event.user_id,
         address=destination.address if destination else row["target"],
         refusal=destination.refusal if destination else "",
     )

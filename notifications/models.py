@@ -1,7 +1,7 @@
 """The outbox: what is to be told to whom, written in the transaction of the event itself.
 
 Beside it what is known of the targets: devices that take pushes, addresses that take nothing more,
-and channels whose provider refuses us.
+and channels whose provider refuses us; and what each person chose to hear of, when and where.
 """
 
 from __future__ import annotations
@@ -26,6 +26,15 @@ class Notification(models.Model):
     context = models.JSONField(default=dict, blank=True)
     dedupe_key = models.CharField(max_length=255, unique=True)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        indexes: ClassVar = [  # how many of one event somebody was told in the last hour
+            models.Index(
+                fields=["user", "event", "created_at"],
+                condition=models.Q(user__isnull=False),
+                name="notification_told",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.event} {self.pk}"
@@ -191,3 +200,126 @@ class ChannelFault(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel}: {self.reason}"
+
+
+class Mode(models.TextChoices):
+    """How somebody wants to hear of one event through one channel."""
+
+    OFF = "off", "off"
+    IMMEDIATE = "immediate", "at once"
+    HOURLY = "hourly", "each hour"  # the summaries are mails: of e-mail only
+    DAILY = "daily", "each morning"
+
+
+class Preference(models.Model):
+    """What one person chose; without a row the event's default holds (see `catalog`).
+
+    `workspace` is null for events of the whole installation.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="preferences")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, null=True, blank=True)
+    event = models.CharField(max_length=64)
+    channel = models.CharField(max_length=16, choices=Channel.choices)
+    mode = models.CharField(max_length=16, choices=Mode.choices)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["user", "workspace", "event", "channel"], name="one_choice_per_workspace"
+            ),
+            models.UniqueConstraint(
+                fields=["user", "event", "channel"],
+                condition=models.Q(workspace__isnull=True),
+                name="one_choice_of_the_installation",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} by {self.channel}: {self.mode}"
+
+
+class Reader(models.Model):
+    """When and where a person can be reached; no row means: by their login's e-mail, at any hour.
+
+    `quiet_from` and `quiet_until` are on the wall clock of `time_zone` and may span midnight.
+    An address counts once it was confirmed by a code (`*_verified_at`).
+    """
+
+    user = models.OneToOneField(
+        User, on_delete=models.CASCADE, primary_key=True, related_name="reader"
+    )
+    time_zone = models.CharField(max_length=64, default="UTC")
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
+    wakes_for_critical = models.BooleanField(default=False)  # by SMS and push
+    phone = models.CharField(max_length=32, blank=True, default="")
+    phone_verified_at = models.DateTimeField(null=True, blank=True)
+    email = models.EmailField(blank=True, default="")  # instead of the login's
+    email_verified_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"reader {self.pk}"
+
+
+class SlackPlace(models.Model):
+    """Where in Slack a person hears of one workspace: a channel's or a member's id."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="slack_places")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
+    target = models.CharField(max_length=100)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "workspace"], name="one_slack_place_each")
+        ]
+
+    def __str__(self) -> str:
+        return self.target
+
+
+class ContactCode(models.Model):
+    """A code on its way to a number or address, to see that it is the user's; kept as a hash."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    channel = models.CharField(max_length=16, choices=Channel.choices)
+    target = models.CharField(max_length=254)
+    code_hash = models.CharField(max_length=64, editable=False)
+    tries = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["user", "created_at"], name="code_of_user"),
+            models.Index(fields=["target", "created_at"], name="code_to_target"),
+        ]
+
+    def __str__(self) -> str:
+        return f"code by {self.channel}"
+
+
+class DigestItem(models.Model):
+    """One event that waits for its reader's next summary; gone once the summary is written."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    notification = models.OneToOneField(
+        Notification, on_delete=models.CASCADE, related_name="digest_item"
+    )
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    due_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"for a summary: {self.notification_id}"
+
+
+class Incident(models.Model):
+    """A trouble of the installation that staff were told of; gone when it is over."""
+
+    name = models.CharField(max_length=255, primary_key=True)  # "breaker:app:x:publish"
+    since = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -13,7 +15,7 @@ from engine import sql
 from engine.ids import uuid7
 from notifications.ladder import attempts_of
 from notifications.lanes import lane_of
-from notifications.models import Delivery, DeliveryState, Notification
+from notifications.models import Delivery, DeliveryState, DigestItem, Notification
 
 _NOTIFICATION_COLUMNS = {
     "id": sql.UUID,
@@ -31,6 +33,12 @@ _DELIVERY_COLUMNS = {
     "lane": sql.TEXT,
     "max_attempts": sql.INT,
 }
+_ITEM_COLUMNS = {
+    "id": sql.UUID,
+    "notification_id": sql.UUID,
+    "user_id": sql.BIGINT,
+    "due_at": sql.INSTANT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,9 @@ class OutboxEvent:
     """One thing to tell: `event` is noun.verb, `deliveries` are (channel, target) pairs.
 
     `dedupe_key` (at most 255 characters) names the happening: a second event with the same key is
-    not written. `context` is what the channels make their messages of (JSON).
+    not written. `context` is what the channels make their messages of (JSON). `later` holds the
+    channels that must not be used before an instant, `digest_at` when the user's summary is due
+    that tells it, if one does.
     """
 
     event: str
@@ -47,13 +57,16 @@ class OutboxEvent:
     dedupe_key: str
     deliveries: tuple[tuple[str, str], ...]
     user_id: int | None = None
+    later: Mapping[str, datetime] = field(default_factory=dict)
+    digest_at: datetime | None = None
     id: uuid.UUID = field(default_factory=uuid7)
 
 
 def write(events: Sequence[OutboxEvent]) -> int:
-    """Write events with their deliveries, due at once; returns how many were new.
+    """Write events with their deliveries, due at once if not `later`; returns how many were new.
 
-    Runs in the caller's transaction: two statements however many events, none for none.
+    Runs in the caller's transaction: two statements however many events, none for none. Quiet
+    hours and summaries take a few more.
     """
     if not events:
         return 0
@@ -89,7 +102,33 @@ def write(events: Sequence[OutboxEvent]) -> int:
             "error_text": "''",
         },
     )
+    written = [event for event in ordered if event.id in new]
+    _put_off(written)
+    sql.insert_rows(
+        DigestItem,
+        [
+            {
+                "id": uuid7(),
+                "notification_id": event.id,
+                "user_id": event.user_id,
+                "due_at": event.digest_at,
+            }
+            for event in written
+            if event.digest_at is not None
+        ],
+        _ITEM_COLUMNS,
+    )
     return len(new)
+
+
+def _put_off(events: Sequence[OutboxEvent]) -> None:
+    """Give the deliveries of quiet hours their moment; people of one zone share few of them."""
+    moments: defaultdict[tuple[str, datetime], list[uuid.UUID]] = defaultdict(list)
+    for event in events:
+        for channel, moment in event.later.items():
+            moments[channel, moment].append(event.id)
+    for (channel, moment), ids in moments.items():
+        Delivery.objects.filter(notification_id__in=ids, channel=channel).update(due_at=moment)
 
 
 def _insert_notifications(events: Sequence[OutboxEvent]) -> set[uuid.UUID]:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.conf import settings
 from django.template import Context, Engine, TemplateDoesNotExist
 
+from engine.credentials import decrypt
 from engine.errors import ErrorCategory, ServiceError
 from notifications.sms_text import fit
 
@@ -45,7 +46,8 @@ class Message:
 def render(event: str, context: Mapping[str, Any]) -> Message:
     """Return the message of an event; raises ServiceError when it has no templates.
 
-    `context["mail"]` are the facts that the templates show.
+    `context["mail"]` are the facts that the templates show, `context["sealed"]` are more of them,
+    encrypted; `context["unsubscribe"]` is the address that stops such mails.
     """
     values = _values(context)
     try:
@@ -117,8 +119,12 @@ def _mrkdwn(text: str) -> str:
 def _values(context: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the templates show: the facts, the moment on the author's clock, a link."""
     mail = dict(context.get("mail", {}))
+    if sealed := context.get("sealed"):  # what must not be read in the outbox, such as a code
+        mail |= decrypt(str(sealed).encode())
     return {
         **mail,
+        "unsubscribe": context.get("unsubscribe", ""),
+        "choices": f"{settings.PUBLIC_URL}/notifications/settings/",
         "planned": _local(str(mail.get("scheduled_at", "")), str(mail.get("time_zone", "UTC"))),
         "link": settings.PUBLIC_URL + str(mail.get("path", "/admin/")),
         "site": settings.PUBLIC_URL,

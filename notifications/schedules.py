@@ -8,5 +8,7 @@ SLOTS = [SlotKind("notify", "notifications.tasks.run_notifier_slot")]
 
 SCHEDULES = [
     EveryMinutes("sweep-deliveries", "notifications.tasks.sweep_minute", minutes=1),
+    EveryMinutes("digests", "notifications.tasks.send_digests", minutes=1),
+    EveryMinutes("welcomes", "notifications.tasks.greet_newcomers", minutes=5),
     Daily("prune-devices", "notifications.tasks.prune_devices", hour=3),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.runner import run_slot
-from notifications import sweeper, targets
+from notifications import contacts, digests, sweeper, targets, welcomes
 from notifications.dispatcher import DeliveryWorkload
 
 
@@ -18,5 +18,16 @@ def sweep_minute() -> None:
 
 
 def prune_devices() -> None:
-    """Delete devices whose app nobody opens any more."""
+    """Delete devices whose app nobody opens any more, and codes of long ago."""
     targets.prune_devices()
+    contacts.prune_codes()
+
+
+def send_digests() -> None:
+    """Write the summaries whose moment has come."""
+    digests.send_due()
+
+
+def greet_newcomers() -> None:
+    """Welcome the people who have become members."""
+    welcomes.greet()

@@ -1,20 +1,23 @@
 """What posts tell the outside: outbox rows, written in the transaction of the change itself.
 
-Callbacks tell programs of every outcome, once per run and version of a post. E-mails tell its
-creator only what a person must act on; an account's incident is told once, not once per post.
+Callbacks tell programs of every outcome, once per run and version of a post. Its creator is told
+what a person must act on, in the ways they chose (see `notifications.routing`), and of successes
+only if they chose to; an account's incident is told once, not once per post.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from notifications import callbacks
-from notifications.models import Channel
+from notifications.models import Channel, Mode, Preference
 from notifications.outbox import OutboxEvent, write
+from notifications.routing import NOT_AT_ALL, Readers, Ways
 from platforms.registry import ADAPTERS
 from scheduling.models import ScheduledPost
 from scheduling.states import PostState
@@ -52,6 +55,7 @@ MAILED = frozenset(
         "post.approval_decided",
     }
 )
+SUCCESS = "post.published"  # told only to whoever chose it
 AGAIN = frozenset(  # these may happen often to one version of a post
     {"post.blocked", "post.held", "post.approval_requested", "post.approval_decided"}
 )
@@ -119,10 +123,9 @@ class PostChange:
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """Whom to mail about one post, and what the mail shows of it."""
+    """Whom to tell about one post, and what the message shows of it."""
 
     user_id: int
-    email: str
     account: str
     connection_version: int
     excerpt: str
@@ -130,25 +133,70 @@ class Addressee:
 
 
 def announce(changes: Sequence[PostChange]) -> None:
-    """Write the outbox rows for `changes` in the current transaction; no query if none are due."""
-    addressees = _addressees([c.post_id for c in changes if c.event in MAILED and c.created_by_id])
+    """Write the outbox rows for `changes` in the current transaction; no query if none are due.
+
+    Whom to tell and how is looked up once for all of them, however many they are.
+    """
+    told = MAILED | _chosen_successes(changes)
+    addressees = _addressees([c.post_id for c in changes if c.event in told and c.created_by_id])
+    readers = Readers.load(
+        {addressee.user_id for addressee in addressees.values()},
+        {change.event for change in changes if change.post_id in addressees} & told,
+    )
     events = [
         event
         for change in changes
         if change.callback_url or change.post_id in addressees
-        for event in _events(change, addressees.get(change.post_id))
+        for event in _events(change, addressees.get(change.post_id), readers, told)
     ]
-    write([event for event in events if event.deliveries])
+    write(_in_one_line([event for event in events if event.deliveries or event.digest_at]))
 
 
-def _events(change: PostChange, addressee: Addressee | None) -> list[OutboxEvent]:
-    """Return what to tell of one change: callbacks are of each post, a mail may be of many."""
-    if addressee is None or not change.callback_url or change.event not in AGAIN:
-        return [_event(change, addressee)]
-    return [_event(change, None), _event(replace(change, callback_url=""), addressee)]
+def _chosen_successes(changes: Sequence[PostChange]) -> frozenset[str]:
+    """Return SUCCESS if any of the creators wants to hear of theirs (one query), else nothing."""
+    creators = {c.created_by_id for c in changes if c.event == SUCCESS and c.created_by_id}
+    if not creators:
+        return frozenset()
+    chosen = Preference.objects.filter(user_id__in=creators, event=SUCCESS).exclude(mode=Mode.OFF)
+    return frozenset({SUCCESS}) if chosen.exists() else frozenset()
 
 
-def _event(change: PostChange, addressee: Addressee | None) -> OutboxEvent:
+def _in_one_line(events: Sequence[OutboxEvent]) -> list[OutboxEvent]:
+    """Return the events, with the successes that only a summary tells made one per summary."""
+    counted: defaultdict[tuple[Any, ...], list[OutboxEvent]] = defaultdict(list)
+    kept = []
+    for event in events:
+        if event.event == SUCCESS and event.digest_at and not event.deliveries:
+            counted[event.user_id, event.workspace_id, event.digest_at].append(event)
+        else:
+            kept.append(event)
+    for alike in counted.values():
+        first = min(alike, key=lambda event: event.dedupe_key)
+        mail = {**first.context["mail"], "count": len(alike)}
+        kept.append(replace(first, context={"mail": mail}))
+    return kept
+
+
+def _events(
+    change: PostChange, addressee: Addressee | None, readers: Readers, told: frozenset[str]
+) -> list[OutboxEvent]:
+    """Return what to tell of one change: callbacks are of each post, a message may be of many."""
+    if addressee is None or change.event not in told:
+        return [_event(change, None, NOT_AT_ALL)]
+    key = _dedupe_key(change, addressee)
+    ways = readers.ways(change.event, addressee.user_id, change.workspace_id, key=key)
+    apart = change.event in AGAIN or (change.event == SUCCESS and ways.digest_at is not None)
+    if not ways:
+        return [_event(change, None, ways)]
+    if not change.callback_url or not apart:
+        return [_event(change, addressee, ways)]
+    return [
+        _event(change, None, NOT_AT_ALL),
+        _event(replace(change, callback_url=""), addressee, ways),
+    ]
+
+
+def _event(change: PostChange, addressee: Addressee | None, ways: Ways) -> OutboxEvent:
     """Return what to tell of one change, and to whom; maybe to nobody."""
     deliveries: list[tuple[str, str]] = []
     context: dict[str, Any] = {}
@@ -156,8 +204,8 @@ def _event(change: PostChange, addressee: Addressee | None) -> OutboxEvent:
     if url and change.event in CALLED_BACK and callbacks.wants(url, change.event):
         deliveries.append((Channel.WEBHOOK, url))
         context["data"] = _data(change)
-    if addressee is not None and change.event in MAILED:
-        deliveries.append((Channel.EMAIL, addressee.email))
+    if addressee is not None:
+        deliveries += ways.deliveries
         context["mail"] = mail_of(change, addressee)
     return OutboxEvent(
         event=change.event,
@@ -166,6 +214,8 @@ def _event(change: PostChange, addressee: Addressee | None) -> OutboxEvent:
         dedupe_key=_dedupe_key(change, addressee),
         deliveries=tuple(deliveries),
         user_id=addressee.user_id if addressee else None,
+        later=ways.later,
+        digest_at=ways.digest_at,
     )
 
 
@@ -176,12 +226,17 @@ def _dedupe_key(change: PostChange, addressee: Addressee | None) -> str:
     per account and hour: an outage may hold hundreds at once.
     """
     if addressee is not None:
+        if change.event == SUCCESS:
+            run = f"{change.post_id}:{change.publish_run}:{change.content_version}"
+            return f"{change.event}:{run}:{addressee.user_id}"
         now = datetime.now(UTC)
         account = f"{change.event}:{change.connection_id}:{addressee.user_id}"
         if change.incident:
             return f"{account}:{change.incident}"
         if change.event == "post.blocked":
-            return f"{account}:{addressee.connection_version}"
+            return incident_key(
+                change.connection_id, addressee.user_id, addressee.connection_version
+            )
         if change.event == "post.held":
             return f"{account}:{now:%Y-%m-%dT%H}"
     run = f"{change.event}:{change.post_id}:{change.publish_run}:{change.content_version}"
@@ -190,6 +245,14 @@ def _dedupe_key(change: PostChange, addressee: Addressee | None) -> str:
     if change.event == "post.needs_person":  # each part of a thread may come into doubt
         return f"{run}:{change.attempt}:{change.reminder}"
     return run
+
+
+def incident_key(connection_id: uuid.UUID, user_id: int, version: int) -> str:
+    """Return what names one state of an account that cannot be used, for one person.
+
+    Those who are asked to connect it again need not hear as well that their posts wait.
+    """
+    return f"post.blocked:{connection_id}:{user_id}:{version}"
 
 
 def _data(change: PostChange) -> dict[str, Any]:
@@ -228,27 +291,21 @@ def mail_of(change: PostChange, addressee: Addressee) -> dict[str, Any]:
 
 
 def _addressees(post_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Addressee]:
-    """Return the addressee of each post whose creator is active and has an address (one query)."""
+    """Return the addressee of each post whose creator is active (one query)."""
     if not post_ids:
         return {}
-    posts = (
-        ScheduledPost.objects.filter(pk__in=post_ids, created_by__is_active=True)
-        .exclude(created_by__email="")
-        .values(
-            "id",
-            "segments",
-            "time_zone",
-            "created_by_id",
-            "created_by__email",
-            "connection__username",
-            "connection__external_id",
-            "connection__version",
-        )
+    posts = ScheduledPost.objects.filter(pk__in=post_ids, created_by__is_active=True).values(
+        "id",
+        "segments",
+        "time_zone",
+        "created_by_id",
+        "connection__username",
+        "connection__external_id",
+        "connection__version",
     )
     return {
         post["id"]: Addressee(
             user_id=post["created_by_id"],
-            email=post["created_by__email"],
             account=post["connection__username"] or post["connection__external_id"],
             connection_version=post["connection__version"],
             excerpt=excerpt_of(post["segments"]),

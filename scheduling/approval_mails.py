@@ -1,12 +1,11 @@
-"""Asking for approval: the caller's callback, and a mail to each of the workspace's approvers."""
+"""Asking for approval: the caller's callback, and a word to each of the workspace's approvers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from accounts.models import Membership, Role
-from notifications.models import Channel
-from notifications.outbox import OutboxEvent, write
+from notifications.routing import Telling, tell
 from scheduling.announcements import Addressee, PostChange, announce, excerpt_of, mail_of
 from scheduling.approval_rule import is_author
 from scheduling.models import ScheduledPost
@@ -24,18 +23,17 @@ def ask_approvers(posts: Sequence[ScheduledPost], *, reason: str = "") -> None:
     changes = [PostChange.of(post, event=REQUESTED, reason=reason) for post in posts]
     announce(changes)
     first, change = posts[0], changes[0]
-    write([_mail(change, who) for who in _approvers(first)])
+    tell([_telling(change, who) for who in _approvers(first)])
 
 
-def _mail(change: PostChange, who: Addressee) -> OutboxEvent:
+def _telling(change: PostChange, who: Addressee) -> Telling:
     version = f"{change.publish_run}:{change.content_version}:{change.sequence}"
-    return OutboxEvent(
+    return Telling(
         event=change.event,
+        user_id=who.user_id,
         workspace_id=change.workspace_id,
         context={"mail": mail_of(change, who)},
         dedupe_key=f"{change.event}:{change.post_id}:{version}:{who.user_id}",
-        deliveries=((Channel.EMAIL, who.email),),
-        user_id=who.user_id,
     )
 
 
@@ -44,12 +42,11 @@ def _approvers(post: ScheduledPost) -> Iterable[Addressee]:
     members = Membership.objects.select_related("user").filter(
         workspace=post.workspace, role__in=(Role.APPROVER, Role.OWNER), user__is_active=True
     )
-    others = [m for m in members if m.user.email and not is_author(post, f"user:{m.user.username}")]
+    others = [m for m in members if not is_author(post, f"user:{m.user.username}")]
     approvers = [m for m in others if m.role == Role.APPROVER] or others
     for member in approvers:
         yield Addressee(
             user_id=member.user_id,
-            email=member.user.email,
             account=post.connection.username or post.connection.external_id,
             connection_version=post.connection.version,
             excerpt=excerpt_of(post.segments),

@@ -12,6 +12,7 @@ from engine import sql
 from engine.errors import ErrorCategory
 from platforms.models import ConnectionState, SocialConnection
 from scheduling.announcements import PostChange, announce
+from scheduling.connection_mails import ask_to_reconnect
 from scheduling.models import ScheduledPost
 from scheduling.records import insert_transitions
 from scheduling.states import WAITING, PostState
@@ -38,9 +39,12 @@ def block_waiting(connection_id: uuid.UUID) -> int:
     So its owner hears of it while there may be time to reconnect. Claimed but unsent posts are
     taken back; later posts are blocked when their moment comes.
     """
-    why = why_blocked(SocialConnection.objects.get(pk=connection_id))
+    account = SocialConnection.objects.select_related("workspace").get(pk=connection_id)
+    why = why_blocked(account)
     moved: list[uuid.UUID] = []
     with transaction.atomic():
+        if account.state == ConnectionState.NEEDS_RECONNECT:
+            ask_to_reconnect(account)
         for source in sorted(WAITING):
             moved += _block(connection_id, PostState(source), why)
         posts = list(ScheduledPost.objects.filter(pk__in=moved))

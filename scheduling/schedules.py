@@ -13,5 +13,8 @@ SCHEDULES = [
     EveryMinutes("leftovers", "scheduling.tasks.clear_leftovers_minutes", minutes=5),
     EveryMinutes("series", "scheduling.tasks.extend_series_minutes", minutes=5),
     EveryMinutes("bulk jobs", "scheduling.tasks.bulk_jobs_minute", minutes=1),
+    EveryMinutes("breakers", "scheduling.tasks.watch_breakers_minute", minutes=1),
+    EveryMinutes("weekly reports", "scheduling.tasks.weekly_reports_minutes", minutes=30),
+    Daily("expiring access", "scheduling.tasks.warn_of_expiry_daily", hour=7),
     Daily("tidy", "scheduling.tasks.tidy_daily", hour=0),
 ]

@@ -5,7 +5,17 @@ from __future__ import annotations
 from uuid import UUID
 
 from engine.runner import run_slot
-from scheduling import bulk_work, leftovers, look_ahead, preflight, sweeper, tidying
+from scheduling import (
+    breaker_mails,
+    bulk_work,
+    connection_mails,
+    leftovers,
+    look_ahead,
+    preflight,
+    sweeper,
+    tidying,
+    weekly_reports,
+)
 from scheduling.publisher import PostWorkload
 from scheduling.series import settling
 
@@ -53,3 +63,18 @@ def tidy_daily() -> None:
 def extend_series_minutes() -> None:
     """Make the posts of series ahead, and finish what changes of series left to do."""
     settling.settle_all()
+
+
+def watch_breakers_minute() -> None:
+    """Tell staff of circuit breakers that have opened."""
+    breaker_mails.watch()
+
+
+def warn_of_expiry_daily() -> None:
+    """Tell people whose accounts' access ends soon."""
+    connection_mails.warn_of_expiry()
+
+
+def weekly_reports_minutes() -> None:
+    """Write the week's figures where it is Monday morning."""
+    weekly_reports.write_due()

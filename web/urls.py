@@ -8,7 +8,19 @@ from django.conf import settings
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from web.views import choosing, connecting, connections, entering, frame, login, security, setup
+from web.views import (
+    choosing,
+    connecting,
+    connections,
+    entering,
+    frame,
+    login,
+    notifications,
+    previews,
+    security,
+    setup,
+    unsubscribing,
+)
 
 app_name = "web"
 
@@ -27,7 +39,17 @@ urlpatterns = [
     path("connections/<uuid:pk>/pause/", connections.pause, name="pause"),
     path("connections/<uuid:pk>/resume/", connections.resume, name="resume"),
     path("connections/<uuid:pk>/disconnect/", connections.disconnect, name="disconnect"),
+    path("notifications/settings/", notifications.settings_page, name="notifications"),
+    path("notifications/hours/", notifications.hours, name="hours"),
+    path("notifications/slack/", notifications.slack, name="slack"),
+    path("notifications/<slug:channel>/code/", notifications.ask_for_code, name="ask_for_code"),
+    path("notifications/<slug:channel>/confirm/", notifications.confirm_code, name="confirm_code"),
+    path("notifications/<slug:channel>/forget/", notifications.forget_contact, name="forget"),
+    path("notifications/unsubscribe/<str:token>/", unsubscribing.unsubscribe, name="unsubscribe"),
     path("setup/", setup.setup, name="setup"),
+    path("setup/notifications/", previews.previews, name="previews"),
+    path("setup/notifications/<str:event>/", previews.preview, name="preview"),
+    path("setup/notifications/<str:event>/<slug:scheme>/", previews.mail, name="preview_mail"),
     path("oauth/login/<slug:backend>/", connecting.begin, name="begin"),
     path("oauth/complete/<slug:backend>/", connecting.complete, name="complete"),
     *(  # addresses of an older application that stay registered

@@ -25,6 +25,7 @@ from notifications.deliveries import ClaimedDelivery
 from notifications.lanes import EMAIL_AT_ONCE
 from notifications.models import Suppression
 from notifications.rendering import render
+from notifications.unsubscribing import address_for, headers_for
 
 C = ErrorCategory
 NO_MAILBOX = re.compile(r"5\.1\.(1|6|10)\b")
@@ -71,15 +72,20 @@ def _send(delivery: ClaimedDelivery) -> str:
 
 
 def compose(delivery: ClaimedDelivery) -> EmailMultiAlternatives:
-    """Return the mail of a delivery: subject, text, HTML, and an id of its own."""
-    said = render(delivery.event, delivery.context)
+    """Return the mail of a delivery: subject, text, HTML, an id of its own, a way to stop it."""
+    stop = address_for(delivery.user_id, delivery.workspace_id, delivery.event)
+    said = render(delivery.event, {**delivery.context, "unsubscribe": stop})
     domain = parseaddr(settings.EMAIL_FROM)[1].rpartition("@")[2] or "localhost"
     message = EmailMultiAlternatives(
         subject=said.subject,
         body=said.text,
         from_email=settings.EMAIL_FROM,
         to=[delivery.target],
-        headers={"Message-ID": f"<{delivery.id}@{domain}>", "Auto-Submitted": "auto-generated"},
+        headers={
+            "Message-ID": f"<{delivery.id}@{domain}>",
+            "Auto-Submitted": "auto-generated",
+            **headers_for(stop),
+        },
     )
     message.attach_alternative(said.html, "text/html")
     return message

@@ -21,6 +21,7 @@ from engine.http import Bearer
 from notifications.channels.base import ErrorTable, Meaning, ProviderSender, refusal
 from notifications.deliveries import ClaimedDelivery
 from notifications.rendering import render
+from notifications.unsubscribing import address_for, headers_for
 
 C = ErrorCategory
 NAME = "SendGrid"
@@ -65,7 +66,8 @@ class SendGridSender(ProviderSender):
 
 def body_of(delivery: ClaimedDelivery) -> dict[str, Any]:
     """Return the request of a mail; links and opens are not tracked."""
-    message = render(delivery.event, delivery.context)
+    stop = address_for(delivery.user_id, delivery.workspace_id, delivery.event)
+    message = render(delivery.event, {**delivery.context, "unsubscribe": stop})
     name, address = parseaddr(settings.EMAIL_FROM)
     domain = address.rpartition("@")[2] or "localhost"
     off = {"enable": False}
@@ -80,6 +82,7 @@ def body_of(delivery: ClaimedDelivery) -> dict[str, Any]:
         "headers": {
             "Message-ID": f"<{delivery.id}@{domain}>",
             "Auto-Submitted": "auto-generated",
+            **headers_for(stop),
         },
         "custom_args": {"delivery_id": str(delivery.id)},
         "tracking_settings": {"click_tracking": off, "open_tracking": off},

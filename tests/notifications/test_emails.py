@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope
-from django.template import TemplateDoesNotExist
-from django.template.loader import get_template
 from django.utils import timezone
 
 from engine.ids import uuid7
@@ -265,11 +263,3 @@ def test_a_subject_is_one_line_of_bounded_length(settings: Any) -> None:
 def test_an_unknown_time_zone_shows_the_moment_in_utc(settings: Any) -> None:
     settings.EMAIL_FROM = "carillon@post.example"
     assert "08:00 (UTC)" in str(compose(claimed("post.held", time_zone="Mars/Olympus")).body)
-
-
-def test_every_mailed_event_has_its_three_templates_and_no_other_has() -> None:
-    for event in MAILED:
-        for part in ("subject.txt", "email.txt", "email.html"):
-            assert get_template(f"notifications/{event}/{part}")
-    with pytest.raises(TemplateDoesNotExist):
-        get_template("notifications/post.published/email.txt")

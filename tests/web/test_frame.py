@@ -14,7 +14,14 @@ from tests.factories import make_user, make_workspace
 from tests.web.browsers import browser_of, messages_of, text_of
 
 pytestmark = pytest.mark.django_db
-PAGES = ["/connections/", "/connections/new/mastodon/", "/connections/new/sandbox/", "/setup/"]
+PAGES = [
+    "/connections/",
+    "/connections/new/mastodon/",
+    "/connections/new/sandbox/",
+    "/setup/",
+    "/notifications/settings/",
+    "/setup/notifications/",
+]
 
 
 @pytest.mark.parametrize("address", ["/", *PAGES])
