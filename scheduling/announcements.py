@@ -240,8 +240,8 @@ def _dedupe_key(change: PostChange, addressee: Addressee | None) -> str:
         if change.event == "post.held":
             return f"{account}:{now:%Y-%m-%dT%H}"
     run = f"{change.event}:{change.post_id}:{change.publish_run}:{change.content_version}"
-    if change.event in AGAIN:
-        return f"{run}:{change.sequence}"
+    if change.event in AGAIN:  # the callback and the person's message are two events
+        return f"{run}:{change.sequence}" + (f":{addressee.user_id}" if addressee else "")
     if change.event == "post.needs_person":  # each part of a thread may come into doubt
         return f"{run}:{change.attempt}:{change.reminder}"
     return run

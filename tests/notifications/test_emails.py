@@ -11,14 +11,18 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope
+from django.test import Client
 from django.utils import timezone
 
 from engine.ids import uuid7
 from notifications.channels.email import compose
 from notifications.deliveries import ClaimedDelivery
-from notifications.models import Delivery, DeliveryState
+from notifications.models import Delivery, DeliveryState, Preference
 from notifications.rendering import SUBJECT_CHARS
+from notifications.routing import Telling
+from notifications.routing import tell as tell_people
 from scheduling.announcements import MAILED
+from tests.factories import make_user, make_workspace
 from tests.notifications.stage import deliver_all, notifier, played, settled, tell
 from tests.services import free_port
 
@@ -263,3 +267,38 @@ def test_a_subject_is_one_line_of_bounded_length(settings: Any) -> None:
 def test_an_unknown_time_zone_shows_the_moment_in_utc(settings: Any) -> None:
     settings.EMAIL_FROM = "carillon@post.example"
     assert "08:00 (UTC)" in str(compose(claimed("post.held", time_zone="Mars/Olympus")).body)
+
+
+def test_a_mail_that_can_be_switched_off_says_how_in_its_head_and_its_foot(mailing: Any) -> None:
+    postbox = Postbox()
+
+    async def scene() -> None:
+        server = await asyncio.get_running_loop().create_server(
+            lambda: SMTP(postbox, auth_require_tls=False), "127.0.0.1", 0
+        )
+        mailing.EMAIL_PORT = server.sockets[0].getsockname()[1]
+        async with server, notifier() as database:
+            await database.run(tell_member)
+            await settled(database)
+
+    played(scene())
+    (mail,) = postbox.mails
+    address = str(mail["List-Unsubscribe"]).strip()  # long, so it is folded
+    assert address.startswith("<https://post.example/notifications/unsubscribe/")
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    text, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert text is not None
+    assert html is not None
+    assert address[1:-1] in text.get_content()
+    assert address[1:-1] in html.get_content()
+    answer = Client(enforce_csrf_checks=True).post(
+        address[1:-1].removeprefix("https://post.example"), {"List-Unsubscribe": "One-Click"}
+    )
+    assert answer.status_code == 200
+    assert Preference.objects.get().mode == "off"
+
+
+def tell_member() -> None:
+    workspace = make_workspace()
+    user = make_user(workspace, email="ada@example.org")
+    tell_people([Telling("post.failed", user.pk, workspace.pk, {"mail": MAIL}, "k")])
