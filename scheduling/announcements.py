@@ -56,9 +56,11 @@ MAILED = frozenset(
     }
 )
 SUCCESS = "post.published"  # told only to whoever chose it
-AGAIN = frozenset(  # these may happen often to one version of a post
-    {"post.blocked", "post.held", "post.approval_requested", "post.approval_decided"}
-)
+WAITS = frozenset({"post.blocked", "post.held"})  # called back for each post, told per account
+AGAIN = WAITS | {  # these may happen often to one version of a post
+    "post.approval_requested",
+    "post.approval_decided",
+}
 EXCERPT_CHARS = 140
 REASON_CHARS = 1000
 
@@ -185,7 +187,7 @@ def _events(
         return [_event(change, None, NOT_AT_ALL)]
     key = _dedupe_key(change, addressee)
     ways = readers.ways(change.event, addressee.user_id, change.workspace_id, key=key)
-    apart = change.event in AGAIN or (change.event == SUCCESS and ways.digest_at is not None)
+    apart = change.event in WAITS or (change.event == SUCCESS and ways.digest_at is not None)
     if not ways:
         return [_event(change, None, ways)]
     if not change.callback_url or not apart:
@@ -240,8 +242,8 @@ def _dedupe_key(change: PostChange, addressee: Addressee | None) -> str:
         if change.event == "post.held":
             return f"{account}:{now:%Y-%m-%dT%H}"
     run = f"{change.event}:{change.post_id}:{change.publish_run}:{change.content_version}"
-    if change.event in AGAIN:  # the callback and the person's message are two events
-        return f"{run}:{change.sequence}" + (f":{addressee.user_id}" if addressee else "")
+    if change.event in AGAIN:
+        return f"{run}:{change.sequence}"
     if change.event == "post.needs_person":  # each part of a thread may come into doubt
         return f"{run}:{change.attempt}:{change.reminder}"
     return run
