@@ -100,8 +100,17 @@ def examine() -> Readiness:
             checks.append(Check(question.name, False, f"It failed: {type(error).__name__}."))
     readiness = Readiness(checks, machine)
     with _lock:
+        _tell(readiness, found[1] if found else Readiness())
         _remembered = (time.monotonic(), readiness)
     return readiness
+
+
+def _tell(now: Readiness, before: Readiness) -> None:
+    """Log what has changed since this process looked last."""
+    if now.failed and now.failed != before.failed:
+        log.warning("readiness.lost", extra={"failed": now.failed})
+    elif before.failed and not now.failed:
+        log.warning("readiness.regained", extra={"failed": before.failed})
 
 
 def forget() -> None:
