@@ -26,7 +26,9 @@ NAMES = (
     "soak",
     "refusal",
     "uploads",
+    "console",
     "metrics",
+    "api",
 )
 ALL = (  # not soak, refusal and uploads, which take longer than all of these
     ["burst"],
@@ -34,6 +36,7 @@ ALL = (  # not soak, refusal and uploads, which take longer than all of these
     ["spread", "--kind", "sqlite"],
     ["backlog"],
     ["memory"],
+    ["api"],
     ["fairness"],
     ["metrics"],
 )

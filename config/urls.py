@@ -16,8 +16,10 @@ admin.site.enable_nav_sidebar = False  # the lists need the width
 
 urlpatterns = [
     path("admin/login/", staff_login),
+    path("admin/", include("monitoring.console")),  # its front page
     path("admin/", admin.site.urls),
     path("media/", include("media.urls")),
+    path("api/v1/hooks/", include("api.hook_urls")),
     path("api/v1/", include("api.urls")),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("api/docs/", docs, name="api-docs"),

@@ -156,6 +156,16 @@ def end_refreshing(connection: SocialConnection) -> None:
     connection.refresh_again_at = None
 
 
+def last_refreshed_at(connection: SocialConnection) -> datetime | None:
+    """Return when a refresh last worked, as far as the row still tells; None: it does not."""
+    if connection.refresh_failing_since is not None or connection.refresh_again_at is None:
+        return None
+    worked_at = connection.refresh_again_at - PAUSE
+    ends = connection.expires_at
+    # A connection left alone for an hour has such a moment too, but no token that outlasts it.
+    return worked_at if ends is not None and ends > worked_at else None
+
+
 def expire_token(connection_id: uuid.UUID, version: int) -> bool:
     """Note that the network refuses the access token of `version`: nobody uses it again."""
     return bool(

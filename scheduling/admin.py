@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import uuid
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -29,31 +32,38 @@ from engine.admin_cells import (
     exact_cell,
     time_cell,
 )
-from engine.admin_lists import CappedAdmin
-from engine.models import Installation
+from engine.admin_lists import MOST, CappedAdmin
 from engine.words import duration
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS, adapter_for
-from scheduling import admin_operations as admin_operations  # its pages register on import
+from scheduling import admin_attempts as admin_attempts  # its pages register on import
+from scheduling import admin_bulk_jobs as admin_bulk_jobs  # these too
+from scheduling import admin_operations as admin_operations  # these too
+from scheduling import admin_switches as admin_switches  # and these
 from scheduling.admin_actions import POST_ACTIONS
+from scheduling.admin_bulk import BulkStart
 from scheduling.admin_filters import (
     AccountFilter,
     CategoryFilter,
+    DoneFilter,
     LatenessFilter,
     PlatformFilter,
     ScheduledFilter,
+    SinceFilter,
     StuckFilter,
+    UntilFilter,
     WarningsFilter,
     WorkspaceFilter,
 )
 from scheduling.admin_forms import PostForm, text_of
+from scheduling.admin_page import bundle_answer, post_page
 from scheduling.drafts import account_of
-from scheduling.explanations import explain, lateness_of
-from scheduling.flight_recorder import flight_recorder
+from scheduling.explanations import lateness_of
+from scheduling.four_eyes import open_proposal, sentence
 from scheduling.models import ScheduledPost
-from scheduling.notices import notices_of
 from scheduling.questions import next_part
 from scheduling.sealing import shown
+from scheduling.series import admin as series_admin  # noqa: F401 - its pages register on import
 from scheduling.states import EDITABLE, PostState
 
 S = PostState
@@ -75,6 +85,27 @@ TONES = {
 EXCERPT_CHARS = 70
 LATE_SECONDS = 1.0  # from here on lateness is worth a colour
 MOST_ACCOUNTS = 500  # that one search may mean
+WORDS_IN = 20_000  # newest posts whose words are searched
+ORDERS: dict[str, dict[str, str]] = {  # of the list, by filter and value
+    "lateness": {
+        "due": "due_at",  # what waits longest is first
+        "overdue": "due_at",
+        "put_off": "scheduled_at",
+        "seconds": "-scheduled_at",
+        "minutes": "-scheduled_at",
+    },
+    "done": {
+        "published_hour": "-published_at",
+        "published_day": "-published_at",
+        "sent_hour": "-first_sent_at",
+    },
+    "scheduled": {
+        "past_hour": "-scheduled_at",
+        "past_day": "-scheduled_at",
+        "next_hour": "scheduled_at",
+        "next_day": "scheduled_at",
+    },
+}
 CONTENT = ("connection", "text", "wall_clock", "time_zone", "first_comment")
 RULES = ("priority", "late_policy", "late_limit_minutes", "callback_url", "external_id")
 SHOWN_CONTENT = (
@@ -97,6 +128,7 @@ MACHINE_FIELDS = (
     "remote_ids",
     "last_error",
     "exact_preflight",
+    "audit_trail",
 )
 INNER_FIELDS = (
     "id",
@@ -108,6 +140,10 @@ INNER_FIELDS = (
     "publish_run",
     "fencing_token",
     "late_waived",
+    "authors",
+    "approved_version",
+    "approved_by",
+    "exact_approved",
     "lease_slot",
     "exact_lease",
     "correlation_id",
@@ -117,7 +153,7 @@ INNER_FIELDS = (
 
 
 @admin.register(ScheduledPost)
-class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
+class ScheduledPostAdmin(BulkStart, CappedAdmin, ConfirmedActionsAdmin):
     form = PostForm
     confirmed_actions = POST_ACTIONS
     change_form_template = "admin/scheduling/scheduledpost/change_form.html"
@@ -140,11 +176,17 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         AccountFilter,
         CategoryFilter,
         ScheduledFilter,
+        SinceFilter,
+        UntilFilter,
+        DoneFilter,
         WarningsFilter,
         WorkspaceFilter,
     )
     search_fields = ("id",)  # shows the box; get_search_results decides
-    search_help_text = "Words of the text, an account, an external id, a post's id or its address"
+    search_help_text = (
+        "Words of the text (newest 20,000 posts), an account, an external id, "
+        "a post's id or its address"
+    )
     autocomplete_fields = ("connection",)
 
     exact_scheduled = exact_cell("scheduled_at", "scheduled for")
@@ -153,6 +195,7 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
     exact_sent = exact_cell("sent_at", "last send mark")
     exact_published = exact_cell("published_at", "published")
     exact_preflight = exact_cell("preflight_at", "looked at ahead")
+    exact_approved = exact_cell("approved_at", "approved")
     exact_lease = exact_cell("lease_expires_at", "lease ends")
     exact_created = exact_cell("created_at", "written")
 
@@ -166,10 +209,14 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
 
     # --- the list -----------------------------------------------------------------------------
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """Newest first, along the time-ordered key; what is overdue, longest first."""
-        if request.GET.get("lateness") == "overdue":
-            return ("due_at", "-pk")
-        return ("-pk",)
+        """Newest first, along the time-ordered key; a filter may bring an order of its own.
+
+        Its index then serves both; in the order of the keys the whole table would be walked.
+        """
+        for filtered in ORDERS:
+            if order := ORDERS[filtered].get(request.GET.get(filtered, "")):
+                return (order, "-pk")
+        return ("-scheduled_at", "-pk") if request.GET.get("category") else ("-pk",)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -184,14 +231,26 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         if term.startswith(("https://", "http://")):
             return queryset.filter(permalink__startswith=term.rstrip("/")), False
         accounts = SocialConnection.objects.filter(username__icontains=term.lstrip("@"))
-        rule = (
-            Q(external_id=term)
-            | Q(connection__in=list(accounts.values_list("pk", flat=True)[:MOST_ACCOUNTS]))
-            | Q(words__icontains=term)
-        )
+        account_keys = list(accounts.values_list("pk", flat=True)[:MOST_ACCOUNTS])
+        everyone = SocialConnection.objects.values("pk")  # the index of external ids begins so,
+        living = queryset.exclude(state=S.CANCELLED)  # and holds no others
+        named = living.filter(connection__in=everyone, external_id=term).order_by()
+        keys = [*named.values_list("pk", flat=True)[:MOST], *self._keys_by_words(queryset, term)]
+        return queryset.filter(Q(connection__in=account_keys) | Q(pk__in=keys)), False
+
+    def _keys_by_words(self, posts: QuerySet[Any], term: str) -> list[uuid.UUID]:
+        """Return which of the newest posts have `term` in their text or as their external id.
+
+        No index knows words: all of them in a table of millions would take seconds.
+        """
+        newest = ScheduledPost.objects.order_by("-pk").values_list("pk", flat=True)
+        rule = Q(words__icontains=term) | Q(external_id=term)
         if not term.isascii():  # SQLite keeps JSON as it was written: other letters are escaped
             rule |= Q(words__icontains=json.dumps(term)[1:-1])
-        return queryset.alias(words=Cast("segments", TextField())).filter(rule), False
+        if oldest := list(newest[WORDS_IN - 1 : WORDS_IN]):
+            posts = posts.filter(pk__gte=oldest[0])
+        found = posts.alias(words=Cast("segments", TextField())).filter(rule).order_by("-pk")
+        return list(found.values_list("pk", flat=True)[: MOST + 1])
 
     @admin.display(description="state")
     def state_badge(self, post: ScheduledPost) -> SafeString:
@@ -253,6 +312,13 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
             post.permalink,
         )
 
+    @admin.display(description="audit trail")
+    def audit_trail(self, post: ScheduledPost) -> SafeString:
+        """Link to what people did with it; what the machine did is the flight recorder."""
+        address = reverse("admin:accounts_auditevent_changelist")
+        query = urlencode({"on": f"post:{post.pk}"})
+        return format_html('<a href="{}?{}">who did what with it, and why</a>', address, query)
+
     @admin.display(description="progress")
     def kept_progress(self, post: ScheduledPost) -> str:
         return json.dumps(shown(post.progress))
@@ -275,19 +341,37 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         """Return which part is in doubt and a link to where it would be; "" for other posts."""
         if post.state != S.OUTCOME_UNKNOWN:
             return ""
+        if proposal := open_proposal(post):
+            return format_html(" · {}{}", sentence(proposal), self._place(post))
         part = next_part(post)
         text = Truncator(part.text).chars(EXCERPT_CHARS)
         which = "" if part.of <= 1 else format_html(" · in doubt: {}, “{}”", part.name, text)
+        return format_html("{}{}", which, self._place(post))
+
+    def _place(self, post: ScheduledPost) -> SafeString | str:
         address = adapter_for(post.platform).account_address(account_of(post.connection))
         if not address.startswith(("https://", "http://")):
-            return which
+            return ""
         return format_html(
-            '{} · <a href="{}" target="_blank" rel="noopener noreferrer">look at the account ↗</a>',
-            which,
+            ' · <a href="{}" target="_blank" rel="noopener noreferrer">look at the account ↗</a>',
             address,
         )
 
     # --- one post -----------------------------------------------------------------------------
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("connection", "workspace", "created_by")
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any | None:
+        """Return the post, read once for all who ask while a page is only looked at."""
+        if request.method != "GET":
+            return super().get_object(request, object_id, from_field)
+        seen: dict[str, Any] = request.__dict__.setdefault("seen_posts", {})
+        if object_id not in seen:
+            seen[object_id] = super().get_object(request, object_id, from_field)
+        return seen[object_id]
+
     def get_fieldsets(self, request: HttpRequest, obj: ScheduledPost | None = None) -> Any:
         if obj is None:
             return [(None, {"fields": CONTENT}), ("Rules", {"fields": RULES})]
@@ -306,6 +390,20 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         if obj is None:
             return ()
         return (*MACHINE_FIELDS, *INNER_FIELDS, "connection", "external_id", "media_count")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.bundle_view)
+        name = "scheduling_scheduledpost_bundle"
+        return [path("<uuid:object_id>/bundle/", view, name=name), *super().get_urls()]
+
+    def bundle_view(self, request: HttpRequest, object_id: uuid.UUID) -> HttpResponse:
+        """Hand out a post's support bundle (POST); anybody who may see the post may make it."""
+        post = self.get_object(request, str(object_id))
+        if post is None:
+            raise Http404
+        if not self.has_view_permission(request, post):
+            raise PermissionDenied
+        return bundle_answer(request, post)
 
     def get_form(
         self, request: HttpRequest, obj: Any | None = None, change: bool = False, **kwargs: Any
@@ -327,13 +425,9 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         post = self.get_object(request, object_id)
         context: dict[str, Any] = {}
         if post is not None:
-            paused = Installation.objects.filter(paused=True).exists()
             context = {
+                **post_page(post, request),
                 "badge": self.state_badge(post),
-                "explanation": explain(post, paused=paused),
-                "warnings": post.current_warnings,
-                "notices": notices_of(post).found,
-                "recorder": flight_recorder(post),
                 "title": f"{self.network(post)} post of {post.connection.username}",
                 "subtitle": None,
             }

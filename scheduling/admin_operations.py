@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -14,6 +15,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from engine import rights
 from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin, ReasonForm
 from engine.admin_cells import BAD, GOOD, NOTHING, WARN, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
@@ -52,18 +54,37 @@ def _clear(pk: Any, actor: str, answers: Mapping[str, Any]) -> None:
     clear_limit(pk, actor=actor, reason=answers["reason"])
 
 
+def waiting(now: datetime) -> Q:
+    """Limits that let nobody call at present."""
+    return Q(blocked_until__gt=now) | Q(open_until__gt=now)
+
+
+def waiting_accounts(now: datetime) -> Q:
+    """Those of them that concern one account each."""
+    return waiting(now) & Q(scope=RateLimitState.Scope.CONNECTION)
+
+
+def breaking(now: datetime) -> Q:
+    """Breakers that are open, or let one call try."""
+    return ~Q(breaker=RateLimitState.Breaker.CLOSED)
+
+
 class WaitingFilter(admin.SimpleListFilter):
     title = "in force"
     parameter_name = "waiting"
 
+    rules: ClassVar[dict[str, tuple[str, Callable[[datetime], Q]]]] = {
+        "yes": ("blocked or breaker open", waiting),
+        "accounts": ("accounts that must wait", waiting_accounts),
+        "breaker": ("breaker open or trying", breaking),
+    }
+
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "blocked or breaker open")]
+        return [(value, label) for value, (label, _) in self.rules.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() != "yes":
-            return queryset
-        now = timezone.now()
-        return queryset.filter(Q(blocked_until__gt=now) | Q(open_until__gt=now))
+        rule = self.rules.get(self.value() or "")
+        return queryset.filter(rule[1](timezone.now())) if rule else queryset
 
 
 @admin.register(RateLimitState)
@@ -86,13 +107,14 @@ class RateLimitStateAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
     confirmed_actions = (
         ConfirmedAction(
             name="clear",
-            label="Clear block",
-            button="Clear block",
-            done="cleared",
+            label="Reset block and breaker",
+            button="Reset block and breaker",
+            done="reset",
             consequence=(
-                "Calls start again within a second. If the network still refuses, the first "
-                "answer puts the block back."
+                "Block, breaker, spacing and allowance are forgotten: calls start again within a "
+                "second. If the network still refuses, the first answer puts the block back."
             ),
+            permission=rights.CLEAR_LIMIT,
             warning="A network that asked us to wait may punish an account that does not.",
             run=_clear,
             refusal=lambda state: "" if _has_something(state) else "nothing to clear",
@@ -177,6 +199,7 @@ class InstallationAdmin(ShownOnly, ConfirmedActionsAdmin):
                 "Nothing is sent any more, for any workspace, until somebody resumes. Calls that "
                 "are under way run to their end."
             ),
+            permission=rights.PAUSE_EVERYTHING,
             run=_pause,
             refusal=lambda here: "paused already" if here.paused else "",
             form_class=PauseForm,
@@ -193,6 +216,7 @@ class InstallationAdmin(ShownOnly, ConfirmedActionsAdmin):
                 "If this database is a copy of another installation's, its posts will be published "
                 "by both."
             ),
+            permission=rights.PAUSE_EVERYTHING,
             run=_resume,
             refusal=lambda here: "" if here.paused else "not paused",
         ),

@@ -79,9 +79,9 @@ class ClaimedPost:
     external_id: str | None
     callback_url: str
     created_by_id: int | None
-    correlation_id: str = ""
     attempt_id: uuid.UUID | None = None
     late_waived: bool = False
+    correlation_id: str = ""
     in_doubt: bool = False  # this try repeats a call that may have succeeded before
 
     @property

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from engine import words
 from engine.models import Installation
 
 register = template.Library()
@@ -23,6 +24,18 @@ def sending_paused() -> Installation | None:
 def spaced(word: str) -> str:
     """Write a stored word for people: "dead_letter" -> "dead letter"."""
     return str(word).replace("_", " ")
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """Write a count so that it is read at a glance: 1,234,567."""
+    return f"{number:,}"
+
+
+@register.filter
+def duration(length: timedelta) -> str:
+    """Write a length with the unit that fits it."""
+    return words.duration(length)
 
 
 @register.filter

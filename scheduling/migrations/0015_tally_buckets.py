@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scheduling', '0014_tallies'),
+        ('scheduling', '0015_put_off_and_errors'),
     ]
 
     operations = [

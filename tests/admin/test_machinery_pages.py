@@ -19,10 +19,9 @@ from engine.models import Installation, RateLimitState, WorkerSlot
 from media.models import Asset
 from notifications.models import Delivery, DeliveryState, Notification
 from platforms.models import ConnectionState, SocialConnection
-from scheduling.models import ScheduledPost
+from scheduling.models import PublishAttempt, ScheduledPost
 from scheduling.states import PostState
-from tests.admin.console import POSTS, client_of
-from tests.factories import make_connection, make_post, make_user
+from tests.factories import make_post
 
 S = PostState
 CONNECTIONS = "/admin/platforms/socialconnection/"
@@ -41,8 +40,12 @@ def everything(connection: SocialConnection, user: User) -> dict[type, Any]:
     """Save one row for every kind of page."""
     now = timezone.now()
     notification = Notification.objects.create(event="post.failed", dedupe_key="one")
+    post = make_post(connection)
     return {
-        ScheduledPost: make_post(connection),
+        ScheduledPost: post,
+        PublishAttempt: PublishAttempt.objects.create(
+            post=post, number=1, fencing_token=1, started_at=now, excerpt="<script>"
+        ),
         SocialConnection: connection,
         Workspace: connection.workspace,
         User: user,
@@ -242,38 +245,3 @@ def test_the_audit_log_cannot_be_changed_here(staff: Client, everything: dict[ty
     assert staff.post(f"{place}/delete/", {"post": "yes"}).status_code == 403
     event.refresh_from_db()
     assert event.actor == "test"
-
-
-# --- the front page --------------------------------------------------------------------------
-def test_the_front_page_counts_what_needs_attention(
-    staff: Client, connection: SocialConnection
-) -> None:
-    now = timezone.now()
-    make_post(connection, due_at=now - timedelta(minutes=1))
-    make_post(connection, due_at=now + timedelta(minutes=1))
-    make_post(connection, state=S.DEAD_LETTER)
-    make_post(connection, state=S.FAILED, scheduled_at=now - timedelta(hours=2))
-    make_post(connection, state=S.FAILED, scheduled_at=now - timedelta(days=2))
-    make_connection(state=ConnectionState.NEEDS_RECONNECT)
-    page = staff.get("/admin/")
-    figures = {figure.label: figure for figure in page.context["panel"]}
-    numbers = {label: figure.number for label, figure in figures.items()}
-    assert numbers["overdue"] == "1"
-    assert numbers["dead letters"] == "1"
-    assert numbers["failed, of the past 24 h"] == "1"
-    assert numbers["accounts to reconnect"] == "1"
-    assert numbers["outcome unknown"] == numbers["held"] == numbers["publishing"] == "0"
-    assert numbers["sending"] == "on"
-    for figure in figures.values():
-        listed = staff.get(figure.url)
-        assert listed.status_code == 200
-        if figure.number.isdigit():
-            assert listed.context["cl"].result_count == int(figure.number), figure.label
-
-
-def test_the_figures_are_only_for_people_who_may_see_posts(db: None) -> None:
-    nobody = make_user(username="porter", is_staff=True)
-    page = client_of(nobody).get("/admin/")
-    assert page.status_code == 200
-    assert page.context["panel"] == []
-    assert client_of(nobody).get(POSTS).status_code == 403

@@ -7,13 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection as database
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import AuditEvent, User
-from engine.models import Installation
+from engine.models import Installation, RateLimitState
 from platforms.models import SocialConnection
+from platforms.services import pause
 from scheduling import services
+from scheduling.announcements import PostChange, announce
 from scheduling.models import PostTransition, PublishAttempt, ScheduledPost
 from scheduling.sealing import seal
 from scheduling.states import PostState
@@ -60,7 +64,7 @@ def test_a_paused_installation_is_told_on_every_page(
     )
     text = page_of(staff, make_post(connection)).content.decode()
     assert "Sending is paused: restored copy" in text
-    assert "Sending is paused for the whole installation." in text
+    assert "Sending is paused for the whole installation: restored copy." in text
 
 
 def test_the_flight_recorder_tells_moves_and_attempts_in_time_order(
@@ -93,12 +97,128 @@ def test_the_flight_recorder_tells_moves_and_attempts_in_time_order(
         reason="a person must change something",
     )
     answer = page_of(staff, post)
-    kinds = ["move" if entry.move else "attempt" for entry in answer.context["recorder"]]
-    assert kinds == ["move", "attempt", "move"]
+    kinds = [entry.kind for entry in answer.context["recorder"].entries]
+    assert kinds == ["move", "attempt", "move", "note"]
     text = answer.content.decode()
     for told in ("HTTP 422", "too-long", "req-9", "validation error", "a person must change"):
         assert told in text
     assert "&lt;b&gt;Text is too long&lt;/b&gt;" in text  # a network's answer is never markup here
+
+
+def test_the_flight_recorder_tells_what_people_did_and_what_was_told(
+    staff: Client, boss: User, connection: SocialConnection
+) -> None:
+    boss.email = "boss@x.example"
+    boss.save()
+    hook = "https://app.example/hook"
+    post = make_post(connection, state=S.FAILED, callback_url=hook, created_by=boss)
+    other = make_post(connection, state=S.FAILED, callback_url=hook)
+    announce(
+        [
+            PostChange.of(post, event="post.failed"),
+            PostChange.of(post, event="post.blocked"),  # its key names the account, not the post
+            PostChange.of(other, event="post.failed"),
+        ]
+    )
+    pause(connection, actor="user:ops", reason="campaign over")
+    services.edit_post(post.pk, actor="user:ada", first_comment="and one more thing")
+    recorder = page_of(staff, post).context["recorder"]
+    told = sorted((d.notification.event, d.channel) for d in recorder.deliveries)
+    assert told == [
+        ("post.blocked", "email"),
+        ("post.failed", "email"),
+        ("post.failed", "webhook"),
+    ]
+    deeds = {entry.event.action for entry in recorder.entries if entry.event}
+    assert deeds == {"connection.paused", "post.edited"}
+
+
+def test_a_move_is_not_told_twice(staff: Client, connection: SocialConnection) -> None:
+    post = make_post(connection)
+    services.cancel_post(post.pk, actor="user:ada", reason="a typo")
+    entries = page_of(staff, post).context["recorder"].entries
+    assert [entry.kind for entry in entries] == ["note", "move"]
+
+
+def test_looks_ahead_and_token_refreshes_are_in_the_flight_recorder(
+    staff: Client, connection: SocialConnection
+) -> None:
+    now = timezone.now()
+    post = make_post(
+        connection, due_at=now + timedelta(hours=1), preflight_at=now + timedelta(seconds=1)
+    )
+    SocialConnection.objects.update(
+        refresh_again_at=now + timedelta(seconds=90), expires_at=now + timedelta(hours=2)
+    )
+    answer = page_of(staff, post)
+    notes = [entry.note for entry in answer.context["recorder"].entries]
+    assert notes == [
+        "Written.",
+        "Looked at ahead of its moment: nothing found.",
+        "The account's access token was refreshed.",
+    ]
+    assert answer.context["next_at"] == post.due_at
+    SocialConnection.objects.update(
+        refresh_failing_since=now + timedelta(minutes=1), state_reason="The network is silent."
+    )
+    notes = [entry.note for entry in page_of(staff, post).context["recorder"].entries]
+    assert notes[-1].endswith("could not be refreshed. The network is silent.")
+
+
+def test_the_page_tells_why_a_post_waits_until_then_and_links_what_rules_it(
+    staff: Client, connection: SocialConnection
+) -> None:
+    now = timezone.now()
+    due = now + timedelta(minutes=2)
+    post = make_post(
+        connection, attempts=1, scheduled_at=now, due_at=due, last_category="rate_limit"
+    )
+    PublishAttempt.objects.create(
+        post=post,
+        number=1,
+        fencing_token=1,
+        started_at=now,
+        finished_at=now,
+        retry_after_seconds=120.0,
+        decision="retry",
+    )
+    RateLimitState.objects.create(
+        scope="connection", key=str(connection.pk), blocked_until=due, reason="429 from the sandbox"
+    )
+    answer = page_of(staff, post)
+    assert "because Sandbox asked us to wait 120 s." in answer.context["explanation"].next_step
+    text = answer.content.decode()
+    assert f"/admin/platforms/socialconnection/{connection.pk}/change/" in text
+    assert f"/admin/engine/ratelimitstate/?q={connection.pk}" in text
+    assert "429 from the sandbox" in text
+
+
+def test_each_button_says_what_it_does(staff: Client, connection: SocialConnection) -> None:
+    text = page_of(staff, make_post(connection, state=S.DEAD_LETTER)).content.decode()
+    assert "A new run with a full set of attempts" in text
+    assert "Nothing is sent. A cancelled post can be requeued." in text
+
+
+def test_the_page_takes_few_queries_whatever_the_history(
+    staff: Client, connection: SocialConnection
+) -> None:
+    post = make_post(connection, state=S.FAILED)
+
+    def queries() -> int:
+        with CaptureQueriesContext(database) as captured:
+            assert page_of(staff, post).status_code == 200
+        return len(captured)
+
+    queries()
+    few = queries()
+    for number in range(20):
+        PublishAttempt.objects.create(
+            post=post, number=number, fencing_token=1, started_at=timezone.now()
+        )
+        PostTransition.objects.create(
+            post=post, source="a", target="b", actor="w", at=timezone.now()
+        )
+    assert queries() == few <= 12
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from engine.states import IllegalTransition
 from platforms.models import ConnectionState, SocialConnection
-from scheduling import services
+from scheduling import approvals, moments, services
 from scheduling.explanations import ALLOWED, explain, lateness_of, refusal
 from scheduling.models import ScheduledPost
+from scheduling.pauses import Pauses
 from scheduling.states import PostState
 from tests.factories import make_post
 
@@ -52,7 +53,7 @@ def test_every_state_is_explained_in_sentences(state: str) -> None:
             unsaved(S.OUTCOME_UNKNOWN, sent_at=NOW - HOUR),
             "Needs a person: outcome unknown since 08:00:30 UTC: no usable answer came from the "
             "network. Carillon cannot find out by itself.",
-            "Look at ada on x, then say here whether the post is live. Nothing is sent until then.",
+            "Look at ada on X, then say here whether the post is live. Nothing is sent until then.",
         ),
         (
             unsaved(S.SCHEDULED, scheduled_at=NOW + HOUR, due_at=NOW + HOUR),
@@ -98,7 +99,7 @@ def test_every_state_is_explained_in_sentences(state: str) -> None:
                     "state_reason": "The token was revoked.",
                 },
             ),
-            "Blocked: the network no longer accepts ada on x (The token was revoked).",
+            "Blocked: the network no longer accepts ada on X (The token was revoked).",
             "The account's owner must connect it again; its posts then go on.",
         ),
     ],
@@ -119,12 +120,12 @@ def test_a_call_in_flight_tells_when_it_becomes_doubtful() -> None:
 @pytest.mark.parametrize(
     ("account", "paused", "told"),
     [
-        ({}, True, "paused for the whole installation"),
-        ({"state": ConnectionState.PAUSED}, False, "ada on x is paused"),
+        ({}, Pauses(everything="Sending is paused."), "Sending is paused."),
+        ({"state": ConnectionState.PAUSED}, Pauses(), "ada on X is paused"),
     ],
 )
 def test_a_waiting_post_tells_who_stopped_it(
-    account: dict[str, Any], paused: bool, told: str
+    account: dict[str, Any], paused: Pauses, told: str
 ) -> None:
     post = unsaved(S.SCHEDULED, due_at=NOW + HOUR, account=account)
     explanation = explain(post, now=NOW, paused=paused)
@@ -154,6 +155,12 @@ SERVICES: dict[str, Callable[[Any], object]] = {
     "publish_now": lambda pk: services.publish_now(pk, actor="t"),
     "resolve": lambda pk: services.resolve_outcome(pk, actor="t", live=True),
     "reconcile_now": lambda pk: services.reconcile_now(pk, actor="t"),
+    "approve": lambda pk: approvals.approve_post(pk, actor="t"),
+    "reject": lambda pk: approvals.reject_post(pk, actor="t", reason="no"),
+    "withdraw_approval": lambda pk: approvals.withdraw_approval(pk, actor="t"),
+    "reschedule": lambda pk: moments.reschedule_post(
+        pk, actor="t", scheduled_at=timezone.now() + MINUTE
+    ),
 }
 
 

@@ -10,10 +10,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Role, User, Workspace
+from platforms.health import health_of
 from platforms.models import ConnectionState, SocialConnection
 from tests.factories import make_connection, make_post, make_user
 from tests.web.browsers import browser_of, messages_of, text_of
-from web.health import health_of
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -57,6 +57,7 @@ S = ConnectionState
         ({"expires_at": NOW - timedelta(5)}, False, "bad", "connect again", "Its token ended"),
         ({"state_reason": "X is down."}, False, "warn", "trouble", "X is down."),
         ({"state": S.PAUSED}, False, "warn", "paused", "Its posts wait until it is resumed."),
+        ({"state": S.PAUSED, "state_reason": "rest"}, False, "warn", "paused", "rest. Its posts"),
         (
             {"state": S.NEEDS_RECONNECT, "state_reason": "It was taken back."},
             False,

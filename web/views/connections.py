@@ -16,11 +16,11 @@ from accounts.access import Access
 from accounts.models import Role
 from engine.states import IllegalTransition
 from platforms import services
+from platforms.health import Health, health_of
 from platforms.models import ConnectionState, SocialConnection
 from platforms.networks import Network, Way, all_networks, network_of
 from platforms.registry import ADAPTERS
 from scheduling.disconnecting import count_waiting, disconnect_account
-from web.health import Health, health_of
 from web.middleware import let_forms_leave
 from web.views.connecting import called, own_connection
 from web.workspaces import in_workspace, show
