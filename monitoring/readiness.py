@@ -26,6 +26,7 @@ from engine.clock import database_now
 from engine.models import Installation
 from monitoring.asking import Question, TookTooLong
 from scheduling.models import ScheduledPost
+from scheduling.pauses import not_paused
 from scheduling.states import WAITING
 
 log = logging.getLogger("carillon.monitoring")
@@ -229,8 +230,11 @@ def _check_overdue(machine: Machine) -> Check:
 
 
 def oldest_due_age() -> timedelta:
-    """Return how long the oldest due post has been waiting, claimed or not; zero without any."""
-    waiting: Any = ScheduledPost.objects.filter(state__in=WAITING, due_at__isnull=False)
+    """Return how long the oldest due post has been waiting, claimed or not; zero without any.
+
+    Posts of what staff have paused do not count: they may wait.
+    """
+    waiting: Any = not_paused(ScheduledPost.objects.filter(state__in=WAITING, due_at__isnull=False))
     firsts = [
         waiting.filter(lease_slot__isnull=is_free)
         .order_by("due_at")
