@@ -26,6 +26,7 @@ from engine.clock import database_now
 from engine.models import Installation
 from monitoring.asking import Question, TookTooLong
 from scheduling.models import ScheduledPost
+from scheduling.pauses import not_paused
 from scheduling.states import WAITING
 
 log = logging.getLogger("carillon.monitoring")
@@ -100,8 +101,17 @@ def examine() -> Readiness:
             checks.append(Check(question.name, False, f"It failed: {type(error).__name__}."))
     readiness = Readiness(checks, machine)
     with _lock:
+        _tell(readiness, found[1] if found else Readiness())
         _remembered = (time.monotonic(), readiness)
     return readiness
+
+
+def _tell(now: Readiness, before: Readiness) -> None:
+    """Log what has changed since this process looked last."""
+    if now.failed and now.failed != before.failed:
+        log.warning("readiness.lost", extra={"failed": now.failed})
+    elif before.failed and not now.failed:
+        log.warning("readiness.regained", extra={"failed": before.failed})
 
 
 def forget() -> None:
@@ -220,8 +230,11 @@ def _check_overdue(machine: Machine) -> Check:
 
 
 def oldest_due_age() -> timedelta:
-    """Return how long the oldest due post has been waiting, claimed or not; zero without any."""
-    waiting: Any = ScheduledPost.objects.filter(state__in=WAITING, due_at__isnull=False)
+    """Return how long the oldest due post has been waiting, claimed or not; zero without any.
+
+    Posts of what staff have paused do not count: they may wait.
+    """
+    waiting: Any = not_paused(ScheduledPost.objects.filter(state__in=WAITING, due_at__isnull=False))
     firsts = [
         waiting.filter(lease_slot__isnull=is_free)
         .order_by("due_at")

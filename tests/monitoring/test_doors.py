@@ -128,6 +128,19 @@ def test_each_thing_that_is_missing_is_named(
 
 
 @pytest.mark.usefixtures("asked_here")
+def test_an_outage_is_logged_when_it_begins_and_ends_not_at_every_probe(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(readiness, "REMEMBERED_SECONDS", 0.0)
+    for _ in range(3):
+        assert _ready(client)[0] == 503
+    _well()
+    for _ in range(2):
+        assert _ready(client)[0] == 200
+    assert caplog.messages == ["readiness.lost", "readiness.regained"]
+
+
+@pytest.mark.usefixtures("asked_here")
 def test_a_claimed_post_that_is_stuck_is_overdue_too(
     client: Client, connection: SocialConnection
 ) -> None:
