@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -54,6 +55,14 @@ def _scheduled_between(start: datetime, end: datetime) -> Q:
     return Q(workspace__in=everyone, scheduled_at__gte=start, scheduled_at__lt=end)
 
 
+def _one_of(spec: admin.SimpleListFilter, choices: Collection[str]) -> str:
+    """Return what was chosen; raises IncorrectLookupParameters: never all rows."""
+    value = str(spec.value())
+    if value not in choices:
+        raise IncorrectLookupParameters(f"{value!r} is no choice of {spec.title}")
+    return value
+
+
 class RuleFilter(admin.SimpleListFilter):
     """A filter whose choices are (value, label, rule of the present moment)."""
 
@@ -66,6 +75,8 @@ class RuleFilter(admin.SimpleListFilter):
         for value, _, rule in self.rules:
             if value == self.value():
                 return queryset.filter(rule(timezone.now()))
+        if self.value():
+            _one_of(self, [value for value, _, _ in self.rules])
         return queryset
 
 
@@ -143,7 +154,7 @@ class PlatformFilter(admin.SimpleListFilter):
         return [(slug, adapter.name) for slug, adapter in ADAPTERS.items()]
 
     def queryset(self, request: HttpRequest, queryset: Posts) -> Posts:
-        return queryset.filter(platform=self.value()) if self.value() else queryset
+        return queryset.filter(platform=_one_of(self, ADAPTERS)) if self.value() else queryset
 
 
 class CategoryFilter(admin.SimpleListFilter):
@@ -154,7 +165,8 @@ class CategoryFilter(admin.SimpleListFilter):
         return [(str(category), str(category).replace("_", " ")) for category in ErrorCategory]
 
     def queryset(self, request: HttpRequest, queryset: Posts) -> Posts:
-        return queryset.filter(last_category=self.value()) if self.value() else queryset
+        known = _one_of(self, list(ErrorCategory)) if self.value() else ""
+        return queryset.filter(last_category=known) if known else queryset
 
 
 class OwnerFilter(TypedFilter):
