@@ -104,7 +104,22 @@ def test_a_reason_is_wanted(staff: Client, connection: SocialConnection) -> None
     assert job.state == "proposed"
 
 
-@pytest.mark.parametrize("query", ["since=nonsense", "until=2026-99-99", "account=nobody-at-all"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "since=nonsense",
+        "until=2026-99-99",
+        "account=nobody-at-all",
+        "account=",
+        "account=%20",
+        "account=%00",
+        "category=%00",
+        "lateness=whatever",
+        "state__exact=",
+        "p=0",
+        "q=",
+    ],
+)
 def test_a_filter_that_means_nothing_never_means_everything(
     staff: Client, connection: SocialConnection, query: str
 ) -> None:
