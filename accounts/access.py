@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accounts.models import Membership, Role, User, Workspace
+from accounts.models import ApiKey, Membership, Role, User, Workspace
 from accounts.roles import includes
 from accounts.services import (
     find_workspace,
@@ -12,6 +12,7 @@ from accounts.services import (
     provision_user,
     provision_workspace,
 )
+from engine.lookups import at_most_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,14 @@ class Caller:
     user: User | None = None
     workspace: Workspace | None = None
     scopes: frozenset[str] = frozenset()
-    is_key: bool = False
+    key: ApiKey | None = None
     is_service: bool = False
     is_browser: bool = False
+
+    @property
+    def is_key(self) -> bool:
+        """Say whether a program called with an API key."""
+        return self.key is not None
 
     def has_scope(self, scope: str) -> bool:
         """Say whether the key's scopes cover this one."""
@@ -94,14 +100,9 @@ def _key_access(caller: Caller, org_id: str, user_id: str, named: str) -> Access
         raise NoAccess(
             "org_id", "other_workspace", "This API key belongs to another workspace than org_id."
         )
-    member = (
-        Membership.objects.select_related("user")
-        .filter(workspace=workspace, user__external_id=user_id)
-        .first()
-        if user_id
-        else None
-    )
-    return Access(workspace, caller.actor, Role.EDITOR, member.user if member else None)
+    members = User.objects.filter(memberships__workspace=workspace)
+    member = at_most_one(members.filter(external_id=user_id)) if user_id else None
+    return Access(workspace, caller.actor, Role.EDITOR, member)
 
 
 def _service_access(caller: Caller, org_id: str, user_id: str, named: str) -> Access:
@@ -115,8 +116,8 @@ def _service_access(caller: Caller, org_id: str, user_id: str, named: str) -> Ac
     else:
         raise WorkspaceNotNamed
     user = provision_user(user_id) if user_id else caller.user
-    if user is None:
-        return Access(workspace, caller.actor, Role.EDITOR)
+    if user is None:  # the service itself, which may act as anybody
+        return Access(workspace, caller.actor, Role.OWNER)
     if not user.is_active:
         raise NoAccess("user_id", "user_inactive", "This user was deactivated here.")
     role = provision_member(workspace, user).role
@@ -176,7 +177,7 @@ def _role_of(user: User, workspace: Workspace, *, is_browser: bool) -> str | Non
     """
     if is_browser and user.is_superuser:
         return Role.OWNER
-    member = Membership.objects.filter(workspace=workspace, user=user).first()
+    member = at_most_one(Membership.objects.filter(workspace=workspace, user=user))
     if member is not None:
         return member.role
     return Role.VIEWER if is_browser and user.is_staff else None

@@ -17,8 +17,17 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import second_factor, services
+from accounts.admin_filters import (
+    ActionFilter,
+    ActorFilter,
+    SinceFilter,
+    TargetFilter,
+    UntilFilter,
+    WorkspaceFilter,
+)
 from accounts.keys import SCOPES
 from accounts.models import ApiKey, AuditEvent, Membership, User, Workspace
+from engine import rights
 from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin, actor_of
 from engine.admin_cells import BAD, GOOD, MUTED, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
@@ -45,6 +54,7 @@ class UserAdmin(ConfirmedActionsAdmin, AnyUserAdmin):
                 "The password alone logs this person in, until they set up a second factor again. "
                 "Make sure that it is really them who asks."
             ),
+            permission="accounts.change_user",
             run=_reset_second_factor,
             refusal=lambda user: (
                 "" if second_factor.has_second_factor(user) else "has no second factor"
@@ -67,7 +77,15 @@ class MembershipInline(AnyTabularInline):
 
 @admin.register(Workspace)
 class WorkspaceAdmin(AnyModelAdmin):
-    list_display = ("name", "slug", "time_zone", "late_policy", "late_limit_minutes", "created_at")
+    list_display = (
+        "name",
+        "slug",
+        "time_zone",
+        "late_policy",
+        "late_limit_minutes",
+        "approval_rule",
+        "created_at",
+    )
     search_fields = ("name", "slug", "external_id")
     ordering = ("name",)
     inlines = (MembershipInline,)
@@ -120,6 +138,7 @@ class ApiKeyAdmin(CappedAdmin, ConfirmedActionsAdmin):
             button="Revoke this key",
             done="revoked",
             consequence="Programs that use these keys are refused from now on. This is for good.",
+            permission=rights.REVOKE_KEY,
             run=_revoke,
             refusal=lambda key: "revoked already" if key.revoked_at else "",
         ),
@@ -141,6 +160,7 @@ class ApiKeyAdmin(CappedAdmin, ConfirmedActionsAdmin):
             "workspace",
             "scopes",
             "expires_at",
+            "previous_until",
             "last_used_at",
             "revoked_at",
             "created_by",
@@ -195,11 +215,21 @@ class AuditEventAdmin(ShownOnly, CappedAdmin):
     list_display = ("when", "actor", "action", "target", "reason", "workspace")
     list_display_links = ("when",)
     list_select_related: ClassVar[tuple[str, ...]] = ("workspace",)
-    list_filter = ()
+    list_filter = (
+        ActionFilter,
+        ActorFilter,
+        TargetFilter,
+        WorkspaceFilter,
+        SinceFilter,
+        UntilFilter,
+    )
     date_hierarchy = None
     search_fields = ("actor", "action", "target")
     search_help_text = "Who (user:ada), what (post.cancelled) or on what (post:…)"
     fields = ("at", "actor", "action", "target", "reason", "detail", "workspace")
+
+    class Media:
+        css: ClassVar = {"all": ["console/desk.css"]}
 
     @admin.display(description="when")
     def when(self, event: AuditEvent) -> SafeString | str:

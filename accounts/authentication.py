@@ -80,7 +80,7 @@ def _caller(token: str, *, is_service: bool) -> Caller:
                 actor=f"key:crl_{key.prefix}",
                 workspace=key.workspace,
                 scopes=frozenset(key.scopes),
-                is_key=True,
+                key=key,
             )
         claims = read_token(token)
     except (KeyRefused, TokenRefused) as refusal:

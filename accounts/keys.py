@@ -11,10 +11,20 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import ApiKey
+from engine.lookups import at_most_one
 
 BRAND = "crl"
 LAST_USED_PRECISION = timedelta(minutes=1)  # one write a minute and key, however busy it is
-SCOPES = ("posts:read", "posts:write", "connections:read", "connections:write")
+SCOPES = (
+    "posts:read",
+    "posts:write",
+    "connections:read",
+    "connections:write",
+    "workspace:read",
+    "workspace:write",
+    "limits:read",
+    "audit:read",
+)
 
 
 class KeyRefused(Exception):
@@ -33,6 +43,11 @@ def new_prefix() -> str:
 def new_secret() -> str:
     """Return 256 random bits as text."""
     return secrets.token_urlsafe(32)
+
+
+def text_of(key: ApiKey, secret: str) -> str:
+    """Return a key as its owner sees it, once."""
+    return f"{BRAND}_{key.prefix}_{secret}"
 
 
 def digest(secret: str) -> str:
@@ -54,11 +69,11 @@ def authenticate_key(token: str, *, now: datetime | None = None) -> ApiKey:
     brand, _, rest = token.partition("_")
     prefix, _, secret = rest.partition("_")
     key = (
-        ApiKey.objects.select_related("workspace").filter(prefix=prefix).first()
+        at_most_one(ApiKey.objects.select_related("workspace").filter(prefix=prefix))
         if brand == BRAND and "\x00" not in prefix
         else None
     )
-    if not hmac.compare_digest(digest(secret), key.secret_sha256 if key else digest("")) or not key:
+    if key is None or not _fits(secret, key, moment):
         raise KeyRefused(
             "key_unknown",
             "This API key is not known here: check that it was copied whole (crl_..._...), or "
@@ -78,6 +93,15 @@ def authenticate_key(token: str, *, now: datetime | None = None) -> ApiKey:
         )
     _note_use(key, moment)
     return key
+
+
+def _fits(secret: str, key: ApiKey, now: datetime) -> bool:
+    """Say whether this is the key's secret, or the one before it while that still counts."""
+    shown = digest(secret)
+    if hmac.compare_digest(shown, key.secret_sha256):
+        return True
+    overlaps = key.previous_until is not None and key.previous_until > now
+    return overlaps and hmac.compare_digest(shown, key.previous_sha256)
 
 
 def _note_use(key: ApiKey, now: datetime) -> None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models import Q
 
 from engine.ids import uuid7
 
@@ -15,6 +16,14 @@ class User(AbstractUser):
     """A person. `external_id` is the id another system (a JWT issuer) knows them by."""
 
     external_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
+
+
+class ApprovalRule(models.TextChoices):
+    """Whose posts somebody else must approve before they go out."""
+
+    NOBODY = "nobody", "nobody's"
+    EDITORS = "editors", "everybody's but the owners'"
+    EVERYBODY = "everybody", "everybody's"
 
 
 class Workspace(models.Model):
@@ -30,6 +39,9 @@ class Workspace(models.Model):
         max_length=8,
         choices=[("hold", "hold for a person"), ("publish", "publish however late")],
         default="hold",
+    )
+    approval_rule = models.CharField(  # whose posts need approval
+        max_length=16, choices=ApprovalRule.choices, default=ApprovalRule.NOBODY
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -47,8 +59,9 @@ class Role(models.TextChoices):
 
 
 class Membership(models.Model):
-    """One person's role in one workspace."""
+    """One person's role in one workspace; `public_id` is what the outside calls it."""
 
+    public_id = models.UUIDField(default=uuid7, editable=False, unique=True)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.EDITOR)
@@ -63,14 +76,50 @@ class Membership(models.Model):
         return f"{self.user} in {self.workspace}"
 
 
+class Invitation(models.Model):
+    """A place in a workspace for whoever presents its token: shown once, stored as SHA-256.
+
+    It names an e-mail address or another system's id, whether or not somebody here has it: nobody
+    learns by inviting who is known here.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField(blank=True, default="")
+    external_id = models.CharField(max_length=255, blank=True, default="")
+    role = models.CharField(max_length=16, choices=Role.choices)
+    token_sha256 = models.CharField(max_length=64, unique=True, editable=False)
+    invited_by = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=(Q(email="") & ~Q(external_id="")) | (~Q(email="") & Q(external_id="")),
+                name="invitations_name_one_person",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"invitation to {self.workspace}"
+
+
 class ApiKey(models.Model):
-    """A program's key: shown once as `crl_<prefix>_<secret>`, stored as prefix and SHA-256."""
+    """A program's key: shown once as `crl_<prefix>_<secret>`, stored as prefix and SHA-256.
+
+    After a rotation the secret before is good as well until `previous_until`.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=255)
     prefix = models.CharField(max_length=16, unique=True)
     secret_sha256 = models.CharField(max_length=64, editable=False)
+    previous_sha256 = models.CharField(max_length=64, blank=True, default="", editable=False)
+    previous_until = models.DateTimeField(null=True, blank=True, editable=False)
     scopes = models.JSONField(default=list, blank=True)  # e.g. ["posts:read", "posts:write"]
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -113,6 +162,13 @@ class AuditEvent(models.Model):
     at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     objects = AuditEventQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["workspace", "id"], name="audit_of_workspace"),
+            models.Index(fields=["target", "id"], name="audit_by_target"),
+            models.Index(fields=["actor", "id"], name="audit_by_actor"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.target}"

@@ -6,6 +6,8 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -15,11 +17,23 @@ from accounts import keys
 from accounts.audit import record
 from accounts.models import ApiKey, Membership, Role, User, Workspace
 
+ZONE_CHARS = 64
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 
 class AccountError(Exception):
-    """What was asked for cannot be done; the message names the reason and the remedy."""
+    """What was asked for cannot be done; the message names the reason and the remedy.
+
+    `field` is what the caller gave wrongly, if it is one thing.
+    """
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class BeyondOwnRights(AccountError):
+    """Nobody gives, changes or takes away more than they have themselves."""
 
 
 def create_workspace(
@@ -70,15 +84,30 @@ def issue_api_key(
     scopes: Sequence[str] = (),
     valid_for: timedelta | None = None,
     created_by: User | None = None,
+    issuer: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key and return it with its full text, which is shown this once and never stored.
 
-    No scopes: the key may do everything in its workspace. Raises AccountError.
+    No scopes: the key may do everything in its workspace. With `issuer`, the key that asks for it,
+    it gets no scope that one lacks and does not outlive it; no scopes then mean the issuer's.
+    Raises AccountError, BeyondOwnRights.
     """
     if unknown := sorted(set(scopes) - set(keys.SCOPES)):
-        raise AccountError(f"Unknown scopes {unknown}: choose from {', '.join(keys.SCOPES)}.")
+        raise AccountError(
+            f"Unknown scopes {unknown}: choose from {', '.join(keys.SCOPES)}.",
+            field="scopes",
+        )
     if valid_for is not None and valid_for <= timedelta():
-        raise AccountError("A key must be valid for some time: give a positive number of days.")
+        raise AccountError(
+            "A key must be valid for some time: give a positive number of days.",
+            field="valid_days",
+        )
+    expires_at = timezone.now() + valid_for if valid_for else None
+    if issuer is not None:
+        scopes = scopes or issuer.scopes
+        require_within(issuer, scopes)
+        if issuer.expires_at is not None:
+            expires_at = min(expires_at or issuer.expires_at, issuer.expires_at)
     secret = keys.new_secret()
     with transaction.atomic():
         key = ApiKey.objects.create(
@@ -87,7 +116,7 @@ def issue_api_key(
             prefix=keys.new_prefix(),
             secret_sha256=keys.digest(secret),
             scopes=sorted(set(scopes)),
-            expires_at=timezone.now() + valid_for if valid_for else None,
+            expires_at=expires_at,
             created_by=created_by,
         )
         record(
@@ -97,11 +126,59 @@ def issue_api_key(
             target=f"api_key:{key.pk}",
             detail={"name": name, "prefix": key.prefix, "scopes": key.scopes},
         )
-    return key, f"{keys.BRAND}_{key.prefix}_{secret}"
+    return key, keys.text_of(key, secret)
 
 
-def revoke_api_key(key: ApiKey, *, actor: str, reason: str = "") -> ApiKey:
-    """End a key at once; revoking it again changes nothing."""
+def rotate_api_key(
+    key: ApiKey, *, overlap: timedelta, actor: str, reason: str = "", issuer: ApiKey | None = None
+) -> tuple[ApiKey, str]:
+    """Give a key a new secret; the one before it is good as well for `overlap` (0: not at all).
+
+    Returns the key with its full new text, shown this once. Raises AccountError for a key that
+    was revoked or has expired, BeyondOwnRights if `issuer` may less than the key.
+    """
+    secret = keys.new_secret()
+    with transaction.atomic():
+        row = ApiKey.objects.select_for_update(of=("self",)).get(pk=key.pk)
+        if issuer is not None:
+            require_within(issuer, row.scopes)
+        now = timezone.now()
+        if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+            raise AccountError("This key is over: issue a new one.")
+        row.previous_sha256 = row.secret_sha256 if overlap else ""
+        row.previous_until = now + overlap if overlap else None
+        row.secret_sha256 = keys.digest(secret)
+        row.save()
+        record(
+            workspace=row.workspace,
+            actor=actor,
+            action="api_key.rotated",
+            target=f"api_key:{row.pk}",
+            reason=reason,
+            detail={"overlap_seconds": int(overlap.total_seconds())},
+        )
+    return row, keys.text_of(row, secret)
+
+
+def require_within(issuer: ApiKey, scopes: Sequence[str]) -> None:
+    """Raise BeyondOwnRights unless `issuer` has all these scopes (none means all there are)."""
+    if not issuer.scopes or (scopes and set(scopes) <= set(issuer.scopes)):
+        return
+    missing = sorted(set(scopes or keys.SCOPES) - set(issuer.scopes))
+    raise BeyondOwnRights(
+        f"A key gives no more than it has: this one lacks {', '.join(missing)}.", field="scopes"
+    )
+
+
+def revoke_api_key(
+    key: ApiKey, *, actor: str, reason: str = "", issuer: ApiKey | None = None
+) -> ApiKey:
+    """End a key at once; revoking it again changes nothing.
+
+    Raises BeyondOwnRights if `issuer`, the key that asks for it, may less than the key.
+    """
+    if issuer is not None:
+        require_within(issuer, key.scopes)
     with transaction.atomic():
         now = timezone.now()
         if ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now):
@@ -114,6 +191,40 @@ def revoke_api_key(key: ApiKey, *, actor: str, reason: str = "") -> ApiKey:
             )
     key.refresh_from_db()
     return key
+
+
+def change_workspace(workspace: Workspace, *, actor: str, **changes: Any) -> Workspace:
+    """Set name, time_zone, late_policy or late_limit_minutes; raises AccountError."""
+    if (zone := changes.get("time_zone")) is not None and not is_time_zone(zone):
+        raise AccountError(
+            f"{zone!r} is not an IANA time zone, such as Europe/Berlin.", field="time_zone"
+        )
+    with transaction.atomic():
+        row = Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+        before = {name: getattr(row, name) for name in changes}
+        changed = {name: value for name, value in changes.items() if value != before[name]}
+        if not changed:
+            return row
+        for name, value in changed.items():
+            setattr(row, name, value)
+        row.save(update_fields=list(changed))
+        record(
+            workspace=row,
+            actor=actor,
+            action="workspace.changed",
+            target=f"workspace:{row.pk}",
+            detail={name: [before[name], value] for name, value in changed.items()},
+        )
+    return row
+
+
+def is_time_zone(name: str) -> bool:
+    """Say whether this is an IANA time zone that this machine knows."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: "Europe" is a directory
+        return False
+    return len(name) <= ZONE_CHARS
 
 
 def provision_user(external_id: str) -> User:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from typing import Any, ClassVar, cast
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar, cast
 
-from rest_framework.exceptions import NotAuthenticated
+from django.db.models import Model
+from rest_framework.exceptions import APIException, NotAuthenticated
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -17,13 +18,16 @@ from rest_framework.views import APIView
 from accounts.access import Access, Caller, resolve
 from accounts.authentication import BrowserAuthentication, TokenAuthentication
 from accounts.models import Role
-from api import idempotency
+from api import idempotency, throttles
+from api.conditions import ETAG, IF_MATCH, IF_NONE_MATCH, is_known, matches
 from api.parsers import StrictJSONParser
 from api.problems import Problem, unknown
 from api.schema import operation_of
+from engine.lookups import at_most_one
 from scheduling.drafts import FieldError
 from scheduling.models import ScheduledPost
 
+Row = TypeVar("Row", bound=Model)
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 WORKSPACE_HEADER = "X-Workspace"
 
@@ -39,7 +43,9 @@ class ApiView(APIView):
     write_scope = "posts:write"
     read_role = Role.VIEWER
     write_role = Role.EDITOR
+    scope_suffices = False  # whether a key with the scope needs no role: owners gave it that scope
     claim: idempotency.Claim | None = None
+    budget: throttles.Budget | None = None
 
     @property
     def caller(self) -> Caller:
@@ -47,15 +53,29 @@ class ApiView(APIView):
         return cast("Caller", self.request.auth)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Authenticate and compare scopes before anything else is looked at."""
+        """Authenticate, count and compare scopes before anything else is looked at."""
+        self._spend(request)
         _ = request.body  # kept for the fingerprint; also refuses bodies that are too large
         super().initial(request, *args, **kwargs)
-        if not isinstance(request.auth, Caller):
-            raise NotAuthenticated
         scope = self.read_scope if request.method in SAFE else self.write_scope
-        if scope and not request.auth.has_scope(scope):
+        if scope and not self.caller.has_scope(scope):
             raise Problem(403, "scope_missing", f"This API key lacks the scope {scope}.")
         self._check_query_names(request)
+
+    def _spend(self, request: Request) -> None:
+        """Find out who calls and take this request from their budget."""
+        try:
+            self.perform_authentication(request)
+            if not isinstance(request.auth, Caller):
+                raise NotAuthenticated
+        except APIException:
+            self.budget = throttles.spend(request, None)
+            if self.budget:
+                self.budget.require()
+            raise
+        self.budget = throttles.spend(request, request.auth)
+        if self.budget:
+            self.budget.require()
 
     def _check_query_names(self, request: Request) -> None:
         """Refuse parameters that the operation does not know: a misspelt filter filters nothing."""
@@ -77,7 +97,7 @@ class ApiView(APIView):
         named = named or self.request.headers.get(WORKSPACE_HEADER, "")
         access = resolve(self.caller, org_id=org_id, user_id=user_id, named=named)
         needed = self.read_role if self.request.method in SAFE else self.write_role
-        if not access.may(needed):
+        if not access.may(needed) and not (self.scope_suffices and self.caller.is_key):
             raise Problem(
                 403, "role_missing", f"Your role here is {access.role}; this takes {needed.value}."
             )
@@ -93,12 +113,49 @@ class ApiView(APIView):
         validated: dict[str, Any] = body.validated_data
         return validated
 
-    def answer(self, body: Any, status: int = 200) -> Response:
-        """Return the answer, kept under the request's Idempotency-Key in the open transaction."""
-        response = Response(body, status=status)
+    def answer(self, body: Any, status: int = 200, *, tag: str = "") -> Response:
+        """Return the answer, kept under the request's Idempotency-Key in the open transaction.
+
+        `tag` is the ETag of what is shown; see `conditions`.
+        """
+        response = Response(body, status=status, headers={ETAG: tag} if tag else None)
         if self.claim is not None and not self.claim.keep(response):
             raise Problem(409, "idempotency_key_lost", "Another request took this key over.")
         return response
+
+    def unchanged(self, tag: str) -> Response | None:
+        """Return 304 when If-None-Match names `tag`, else None: the caller shows the rest."""
+        if is_known(self.request.headers.get(IF_NONE_MATCH, ""), tag):
+            return Response(status=304, headers={ETAG: tag})
+        return None
+
+    def require_match(self, row: Row, tag_of_row: Callable[[Row], str]) -> None:
+        """Raise Problem 412 unless the row, locked, is as If-Match (if sent) says.
+
+        Call it in the transaction of the change: nobody can change the row in between.
+        """
+        wanted = self.request.headers.get(IF_MATCH)
+        if wanted is None:
+            return
+        rows = type(row)._default_manager  # noqa: SLF001 - Django's own name
+        tag = tag_of_row(rows.select_for_update(of=("self",)).get(pk=row.pk))
+        if not matches(wanted, tag):
+            raise Problem(
+                412,
+                "precondition_failed",
+                "It has changed since you read it (If-Match): read it again and decide anew.",
+                headers={ETAG: tag},
+            )
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Tell what is left of the caller's budget, whatever the answer is."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        if self.budget is not None:
+            for name, value in self.budget.headers().items():
+                final[name] = value
+        return final
 
     def handle_exception(self, exc: Exception) -> Response:
         """Answer a replay with what was said before, everything else with a problem."""
@@ -121,11 +178,8 @@ def post_of(access: Access, post_id: str) -> ScheduledPost:
 def found_post(posts: Any, post_id: str) -> ScheduledPost:
     """Return the post with this id among `posts`; raises Problem 404."""
     key = as_uuid(post_id)
-    post: ScheduledPost | None = (
-        posts.select_related("connection", "workspace", "created_by").filter(pk=key).first()
-        if key
-        else None
-    )
+    whole = posts.select_related("connection", "workspace", "created_by")
+    post: ScheduledPost | None = at_most_one(whole.filter(pk=key)) if key else None
     if post is None:
         raise unknown("id", "post")
     return post

@@ -80,7 +80,9 @@ class Choice(Text):
         return text
 
 
-@extend_schema_field({"type": "string", "format": "uri", "maxLength": 2000})
+@extend_schema_field(  # not "uri": letters beyond ASCII are accepted, as browsers show them
+    {"type": "string", "pattern": r"^\s*([hH][tT][tT][pP][sS]?://.+)?$", "maxLength": 2000}
+)
 class WebAddress(Text):
     """An http(s) address."""
 
@@ -126,6 +128,16 @@ class Instant(serializers.Field[datetime, str, str, Any]):
     def to_representation(self, value: datetime) -> str:
         """Return it as text with a Z."""
         return instant(value) or ""
+
+
+def instant_of(name: str, text: str) -> datetime:
+    """Return the query parameter `name` as an instant; raises ValidationError."""
+    try:
+        # "+" of an offset arrives as a blank when a client did not escape it.
+        moment: datetime = Instant().run_validation(text.replace(" ", "+"))
+    except serializers.ValidationError as error:
+        raise serializers.ValidationError({name: error.detail}) from None
+    return moment
 
 
 def instant(value: datetime | None) -> str | None:

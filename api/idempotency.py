@@ -23,6 +23,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import IdempotencyKey, Workspace
+from api.conditions import IF_MATCH
 from api.problems import MEDIA_TYPE, Problem, invalid
 from scheduling.drafts import FieldError
 
@@ -87,9 +88,11 @@ def begin(request: Request, workspace: Workspace) -> Claim | None:
 
 
 def fingerprint(request: Request) -> str:
-    """Return the SHA-256 of what was asked: method, path with query, body."""
-    asked = f"{request.method} {request.get_full_path()}\n".encode() + request.body
-    return hashlib.sha256(asked).hexdigest()
+    """Return the SHA-256 of what was asked: method, path with query, If-Match if sent, body."""
+    condition = request.headers.get(IF_MATCH)
+    head = f"{request.method} {request.get_full_path()}\n"
+    asked = head if condition is None else f"{head}{IF_MATCH}: {condition}\n"
+    return hashlib.sha256(asked.encode() + request.body).hexdigest()
 
 
 def _met(row: IdempotencyKey, asked: str) -> Claim | None:

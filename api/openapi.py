@@ -13,7 +13,7 @@ from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 from api.base import SAFE, ApiView
 from api.problems import MEDIA_TYPE, PROBLEM
 from api.schema import Answered, Operation, operation_of
-from api.shapes import NAMED, Schema, named_in, the
+from api.shapes import NAMED, Schema, example_of, named_in, the
 
 JSON = "application/json"
 
@@ -25,6 +25,7 @@ OF_CALLERS = {
     401: "No key or token, or one that opens nothing: `detail` says why.",
     403: "The key lacks the scope, the member the role.",
     404: "There is no such row in this workspace, or no such workspace for this caller.",
+    429: "The budget of this minute is used up.",
 }
 OF_BODIES = {
     413: "The body is too large.",
@@ -33,6 +34,8 @@ OF_BODIES = {
 }
 OF_QUERIES = {422: "A value of the query is wrong, or there is no such parameter: see `errors`."}
 OF_KEYS = {409: "The first request with this Idempotency-Key is still running."}
+OF_CONDITIONS = {412: "It is not as If-Match says: somebody or something changed it."}
+UNCHANGED = "It is as If-None-Match says."
 CODES = {
     400: "malformed",
     401: "not_authenticated",
@@ -40,16 +43,23 @@ CODES = {
     404: "not_found",
     406: "not_acceptable",
     409: "illegal_transition",
+    412: "precondition_failed",
     413: "too_large",
     415: "unsupported_media_type",
     422: "invalid",
+    429: "rate_limited",
     503: "platform_unavailable",
 }
 HEADERS = {
     "WWW-Authenticate": "How to prove who one is.",
     "Retry-After": "Seconds to wait before asking again.",
+    "ETag": "Stands for the row as it is; for If-Match and If-None-Match.",
+    "RateLimit-Limit": "Requests that the caller may make in a minute.",
+    "RateLimit-Remaining": "How many of them are left.",
+    "RateLimit-Reset": "Seconds until the next minute begins.",
     "Idempotency-Replayed": "`true`: this answer was given before, to the same request.",
 }
+BUDGET = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 PARAMETERS = {
     "Workspace": (
         "X-Workspace",
@@ -60,6 +70,16 @@ PARAMETERS = {
         "Idempotency-Key",
         "For 24 hours the same request under this key is answered, not carried out, again.",
         "5f0c2a9e-order-17",
+    ),
+    "IfMatch": (
+        "If-Match",
+        "The ETag of what was read: if it has changed since, nothing is done (412).",
+        '"9f86d081884c7d659a2feaa0"',
+    ),
+    "IfNoneMatch": (
+        "If-None-Match",
+        "The ETag of what is known: if it is still so, nothing is sent (304).",
+        '"9f86d081884c7d659a2feaa0"',
     ),
 }
 
@@ -135,6 +155,8 @@ class Described(AutoSchema):
         found: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         if found is not None and self.told.example is not None:
             found["content"][JSON]["example"] = dict(self.told.example)
+        if found is not None:
+            found["content"] |= self._files(self.told.files)
         return found
 
     def _get_parameters(self) -> list[dict[str, Any]]:
@@ -144,6 +166,9 @@ class Described(AutoSchema):
             parameters.append(self._component("parameters", "Workspace"))
             if self.method == "POST":
                 parameters.append(self._component("parameters", "IdempotencyKey"))
+        if self.told.conditional:
+            name = "IfNoneMatch" if self.method in SAFE else "IfMatch"
+            parameters.append(self._component("parameters", name))
         return parameters
 
     def _path_names(self) -> list[str]:
@@ -153,7 +178,9 @@ class Described(AutoSchema):
         answers = {str(code): self._answer(code, one) for code, one in self.told.answers.items()}
         for status, when in sorted({**self._shared_problems(), **self.told.problems}.items()):
             answers.setdefault(str(status), self._problem(status, when))
-        return answers
+        if self.told.conditional and self.method in SAFE:
+            answers["304"] = {"description": UNCHANGED, **self._headers(["ETag"])}
+        return dict(sorted(answers.items()))
 
     def _shared_problems(self) -> dict[int, str]:
         found = dict(EVERYWHERE)
@@ -163,16 +190,29 @@ class Described(AutoSchema):
                 found |= OF_BODIES
             if self.method == "POST":
                 found |= OF_KEYS
+            if self.told.conditional and self.method not in SAFE:
+                found |= OF_CONDITIONS
         return found
 
     def _answer(self, status: int, answer: Answered) -> dict[str, Any]:
         shape = answer.shape
         example = shape.example() if answer.example is None else answer.example
-        headers = ["Idempotency-Replayed"] if self.method == "POST" and self.has_callers else []
+        headers = ["ETag"] if self.told.conditional else []
+        if self.method == "POST" and self.has_callers:
+            headers.append("Idempotency-Replayed")
         return {
             "description": answer.meaning or shape.schema["description"],
-            "content": {JSON: {"schema": self.use(the(shape)), "example": example}},
+            "content": {
+                JSON: {"schema": self.use(the(shape)), "example": example},
+                **self._files(answer.files),
+            },
             **self._headers(headers),
+        }
+
+    def _files(self, files: Mapping[str, Schema]) -> dict[str, Any]:
+        return {
+            kind: {"schema": self.use(schema), "example": example_of(schema)}
+            for kind, schema in files.items()
         }
 
     def _problem(self, status: int, when: str) -> dict[str, Any]:
@@ -185,7 +225,12 @@ class Described(AutoSchema):
             errors=[],
             instance=self.path,
         )
-        headers = {401: ["WWW-Authenticate"], 503: ["Retry-After"]}
+        headers = {
+            401: ["WWW-Authenticate"],
+            412: ["ETag"],
+            429: ["Retry-After"],
+            503: ["Retry-After"],
+        }
         return {
             "description": when,
             "content": {MEDIA_TYPE: {"schema": self.use(the(PROBLEM)), "example": example}},
@@ -193,7 +238,8 @@ class Described(AutoSchema):
         }
 
     def _headers(self, names: Iterable[str]) -> dict[str, Any]:
-        headers = {name: self._component("headers", name) for name in names}
+        budget = BUDGET if self.has_callers else ()
+        headers = {name: self._component("headers", name) for name in (*names, *budget)}
         return {"headers": headers} if headers else {}
 
     def use(self, schema: Schema) -> Schema:
@@ -215,7 +261,7 @@ class Described(AutoSchema):
                     "name": header,
                     "in": "header",
                     "description": meaning,
-                    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                    "schema": {"type": "string", "maxLength": 255},
                     "example": example,
                 },
             )

@@ -37,8 +37,14 @@ class Pages(CursorPagination):
 
     page_size = PAGE_SIZE
     page_size_query_param = "page_size"
-    max_page_size = MOST_PER_PAGE
     ordering = "-id"  # ids are ordered by time
+
+    def get_page_size(self, request: Request) -> int:
+        """Return how many were asked for; raises Problem 422."""
+        given = request.query_params.get("page_size", str(PAGE_SIZE))
+        if not (given.isdecimal() and len(given) < 4 and 1 <= int(given) <= MOST_PER_PAGE):
+            raise invalid("page_size", "bad_page_size", f"Ask for 1 to {MOST_PER_PAGE} at once.")
+        return int(given)
 
     def paginate_queryset(
         self, queryset: QuerySet[Any, Any] | Sequence[Any], request: Request, view: Any = None

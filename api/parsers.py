@@ -59,3 +59,27 @@ def _check(value: Any) -> None:
         for name, item in value.items():
             _check(name)
             _check(item)
+
+
+class CSVText(str):
+    """A body that came as a CSV file, as text."""
+
+    __slots__ = ()
+
+
+class CSVParser(BaseParser):
+    """A CSV file in UTF-8, with or without a byte order mark."""
+
+    media_type = "text/csv"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return the body as text; raises ParseError."""
+        try:
+            return CSVText(stream.read().decode("utf-8-sig"))
+        except UnicodeError:
+            raise ParseError("The file is not UTF-8 text: save it as “CSV UTF-8”.") from None

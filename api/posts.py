@@ -19,10 +19,12 @@ from api.pages import PAGED, Pages
 from api.problems import naming, unknown
 from api.representations import (
     ATTEMPT,
+    DELETED,
     POST,
     TRANSITION,
     attempt_json,
     post_json,
+    post_tag,
     transition_json,
 )
 from api.schema import Answered, operation
@@ -34,10 +36,13 @@ from api.serializers import (
     ResolutionInput,
 )
 from api.shapes import UUID_EXAMPLE, list_of, page_of
-from engine.models import Installation
+from engine.lookups import at_most_one
 from platforms.models import SocialConnection
 from scheduling import services
+from scheduling.copies import delete_draft
 from scheduling.models import ScheduledPost
+from scheduling.pauses import present as present_pauses
+from scheduling.queue_slots.services import Place, schedule_in_slot
 
 TOO_LATE = {409: "The post's state does not allow it: `detail` says why."}
 
@@ -58,8 +63,8 @@ class PostsView(ApiView):
         posts = ScheduledPost.objects.filter(workspace=access.workspace)
         pages = Pages()
         found = pages.paginate_queryset(filtered(posts, request.query_params), request, view=self)
-        full = {post.pk: post for post in _in_full([post.pk for post in found or ()])}
-        paused = _paused()
+        full = {post.pk: post for post in posts_in_full([post.pk for post in found or ()])}
+        paused = present_pauses()
         return pages.get_paginated_response([post_json(full[p.pk], paused) for p in found or ()])
 
     @operation(
@@ -89,29 +94,35 @@ class PostsView(ApiView):
         connection = connection_of(access, wish.pop("connection"), "connection")
         is_draft = wish.pop("draft")
         media = wish.pop("media", [])
+        if queue := wish.pop("queue", None):
+            schedule: Callable[..., tuple[ScheduledPost, bool]] = schedule_in_slot
+            wish["place"] = Place(queue)
+        else:
+            schedule = services.schedule_post
+            wish["scheduled_at"] = wish.get("scheduled_at") or timezone.now()
+            wish.setdefault("time_zone", access.workspace.time_zone)
         with naming(_names(request)), transaction.atomic():
-            post, created = services.schedule_post(
+            post, created = schedule(
                 workspace=access.workspace,
                 connection=connection,
                 segments=wish.pop("segments", [{"text": ""}]),
-                scheduled_at=wish.pop("scheduled_at", None) or timezone.now(),
-                time_zone=wish.pop("time_zone", access.workspace.time_zone),
                 attachments=attachments_from(access, media),
                 actor=access.actor,
                 created_by=access.user,
                 as_draft=is_draft,
                 **wish,
             )
-            return self.answer(_shown(post), 201 if created else 200)
+            return _shown(self, post, 201 if created else 200)
 
 
 class PostView(ApiView):
     """GET shows one post; PATCH changes it as long as it was not sent."""
 
-    @operation("get_post", "Look at a post", tag="posts", answers={200: POST})
+    @operation("get_post", "Look at a post", tag="posts", answers={200: POST}, conditional=True)
     def get(self, request: Request, post_id: str) -> Response:
         """Return the post in full, with what happens next and what to do, in words for people."""
-        return Response(_shown(post_of(self.enter(), post_id)))
+        post = post_of(self.enter(), post_id)
+        return self.unchanged(post_tag(post)) or _shown(self, post)
 
     @operation(
         "change_post",
@@ -121,6 +132,7 @@ class PostView(ApiView):
         example={"text": "The bells are back, at noon.", "content_version": 1},
         answers={200: POST},
         problems={409: "It was sent already, or `content_version` is not the current one."},
+        conditional=True,
     )
     def patch(self, request: Request, post_id: str) -> Response:
         """Change what the body names until the post is sent; `content_version` is what was edited.
@@ -132,12 +144,27 @@ class PostView(ApiView):
         post = post_of(access, post_id)
         version = changes.pop("content_version", None)
         with naming(_names(request)), transaction.atomic():
+            self.require_match(post, post_tag)
             if "media" in changes:
                 changes["attachments"] = attachments_from(access, changes.pop("media"))
             edited = services.edit_post(
                 post.pk, actor=access.actor, expected_version=version, **changes
             )
-            return self.answer(_shown(edited))
+            return _shown(self, edited)
+
+    @operation(
+        "delete_draft",
+        "Delete a draft",
+        tag="posts",
+        answers={200: Answered(DELETED, "It is gone.")},
+        problems={409: "It is no draft, or it was something else before: cancel it instead."},
+    )
+    def delete(self, request: Request, post_id: str) -> Response:
+        """Delete a draft for good; everything else is cancelled instead."""
+        access = self.enter()
+        post = post_of(access, post_id)
+        delete_draft(post.pk, actor=access.actor)
+        return self.answer({"id": str(post.pk), "deleted": True})
 
 
 class PostAction(ApiView):
@@ -151,7 +178,8 @@ class PostAction(ApiView):
         access = self.enter()
         post = post_of(access, post_id)
         with transaction.atomic():
-            return self.answer(_shown(service(post.pk, actor=access.actor, **wish)))
+            self.require_match(post, post_tag)
+            return _shown(self, service(post.pk, actor=access.actor, **wish))
 
 
 class CancelPost(PostAction):
@@ -165,6 +193,7 @@ class CancelPost(PostAction):
         example={"reason": "Postponed to next week."},
         answers={200: Answered(POST, "It is cancelled.", POST.example(state="cancelled"))},
         problems=TOO_LATE,
+        conditional=True,
     )
     def post(self, request: Request, post_id: str) -> Response:
         """Stop a post that was not sent; /retry puts it back in line."""
@@ -182,6 +211,7 @@ class RetryPost(PostAction):
         example={"reason": "The account was reconnected."},
         answers={200: Answered(POST, "It is scheduled again.")},
         problems=TOO_LATE,
+        conditional=True,
     )
     def post(self, request: Request, post_id: str) -> Response:
         """Schedule a failed, dead, held, blocked or cancelled post again.
@@ -203,6 +233,7 @@ class PublishPostNow(PostAction):
         example={"reason": "The news is out."},
         answers={200: Answered(POST, "It is due now.")},
         problems=TOO_LATE,
+        conditional=True,
     )
     def post(self, request: Request, post_id: str) -> Response:
         """Make a post that waits for its moment due now."""
@@ -220,6 +251,7 @@ class ResolvePost(PostAction):
         example={"live": True, "permalink": "https://social.example/@acme/113547"},
         answers={200: Answered(POST, "It is settled.", POST.example(state="published"))},
         problems=TOO_LATE,
+        conditional=True,
     )
     def post(self, request: Request, post_id: str) -> Response:
         """Say what a person saw of the part in doubt (`in_doubt` of the post).
@@ -265,9 +297,8 @@ class TransitionsView(ApiView):
 def connection_of(access: Access, connection_id: str, field: str) -> SocialConnection:
     """Return a connection of the workspace; raises Problem 404 that names `field`."""
     key = as_uuid(connection_id)
-    found = (
-        SocialConnection.objects.filter(workspace=access.workspace, pk=key).first() if key else None
-    )
+    connections = SocialConnection.objects.filter(workspace=access.workspace)
+    found = at_most_one(connections.filter(pk=key)) if key else None
     if found is None:
         raise unknown(field, "connection", "GET /api/v1/connections lists them")
     return found
@@ -278,15 +309,18 @@ def _names(request: Request) -> dict[str, str]:
     return {"segments[0].text": "text"} if "text" in request.data else {}
 
 
-def _shown(post: ScheduledPost) -> dict[str, Any]:
-    return post_json(_in_full([post.pk])[0], _paused())
+def _shown(view: ApiView, post: ScheduledPost, status: int = 200) -> Response:
+    """Answer with a post as the database has it now."""
+    fresh = posts_in_full([post.pk])[0]
+    return view.answer(post_json(fresh, present_pauses()), status, tag=post_tag(fresh))
 
 
-def _paused() -> bool:
-    return Installation.objects.filter(paused=True).exists()
+def shown_post(post: ScheduledPost) -> dict[str, Any]:
+    """Return a post in full, as it is in the database now."""
+    return post_json(posts_in_full([post.pk])[0], present_pauses())
 
 
-def _in_full(ids: Sequence[Any]) -> list[ScheduledPost]:
+def posts_in_full(ids: Sequence[Any]) -> list[ScheduledPost]:
     """Return posts with all that an answer shows, in three queries."""
     posts = ScheduledPost.objects.filter(pk__in=ids).select_related("connection")
     return list(posts.prefetch_related("post_media__asset"))

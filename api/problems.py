@@ -18,6 +18,8 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from accounts.access import NoAccess, UnknownWorkspace, WorkspaceNotNamed
+from accounts.members import LastOwner
+from accounts.services import AccountError, BeyondOwnRights
 from api.field_errors import flatten, is_malformed
 from api.shapes import Shape, listed, text, whole
 from engine.states import IllegalTransition
@@ -131,7 +133,9 @@ def as_problem(exc: Exception) -> Problem | None:
         case Invalid():
             return Problem(422, "invalid", str(exc), errors=exc.errors)
         case IllegalTransition():
-            return Problem(409, "illegal_transition", str(exc))
+            return Problem(409, getattr(exc, "code", "illegal_transition"), str(exc))
+        case AccountError():
+            return _of_account(exc)
         case NoAccess() | WorkspaceNotNamed() | UnknownWorkspace():
             return _of_access(exc)
         case RequestDataTooBig():
@@ -145,6 +149,16 @@ def as_problem(exc: Exception) -> Problem | None:
         case exceptions.APIException():
             return _of_framework(exc)
     return None
+
+
+def _of_account(exc: AccountError) -> Problem:
+    status, code = 422, "invalid"
+    if isinstance(exc, BeyondOwnRights):
+        status, code = 403, "beyond_own_rights"
+    elif isinstance(exc, LastOwner):
+        status, code = 409, "last_owner"
+    where = [FieldError(exc.field, code, str(exc))] if exc.field else []
+    return Problem(status, code, str(exc), errors=where)
 
 
 def _of_access(exc: NoAccess | WorkspaceNotNamed | UnknownWorkspace) -> Problem:

@@ -1,4 +1,4 @@
-"""Who the caller is, and which accounts are connected."""
+"""Who the caller is."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from accounts.access import WorkspaceNotNamed
 from accounts.keys import SCOPES
 from accounts.models import Role
 from api.base import ApiView
-from api.pages import PAGED, Pages
-from api.representations import CONNECTION, connection_json
 from api.schema import operation
-from api.shapes import Shape, identifier, listed, one_of, or_null, page_of, text, the
-from platforms.models import SocialConnection
+from api.shapes import Shape, identifier, listed, one_of, or_null, text, the
 
 OWN_WORKSPACE = Shape(
     "CallersWorkspace",
@@ -64,24 +61,3 @@ class MeView(ApiView):
                 "workspace": workspace,
             }
         )
-
-
-class ConnectionsView(ApiView):
-    """GET lists the workspace's connected accounts."""
-
-    read_scope = "connections:read"
-
-    @operation(
-        "list_connections",
-        "List connected accounts, newest first",
-        tag="connections",
-        query=PAGED,
-        answers={200: page_of(CONNECTION, "connections")},
-    )
-    def get(self, request: Request) -> Response:
-        """Return one page of the workspace's accounts, never with their credentials."""
-        access = self.enter()
-        connections = SocialConnection.objects.filter(workspace=access.workspace).defer("secret")
-        pages = Pages()
-        found = pages.paginate_queryset(connections, request, view=self)
-        return pages.get_paginated_response([connection_json(c) for c in found or ()])

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from datetime import datetime
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from api import memory
@@ -31,13 +31,13 @@ def queue_counts() -> dict[str, int]:
     return found
 
 
-def count_posts(now: datetime) -> dict[str, int]:
-    """Count all posts by their state, then those of the waiting ones that are due.
+def count_posts(now: datetime, posts: QuerySet[ScheduledPost] | None = None) -> dict[str, int]:
+    """Count `posts` (all there are) by their state, then those of the waiting ones that are due.
 
     Two of three queries read the partial indexes on due_at and lease_slot; together they take half
     of what one query takes that judges each row (0.15 s for 1,000,000 rows on PostgreSQL).
     """
-    posts = ScheduledPost.objects.order_by()
+    posts = (ScheduledPost.objects.all() if posts is None else posts).order_by()
     by_state = dict(posts.values_list("state").annotate(Count("pk")))
     waiting = posts.filter(state__in=WAITING, due_at__lte=now)
     due = (

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from api.conditions import tag_of
 from api.fields import instant
 from api.shapes import (
     Shape,
@@ -28,8 +29,10 @@ from platforms.models import ConnectionState, SocialConnection
 from platforms.registry import adapter_for
 from scheduling.drafts import account_of
 from scheduling.explanations import explain
+from scheduling.four_eyes import open_proposal
 from scheduling.models import LatePolicy, PostTransition, PublishAttempt, ScheduledPost
 from scheduling.notices import notices_of
+from scheduling.pauses import Pauses
 from scheduling.questions import next_part
 from scheduling.states import PostState
 
@@ -65,6 +68,15 @@ DOUBT = Shape(
     parts=whole("How many the post has.", 1),
     text=text("Its text.", "The bells are back."),
     account_address=or_null(address("The account's page, if it has one.")),
+)
+PROPOSAL = Shape(
+    "Proposal",
+    "What one person said of the part in doubt; it takes effect when a second one says the same.",
+    live=flag("They saw it live; false: it is to be sent again."),
+    permalink=or_null(address("Where they saw it."), None),
+    remote_id=or_null(text("Its id at the network.", "113547"), None),
+    by=text("Who said so.", "user:ada"),
+    at=moment("When."),
 )
 POST = Shape(
     "Post",
@@ -104,16 +116,27 @@ POST = Shape(
     next_step=text("What to do, for people.", "Nothing."),
     needs_person=flag("It goes on only when somebody acts."),
     in_doubt=or_null(the(DOUBT, "What to look for while the outcome is unknown."), None),
+    group=or_null(identifier("The posts it was written together with; null: none."), None),
+    approved_by=or_null(text("Who approved this content; null: nobody yet.", "user:bob"), None),
+    approved_at=or_null(moment("When that was."), None),
+    proposal=or_null(the(PROPOSAL, "What waits for a second person (FOUR_EYES)."), None),
     callback_url=or_null(address("Where its outcome is told."), None),
     correlation_id=text("What to look for in logs.", "0199b7c2-6b1e-7c0a-9d5e-3f0a4c1b2d6e"),
     created_at=moment("When it was made.", "2026-11-25T16:40:00Z"),
 )
 
+DELETED = Shape(
+    "Deleted",
+    "What is not there any more.",
+    id=identifier("Its id."),
+    deleted=flag("Always true.", example=True),
+)
 
-def post_json(post: ScheduledPost, paused: bool, now: datetime | None = None) -> Json:
+
+def post_json(post: ScheduledPost, paused: Pauses, now: datetime | None = None) -> Json:
     """Return a post in full (connection and post_media are read).
 
-    `paused` tells that the whole installation has stopped sending.
+    `paused` tells what has stopped sending.
     """
     explanation = explain(post, now=now or timezone.now(), paused=paused)
     notices = notices_of(post)
@@ -162,10 +185,35 @@ def post_json(post: ScheduledPost, paused: bool, now: datetime | None = None) ->
         "next_step": explanation.next_step,
         "needs_person": explanation.needs_person,
         "in_doubt": in_doubt_json(post),
+        "group": str(post.group_id) if post.group_id else None,
+        "approved_by": post.approved_by or None,
+        "approved_at": instant(post.approved_at),
+        "proposal": proposal_json(post),
         "callback_url": post.callback_url or None,
         "correlation_id": post.correlation_id,
         "created_at": instant(post.created_at),
     }
+
+
+def post_tag(post: ScheduledPost) -> str:
+    """Return the ETag of a post; every edit and every move changes it."""
+    return tag_of(
+        post.pk,
+        post.content_version,
+        post.publish_run,
+        post.state,
+        post.attempts,
+        post.scheduled_at,
+        post.due_at,
+        post.late_waived,
+        post.first_sent_at,
+        post.published_at,
+        post.remote_ids,
+        post.permalink,
+        post.last_category,
+        post.last_error,
+        post.preflight_at,
+    )
 
 
 def in_doubt_json(post: ScheduledPost) -> Json | None:
@@ -179,6 +227,20 @@ def in_doubt_json(post: ScheduledPost) -> Json | None:
         "parts": part.of,
         "text": part.text,
         "account_address": address or None,
+    }
+
+
+def proposal_json(post: ScheduledPost) -> Json | None:
+    """Return what one person said of the part in doubt, if a second one has to confirm it."""
+    proposal = open_proposal(post)
+    if proposal is None:
+        return None
+    return {
+        "live": proposal.live,
+        "permalink": proposal.permalink or None,
+        "remote_id": proposal.remote_id or None,
+        "by": proposal.actor,
+        "at": instant(proposal.at),
     }
 
 

@@ -24,6 +24,7 @@ from api.schema import Answered, operation
 from api.serializers import ScheduleInput
 from api.shapes import Shape, among, identifier, text, the, whole
 from api.targets import target_of
+from engine.lookups import at_most_one
 from platforms.models import SocialConnection
 from scheduling import services
 from scheduling.drafts import Attachment
@@ -244,9 +245,8 @@ def _stored_draft(access: Access, wish: dict[str, Any], slug: str) -> ScheduledP
 
 def _draft_on(connection: SocialConnection, content_id: str) -> ScheduledPost | None:
     """Return the draft that this request completes with its text, if there is one."""
-    return ScheduledPost.objects.filter(
-        connection=connection, external_id=content_id, state=PostState.DRAFT
-    ).first()
+    drafts = ScheduledPost.objects.filter(connection=connection, state=PostState.DRAFT)
+    return at_most_one(drafts.filter(external_id=content_id).only("state", "callback_url"))
 
 
 def _accepted(post: ScheduledPost) -> dict[str, Any]:

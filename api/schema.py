@@ -10,6 +10,7 @@ does not name. To add an operation:
         answers={200: page_of(POST, "posts")},        # a Shape for each status but problems
         query=PAGED,                                  # what the query may hold, if anything
         problems={409: "The post was sent already."}, # beyond those that all operations share
+        conditional=True,                             # if its row has an ETag, see `conditions`
     )
     def get(self, request: Request) -> Response:
 
@@ -61,6 +62,7 @@ class Answered:
     shape: Shape
     meaning: str = ""
     example: Any = None
+    files: Mapping[str, Schema] = field(default_factory=dict)  # other media types it may come as
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Operation:
     example: Mapping[str, Any] | None = None
     query: Sequence[Parameter] = ()
     problems: Mapping[int, str] = field(default_factory=dict)
+    conditional: bool = False  # its row has an ETag, which If-Match or If-None-Match may name
+    files: Mapping[str, Schema] = field(default_factory=dict)  # other media types of the body
 
     @property
     def query_names(self) -> frozenset[str]:
@@ -92,6 +96,8 @@ def operation(
     example: Mapping[str, Any] | None = None,
     query: Sequence[Parameter] = (),
     problems: Mapping[int, str] | None = None,
+    conditional: bool = False,
+    files: Mapping[str, Schema] | None = None,
 ) -> Callable[[Method], Method]:
     """Tell what a view method is; the module's docstring shows how."""
     told = Operation(
@@ -106,6 +112,8 @@ def operation(
         example=example,
         query=tuple(query),
         problems=dict(problems or {}),
+        conditional=conditional,
+        files=dict(files or {}),
     )
 
     def tell(method: Method) -> Method:

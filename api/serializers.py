@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from api.fields import Choice, Flag, Identifier, Instant, Text, WebAddress, WholeNumber
 from scheduling.models import LatePolicy
+from scheduling.queue_slots.services import Place
 
 MOST_SEGMENTS = 100
 MOST_MEDIA = 100
@@ -121,8 +122,8 @@ class MediaInput(StrictBody):
         return attrs
 
 
-class ContentInput(StrictBody):
-    """What both creating and editing a post may say."""
+class WordsInput(StrictBody):
+    """What a post says, without when and how."""
 
     text = Text(required=False, allow_blank=True, help_text="The text of a post that is no thread.")
     segments = serializers.ListField(
@@ -139,6 +140,19 @@ class ContentInput(StrictBody):
     media = serializers.ListField(
         child=MediaInput(), required=False, max_length=MOST_MEDIA, help_text="Its files."
     )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Turn `text` into the only segment."""
+        if "text" in attrs and "segments" in attrs:
+            raise serializers.ValidationError({"text": ["Give either text or segments."]}, "one_of")
+        if "text" in attrs:
+            attrs["segments"] = [{"text": attrs.pop("text")}]
+        return attrs
+
+
+class ContentInput(WordsInput):
+    """What both creating and editing a post may say."""
+
     scheduled_at = Instant(required=False, help_text="When to send it, with its offset.")
     time_zone = Text(required=False, help_text="The zone it is planned in, for display.")
     priority = WholeNumber(
@@ -158,14 +172,6 @@ class ContentInput(StrictBody):
         required=False, allow_blank=True, help_text="Where to tell its outcome."
     )
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Turn `text` into the only segment."""
-        if "text" in attrs and "segments" in attrs:
-            raise serializers.ValidationError({"text": ["Give either text or segments."]}, "one_of")
-        if "text" in attrs:
-            attrs["segments"] = [{"text": attrs.pop("text")}]
-        return attrs
-
 
 class PostInput(ContentInput):
     """A post to schedule, or a draft to keep: a text, segments or media, and when."""
@@ -177,10 +183,18 @@ class PostInput(ContentInput):
         help_text="Your id of it: a second post with it on this account is not made.",
     )
     draft = Flag(required=False, default=False, help_text="Keep it, and wait to be scheduled.")
+    queue = Choice(
+        Place,
+        required=False,
+        help_text="Take a slot of the account's queue instead of a moment: the next free one, one "
+        "behind all that are queued, or the first, while queued posts move down.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Ask for content, and for a moment unless it is a draft."""
+        """Ask for content, and for a moment or a place in the queue unless it is a draft."""
         attrs = super().validate(attrs)
+        if "queue" in attrs:
+            return self._queued(attrs)
         missing = {}
         if "segments" not in attrs and "media" not in attrs:
             missing["text"] = ["Write a text (or segments, or give media)."]
@@ -188,6 +202,17 @@ class PostInput(ContentInput):
             missing["scheduled_at"] = ["Say when, or make it a draft."]
         if missing:
             raise serializers.ValidationError(missing, "required")
+        return attrs
+
+    def _queued(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Ask for content; the slot decides the rest."""
+        decided = [name for name in ("scheduled_at", "time_zone", "draft") if attrs.get(name)]
+        if decided:
+            said = ["The queue's slot decides this: leave it out, or leave out queue."]
+            raise serializers.ValidationError(dict.fromkeys(decided, said), "decided_by_queue")
+        if "segments" not in attrs and "media" not in attrs:
+            said = ["Write a text (or segments, or give media)."]
+            raise serializers.ValidationError({"text": said}, "required")
         return attrs
 
 

@@ -180,6 +180,12 @@ def named_in(schema: Any) -> Iterator[str]:
             yield from named_in(inner)
 
 
+def text_file(name: str, meaning: str, example: str) -> Schema:
+    """Return a reference to the schema of a file of text, such as CSV."""
+    _keep(name, text(meaning, example))
+    return _referring(name, "", ...)
+
+
 def _referring(name: str, meaning: str, example: Any) -> Schema:
     told = {"description": meaning} if meaning else {}
     shown = {} if example is ... else {"examples": [example]}

@@ -27,6 +27,8 @@ NAMES = (
     "refusal",
     "uploads",
     "console",
+    "metrics",
+    "api",
 )
 ALL = (  # not soak, refusal and uploads, which take longer than all of these
     ["burst"],
@@ -34,7 +36,9 @@ ALL = (  # not soak, refusal and uploads, which take longer than all of these
     ["spread", "--kind", "sqlite"],
     ["backlog"],
     ["memory"],
+    ["api"],
     ["fairness"],
+    ["metrics"],
 )
 
 

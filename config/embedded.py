@@ -53,6 +53,7 @@ def provisions(given: Mapping[str, str], *, sandbox: bool) -> dict[str, str]:
     chosen = {
         "PORT": port,
         "PUBLIC_URL": f"http://localhost:{port}",
+        "HEALTH_CHECK_ENABLED": "0",  # the site's own /ready tells the same
         "SECURE_COOKIES": "0",  # there is no HTTPS on this machine
         "SHUTDOWN_GRACE_SECONDS": str(SHUTDOWN_GRACE_SECONDS),
         "STATIC_ROOT": str(VAR_DIR / "static"),

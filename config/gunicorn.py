@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import gc
+import os
 from importlib import import_module
 from typing import Any
 
 workers = 2
 threads = 4
+# gunicorn's own words for the levels; LOG_LEVEL may have been set for the predecessors'.
+loglevel = {"trace": "debug", "warn": "warning", "fatal": "critical", "silent": "critical"}.get(
+    (os.environ.get("LOG_LEVEL") or "info").lower(), (os.environ.get("LOG_LEVEL") or "info").lower()
+)
 preload_app = True  # loaded once, shared by the workers
 
 

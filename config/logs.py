@@ -9,6 +9,16 @@ from datetime import UTC, datetime
 
 from django.http import HttpRequest
 
+from engine import correlation
+
+# What the predecessors called the same; their readers find it beside ours.
+OLDER_NAMES = {
+    "correlation_id": "correlationId",
+    "post_id": "postId",
+    "attempt": "attemptNumber",
+    "max_attempts": "maxAttempts",
+    "upload_mode": "uploadMode",
+}
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -27,6 +37,9 @@ class JsonFormatter(logging.Formatter):
             "pid": record.process,
         }
         line.update(_extras(record))
+        line.update({old: line[name] for name, old in OLDER_NAMES.items() if name in line})
+        if "post_id" in line:
+            line["jobId"] = line["post_id"]
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str, ensure_ascii=False)
@@ -46,7 +59,12 @@ class TextFormatter(logging.Formatter):
 
 
 def _extras(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
-    """Yield what was passed as `extra`; of a request its path only: a query may carry a code."""
+    """Yield what was passed as `extra`, and what is worked on, if that is known.
+
+    Of a request its path only: a query may carry a code.
+    """
+    if "correlation_id" not in vars(record) and (current := correlation.current()):
+        yield "correlation_id", current
     for name, value in vars(record).items():
         if name not in _STANDARD:
             is_request = isinstance(value, HttpRequest)

@@ -6,8 +6,17 @@ provided, so that real credentials never meet the sandbox and posts never end th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 CLIENT, CLIENT_SECRET = "sandbox-client", "sandbox-client-secret"  # known to every imitation
 
@@ -16,16 +25,34 @@ CLIENT, CLIENT_SECRET = "sandbox-client", "sandbox-client-secret"  # known to ev
 class Imitation:
     """What points a network at the sandbox; "{site}" stands for the sandbox's address.
 
-    `real` are more variables that mean the real network, beside those that are provided.
+    A value may also be made of that address. `real` are more variables that mean the real network,
+    beside those that are provided.
     """
 
-    provides: Mapping[str, str]
+    provides: Mapping[str, str | Callable[[str], str]]
     real: frozenset[str] = frozenset()
 
     @property
     def variables(self) -> frozenset[str]:
         """Return the variables that mean the real network when somebody gives them."""
         return self.real | self.provides.keys()
+
+
+@cache
+def service_account(site: str) -> str:
+    """Return a service account that Firebase's imitation takes, with a key made just now."""
+    key = generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return json.dumps(
+        {
+            "type": "service_account",
+            "project_id": "carillon-demo",
+            "private_key": pem.decode(),
+            "client_email": "demo-carillon@carillon-demo.iam.gserviceaccount.com",
+            "token_uri": f"{site}/fcm/token",
+        },
+        separators=(",", ":"),
+    )
 
 
 IMITATIONS: Mapping[str, Imitation] = {
@@ -113,6 +140,26 @@ IMITATIONS: Mapping[str, Imitation] = {
             "YOUTUBE_CLIENT_SECRET": CLIENT_SECRET,
         }
     ),
+    # --- how people are told; not networks, but provided and forbidden alike ---
+    "email": Imitation(
+        {
+            "SENDGRID_API_KEY": "SG.demo-carillon",
+            "SENDGRID_API_BASE": "{site}/sendgrid",
+            "EMAIL_FROM": "Carillon <carillon@example.org>",
+        },
+        real=frozenset({"EMAIL_URL"}),
+    ),
+    "sms": Imitation(
+        {
+            "TWILIO_ACCOUNT_SID": "AC" + 32 * "0",
+            "TWILIO_AUTH_TOKEN": "demo-carillon",
+            "TWILIO_PHONE_NUMBER": "+15005550006",
+            "TWILIO_API_BASE": "{site}/twilio",
+        },
+        real=frozenset({"TWILIO_MESSAGING_SERVICE_SID"}),
+    ),
+    "push": Imitation({"FIREBASE_SERVICE_ACCOUNT": service_account, "FCM_API_BASE": "{site}/fcm"}),
+    "slack": Imitation({"SLACK_BOT_TOKEN": "xoxb-demo-carillon", "SLACK_API_BASE": "{site}/slack"}),
 }
 
 
@@ -121,4 +168,7 @@ def imitation_of(slug: str, given: Mapping[str, str], site: str) -> dict[str, st
     imitation = IMITATIONS[slug]
     if any(given.get(name) for name in imitation.variables):
         return {}
-    return {name: value.format(site=site) for name, value in imitation.provides.items()}
+    return {
+        name: value(site) if callable(value) else value.format(site=site)
+        for name, value in imitation.provides.items()
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import timedelta
 
 import environ
@@ -26,6 +27,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Fernet keys for stored credentials: the first encrypts, all decrypt.
 CREDENTIAL_KEYS = env.list("CREDENTIAL_KEYS", default=[])
 JWT_SECRET = env.list("JWT_SECRET", default=[])  # HS256 secrets, newest first; empty: no JWT
+JWT_PUBLIC_KEY = env.str("JWT_PUBLIC_KEY", default="")  # RS256 keys, PEM blocks; empty: none
 JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="")
 JWT_ISSUER = env.str("JWT_ISSUER", default="")
 SERVICE_TOKEN = env.str("SERVICE_TOKEN", default="")
@@ -59,6 +61,9 @@ TRUST_PROXY_HEADERS = env.bool("TRUST_PROXY_HEADERS", default=False)
 if TRUST_PROXY_HEADERS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# Two members of staff, or two callers, agree before an unknown outcome is resolved.
+FOUR_EYES = env.bool("FOUR_EYES", default=False)
+
 # --- applications ---------------------------------------------------------------------------
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -89,7 +94,10 @@ INSTALLED_APPS = [
     "django_q",
 ]
 MIDDLEWARE = [
+    "monitoring.middleware.Instruments",  # before anything that could refuse or redirect a probe
+    "monitoring.middleware.Correlation",
     "django.middleware.security.SecurityMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -186,7 +194,12 @@ if not REDIS_URL and env.str("REDIS_HOST", default=""):
     )
 if REDIS_URL:
     CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            # Requests do without a cache that is away; they must not wait for it.
+            "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+        }
     }
 else:
     CACHES = {
@@ -239,6 +252,7 @@ GATE_POLICY = GatePolicy(
     spacing_cap=timedelta(milliseconds=env.int("RATE_LIMITER_MAX_DELAY_MS", default=300_000)),
 )
 PREFLIGHT_AHEAD = timedelta(hours=env.int("PREFLIGHT_HOURS", default=24))  # 0: switched off
+SERIES_HORIZON = timedelta(days=env.int("SERIES_HORIZON_DAYS", default=30))
 LATE_LIMIT = timedelta(minutes=env.int("LATE_LIMIT_MINUTES", default=120))
 RESTORED_AFTER = timedelta(seconds=env.float("RESTORED_AFTER_SECONDS", default=3600.0))
 INSTALLATION_ID = env.str("INSTALLATION_ID", default="")
@@ -477,11 +491,67 @@ DEFAULT_FROM_EMAIL = EMAIL_FROM or "carillon@localhost"
 CALLBACK_SECRET = env.list("CALLBACK_SECRET", default=[])
 CALLBACK_DEADLINE = timedelta(seconds=env.float("CALLBACK_DEADLINE_SECONDS", default=15.0))
 DJANGO_API_URL = env.str("DJANGO_API_URL", default="")
+CHANNEL_DEADLINE = timedelta(seconds=env.float("CHANNEL_DEADLINE_SECONDS", default=15.0))
+# Where providers report what became of a message; empty unless somebody said where we are.
+HOOKS_PUBLIC_URL = env.str("HOOKS_PUBLIC_URL", default=env.str("PUBLIC_URL", default="")).rstrip(
+    "/"
+)
+SENDGRID_API_KEY = env.str("SENDGRID_API_KEY", default="")  # with it, mail goes through SendGrid
+SENDGRID_API_BASE = env.str("SENDGRID_API_BASE", default="https://api.sendgrid.com")
+SENDGRID_WEBHOOK_PUBLIC_KEY = env.str("SENDGRID_WEBHOOK_PUBLIC_KEY", default="")
+TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")
+TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")
+TWILIO_PHONE_NUMBER = env.str("TWILIO_PHONE_NUMBER", default="")
+TWILIO_MESSAGING_SERVICE_SID = env.str("TWILIO_MESSAGING_SERVICE_SID", default="")
+TWILIO_API_BASE = env.str("TWILIO_API_BASE", default="https://api.twilio.com")
+FIREBASE_SERVICE_ACCOUNT = env.str("FIREBASE_SERVICE_ACCOUNT", default="{}")
+FCM_API_BASE = env.str("FCM_API_BASE", default="https://fcm.googleapis.com")
+SLACK_BOT_TOKEN = env.str("SLACK_BOT_TOKEN", default="")
+SLACK_API_BASE = env.str("SLACK_API_BASE", default="https://slack.com")
+STAFF_SLACK_CHANNEL = env.str("STAFF_SLACK_CHANNEL", default="")
 
 # --- instruments ----------------------------------------------------------------------------
+CARILLON_VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"][
+    "version"
+]
 ROLLUP_DAYS = env.int("ROLLUP_DAYS", default=35)
+# When /ready says no although everything answers.
+READY_OVERDUE = timedelta(seconds=env.float("READY_OVERDUE_SECONDS", default=60.0))
+READY_CANARY = timedelta(seconds=env.float("READY_CANARY_SECONDS", default=30.0))
+READY_CLOCK_OFFSET = timedelta(seconds=env.float("READY_CLOCK_OFFSET_SECONDS", default=5.0))
+# The worker's own door for probes.
+HEALTH_CHECK_ENABLED = env.bool("HEALTH_CHECK_ENABLED", default=True)
+HEALTH_CHECK_HOST = env.str("HEALTH_CHECK_HOST", default="127.0.0.1")
+HEALTH_CHECK_PORT = env.int("HEALTH_CHECK_PORT", default=5000)
+# Who may read /metrics: whoever knows the token; without one, these networks.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
 
 # --- REST -----------------------------------------------------------------------------------
+# Requests to the API that one caller may make in a minute; 0: any number.
+API_REQUESTS_PER_MINUTE_AND_KEY = env.int("API_REQUESTS_PER_MINUTE_AND_KEY", default=3000)
+API_REQUESTS_PER_MINUTE_AND_USER = env.int("API_REQUESTS_PER_MINUTE_AND_USER", default=600)
+API_REQUESTS_PER_MINUTE_AND_ADDRESS = env.int("API_REQUESTS_PER_MINUTE_AND_ADDRESS", default=60)
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS = (
+    "accept",
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "x-api-key",
+    "x-workspace",
+)
+CORS_EXPOSE_HEADERS = (
+    "ETag",
+    "Idempotency-Replayed",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
@@ -502,7 +572,11 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- logging --------------------------------------------------------------------------------
+_LEVELS = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL", "SILENT": "CRITICAL"}
 LOG_LEVEL = env.str("LOG_LEVEL", default="info").upper()
+LOG_LEVEL = _LEVELS.get(LOG_LEVEL, LOG_LEVEL)
+# Other people's libraries tell nothing below a warning, and no more than we do.
+_OTHERS_LEVEL = LOG_LEVEL if LOG_LEVEL in {"ERROR", "CRITICAL"} else "WARNING"
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")  # json or text
 LOGGING = {
     "version": 1,
@@ -512,9 +586,16 @@ LOGGING = {
         "text": {"()": "config.logs.TextFormatter"},
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
+    "root": {"handlers": ["console"], "level": _OTHERS_LEVEL},
     "loggers": {
         "carillon": {"level": LOG_LEVEL},
+        **{app: {"level": LOG_LEVEL} for app in ("api", "web", "media", "platforms", "accounts")},
         "django-q": {"handlers": ["console"], "level": Q_CLUSTER["log_level"], "propagate": False},
     },
 }
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", default="production")
+if SENTRY_DSN:
+    from config import sentry
+
+    sentry.start(SENTRY_DSN, release=CARILLON_VERSION, environment=SENTRY_ENVIRONMENT)

@@ -19,6 +19,7 @@ urlpatterns = [
     path("admin/", include("monitoring.console")),  # its front page
     path("admin/", admin.site.urls),
     path("media/", include("media.urls")),
+    path("api/v1/hooks/", include("api.hook_urls")),
     path("api/v1/", include("api.urls")),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("api/docs/", docs, name="api-docs"),

@@ -10,16 +10,16 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django_q import admin as q2_admin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from engine.admin_cells import BAD, GOOD, MUTED, WAIT, badge, time_cell
+from engine.admin_cells import BAD, GOOD, MUTED, WAIT, WARN, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
-from engine.models import WorkerSlot
+from engine.models import Pause, WorkerSlot
 
 
 class FreshFilter(admin.SimpleListFilter):
@@ -53,12 +53,23 @@ class WorkerSlotAdmin(ShownOnly, CappedAdmin):
     list_filter = (FreshFilter, "kind")
     ordering = ("-pk",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the slots, each with whether staff let its host drain."""
+        drained = Pause.objects.filter(
+            Q(key=OuterRef("host")) | Q(key=Pause.ALL_HOSTS), scope=Pause.Scope.HOST
+        )
+        slots: QuerySet[Any] = super().get_queryset(request).annotate(is_drained=Exists(drained))
+        return slots
+
     @admin.display(description="condition")
     def condition(self, slot: WorkerSlot) -> SafeString:
         if slot.stopped_at is not None:
             return badge("stopped", MUTED)
         if slot.heartbeat_at < timezone.now() - settings.SLOT_TIME_TO_LIVE:
             return badge("silent", BAD)
+        if getattr(slot, "is_drained", False):
+            busy = slot.in_flight or slot.claimed
+            return badge("draining", WAIT) if busy else badge("drained", WARN)
         return badge("retiring", WAIT) if slot.retiring else badge("fresh", GOOD)
 
     @admin.display(description="started")

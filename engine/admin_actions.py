@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth import get_permission_codename
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -29,6 +28,10 @@ LISTED = 100  # rows spelled out on a confirmation page
 
 class Refused(Exception):
     """One row was not changed; the message is a short reason that groups well."""
+
+
+class Proposed(Exception):
+    """Nothing was done to the row yet: a second person has to confirm it."""
 
 
 class ReasonForm(forms.Form):
@@ -56,11 +59,13 @@ class ConfirmedAction:
     button: str  # "Cancel"
     done: str  # "cancelled", as in "12 cancelled"
     consequence: str  # one sentence: what will be true afterwards
+    permission: str  # who may: "app.codename", mostly one of `engine.rights`
     run: Callable[[Any, str, Mapping[str, Any]], object]
     refusal: Callable[[Any], str]
     warning: str = ""
     form_class: type[ReasonForm] = ReasonForm
     bulk: bool = True
+    remark: Callable[[], str] = str  # what goes without saying until a setting changes it
 
 
 def actor_of(request: HttpRequest) -> str:
@@ -69,15 +74,14 @@ def actor_of(request: HttpRequest) -> str:
 
 
 class ConfirmedActionsAdmin(AnyModelAdmin):
-    """A ModelAdmin with `confirmed_actions`; each needs the model's change permission."""
+    """A ModelAdmin with `confirmed_actions`; who lacks an action's permission never sees it."""
 
     confirmed_actions: ClassVar[tuple[ConfirmedAction, ...]] = ()
     change_form_template = "admin/console/change_form.html"
 
-    def may_act(self, request: HttpRequest) -> bool:
-        """Say whether this person may act on rows (whatever their state)."""
-        change = get_permission_codename("change", self.opts)
-        return request.user.has_perm(f"{self.opts.app_label}.{change}")
+    def may_act(self, request: HttpRequest, action: ConfirmedAction) -> bool:
+        """Say whether this person may do this to rows they may see (whatever their state)."""
+        return self.has_view_permission(request) and request.user.has_perm(action.permission)
 
     def describe(self, obj: Any) -> str:
         """Return how a row is written on the confirmation page."""
@@ -85,10 +89,9 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions: dict[str, Any] = {**super().get_actions(request)}
-        if self.may_act(request):
-            for action in self.confirmed_actions:
-                if action.bulk:
-                    actions[action.name] = (self._from_list(action), action.name, action.label)
+        for action in self.confirmed_actions:
+            if action.bulk and self.may_act(request, action):
+                actions[action.name] = (self._from_list(action), action.name, action.label)
         return actions
 
     def get_urls(self) -> list[URLPattern]:
@@ -100,7 +103,7 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
         action = next((a for a in self.confirmed_actions if a.name == name), None)
         if action is None:
             raise Http404
-        if not self.may_act(request):
+        if not self.may_act(request, action):
             raise PermissionDenied
         keys = self._keys_in((request.POST or request.GET).get("ids", ""))
         if request.method != "POST":
@@ -113,8 +116,6 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
 
     def buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, str]]:
         """Return the actions that would work on `obj` now: label, address, and what each does."""
-        if not self.may_act(request):
-            return []
         return [
             {
                 "label": action.button,
@@ -123,7 +124,7 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
                 "url": f"{reverse(f'admin:{self._url_name()}', args=[action.name])}?ids={obj.pk}",
             }
             for action in self.confirmed_actions
-            if not action.refusal(obj)
+            if self.may_act(request, action) and not action.refusal(obj)
         ]
 
     def change_view(
@@ -139,13 +140,23 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
 
+    def too_many(
+        self, request: HttpRequest, action: ConfirmedAction, queryset: QuerySet[Any]
+    ) -> HttpResponse:
+        """Answer when more rows were chosen than one page takes."""
+        text = f"More than {MOST:,} were chosen: narrow the list, or choose page by page."
+        self.message_user(request, text, messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
+
     # --- inside -------------------------------------------------------------------------------
     def _url_name(self) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_act"
 
     def _from_list(self, action: ConfirmedAction) -> Callable[..., HttpResponse]:
         def ask(_: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
-            keys = list(queryset.values_list("pk", flat=True)[:MOST])
+            keys = list(queryset.values_list("pk", flat=True)[: MOST + 1])
+            if len(keys) > MOST:
+                return self.too_many(request, action, queryset)
             return self._ask(request, action, keys, action.form_class(), request.get_full_path())
 
         return ask
@@ -174,7 +185,9 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
             **self.admin_site.each_context(request),
             "title": action.label,
             "opts": self.opts,
-            "action": action,
+            "action": replace(
+                action, consequence=f"{action.consequence} {action.remark()}".strip()
+            ),
             "form": form,
             "ids": ",".join(str(key) for key in keys),
             "back": back or self._way_back(request),
@@ -200,16 +213,21 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
         keys: Sequence[Any],
         answers: Mapping[str, Any],
     ) -> None:
-        done, refused = 0, Counter[str]()
+        done, proposed, refused = 0, 0, Counter[str]()
         for key in keys:
             try:
                 action.run(key, actor_of(request), answers)
                 done += 1
+            except Proposed:
+                proposed += 1
             except (Refused, IllegalTransition) as reason:
                 refused[str(reason).rstrip(".")] += 1
             except ObjectDoesNotExist:
                 refused["no longer there"] += 1
         text = f"{done} {action.done}"
+        if proposed:
+            waits = f"{proposed} proposed: a second person has to confirm"
+            text = f"{text}, {waits}" if done else waits
         if refused:
             why = "; ".join(
                 reason if len(refused) == 1 else f"{count} {reason}"

@@ -75,11 +75,13 @@ class Hold:
 class Gate:
     """One per process. Methods named `db_*` run on a database thread; the others never block.
 
-    `breaks` says whether refusals may open circuit breakers beyond what was asked for.
+    `breaks` says whether refusals may open circuit breakers beyond what was asked for. `spacing`
+    keeps spaced calls so far apart (to ten times that after refusals), whatever the settings say.
     """
 
-    def __init__(self, *, breaks: bool = True) -> None:
+    def __init__(self, *, breaks: bool = True, spacing: timedelta | None = None) -> None:
         self._breaks = breaks
+        self._spacing = spacing
         self._rows = gate_rows.GateRows()
         self._known = self._rows.known
         self._rng = random.Random()  # noqa: S311 - jitter
@@ -88,6 +90,13 @@ class Gate:
     def policy(self) -> GatePolicy:
         """Return the settings in force."""
         policy: GatePolicy = settings.GATE_POLICY
+        if self._spacing is not None:
+            policy = replace(
+                policy,
+                spacing_enabled=True,
+                spacing_base=self._spacing,
+                spacing_cap=10 * self._spacing,
+            )
         return policy if self._breaks else replace(policy, breaker_enabled=False)
 
     # --- may it start? ----------------------------------------------------------------------

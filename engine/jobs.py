@@ -34,11 +34,14 @@ class LostLease(Exception):
 class Deal:
     """How a claim is dealt out: owners take turns, inside each its lanes, no lane gets much.
 
-    `lane_most` bounds the rows of one lane; the owners and lanes in `full` get none.
+    `lane_most` bounds the rows of one lane; the owners and lanes in `full` get none, nor do those
+    for which `lane_where` (trusted SQL about owner `o` and lane `l`) does not hold: none of their
+    rows is read.
     """
 
     lane_most: int
     full: Collection[Hashable] = ()
+    lane_where: str = "TRUE"
 
 
 class LeasedJob(models.Model):
@@ -91,7 +94,7 @@ class LeasedJob(models.Model):
             chosen = _early_choice(table, f"due_at <= {until} AND {free}", limit)
         else:
             by = cls.owner_column, cls.lane_column
-            chosen = _dealt_choice(table, (until, free), by, deal.lane_most, limit)
+            chosen = _dealt_choice(table, (until, free), by, deal, limit)
             parameters = [sql.encode({"id": each} for each in deal.full), *parameters]
         statement = (
             f"UPDATE {table} SET lease_slot = %s, lease_expires_at = {sql.now_plus(lease)}, "  # noqa: S608
@@ -179,7 +182,7 @@ def _early_choice(table: str, free: str, limit: int) -> str:
 
 
 def _dealt_choice(
-    table: str, which: tuple[str, str], by: tuple[str, str], lane_most: int, limit: int
+    table: str, which: tuple[str, str], by: tuple[str, str], deal: Deal, limit: int
 ) -> str:
     """Return the WHERE of a claim that deals the limit out over owners and their lanes.
 
@@ -190,8 +193,10 @@ def _dealt_choice(
     """
     until, free = which
     owner, lane = by
+    lane_most = deal.lane_most
     full = f"full_ones AS (SELECT v_id FROM {sql.recordset('f', {'id': sql.UUID})})"  # noqa: S608
     has_room = " AND ".join(f"{key} NOT IN (SELECT v_id FROM full_ones)" for key in ("o", "l"))  # noqa: S608
+    has_room += f" AND ({deal.lane_where})"
     turn = "row_number() OVER (PARTITION BY o, l ORDER BY priority DESC, due_at) AS turn"
     in_order = "ORDER BY place, dealt.priority DESC, dealt.due_at"
     dealt = (

@@ -7,6 +7,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models.functions import Now
 
+from engine.rights import RIGHTS
+
 
 class WorkerSlot(models.Model):
     """One running publisher or notifier loop; fresh while its heartbeat is young enough.
@@ -93,6 +95,8 @@ class Installation(models.Model):
     installation_id = models.CharField(max_length=255, blank=True, default="")
     paused = models.BooleanField(default=False)
     pause_reason = models.CharField(max_length=255, blank=True, default="")
+    paused_by = models.CharField(max_length=255, blank=True, default="")  # as in the audit log
+    paused_since = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     canary_at = models.DateTimeField(null=True, blank=True)
 
@@ -100,6 +104,36 @@ class Installation(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=models.Q(id=1), name="only_one_installation")
         ]
+        permissions: ClassVar = RIGHTS
 
     def __str__(self) -> str:
         return self.installation_id or "this installation"
+
+
+class Pause(models.Model):
+    """One thing that staff have stopped for now: while the row is there, it holds.
+
+    `key` is a platform's slug, a workspace's id, or a worker host (ALL_HOSTS: every one). A host
+    that is stopped drains: it takes nothing on and finishes what it has begun.
+    """
+
+    class Scope(models.TextChoices):
+        PLATFORM = "platform", "platform"
+        WORKSPACE = "workspace", "workspace"
+        HOST = "host", "host"
+
+    ALL_HOSTS = "*"
+
+    scope = models.CharField(max_length=16, choices=Scope.choices)
+    key = models.CharField(max_length=255)
+    reason = models.CharField(max_length=255, blank=True, default="")
+    by = models.CharField(max_length=255)  # as in the audit log: "user:ada"
+    since = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["scope", "key"], name="paused_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.key}"

@@ -13,7 +13,8 @@ posts and notification deliveries run on the same loop.
    their moment, and only while the lease still outlasts the call deadline.
 4. Results are recorded in batches; if the database is away they wait in memory and are retried.
 5. Every second: heartbeat, take over rows of silent slots, sweep, refresh what others wrote.
-6. On drain: stop claiming, give unsent claims back, finish what is in flight, record, end.
+6. On drain: stop claiming, give unsent claims back, finish what is in flight, record, end. Drained
+   by staff it does the same but for the end, and claims again when they say so.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from engine.crash_points import reach
 from engine.drain import is_draining
 from engine.fair_queue import FairQueue
 from engine.jobs import Deal
+from engine.pauses import is_draining as is_host_draining
 
 log = logging.getLogger("carillon.runner")
 
@@ -186,6 +188,7 @@ class Runner(Generic[ResultT]):
         self._full: frozenset[Hashable] = frozenset()  # after the last claim
         self._stopping = False
         self._retiring = False
+        self._resting = False  # staff let this host drain: nothing is claimed until they end it
         self._call_seconds = 0.0  # moving average
         self._stop_at = time.monotonic() + settings.SLOT_RUN.total_seconds() * random.uniform(  # noqa: S311 - spreads hand-overs
             0.7, 1.3
@@ -248,9 +251,13 @@ class Runner(Generic[ResultT]):
 
     def _db_tick(self) -> bool:
         slots.beat(
-            self.slot_id, in_flight=self._marked, claimed=self._held(), retiring=self._retiring
+            self.slot_id,
+            in_flight=self._marked + self._unmarked_calls,
+            claimed=self._held(),
+            retiring=self._retiring,
         )
         self.clock.sample()
+        self._heed_drain(asked=is_host_draining())
         self.workload.db_tick()
         return self._retiring and slots.has_successor(self.workload.kind, self.slot_id)
 
@@ -262,13 +269,7 @@ class Runner(Generic[ResultT]):
         self._claim_now.set()
         self._wake.set()
         await asyncio.wait(claim_and_dispatch, timeout=max(0.0, deadline - time.monotonic()))
-        unsent = list(self._held_jobs())
-        self._heap.clear()
-        self._ready.drain()
-        self._unmarked.drain()
-        if unsent:
-            with contextlib.suppress(DatabaseError, InterfaceError):
-                await self.database.run(self.workload.db_release, unsent)
+        await self._give_up_unsent()
         beat_at = 0.0
         while self._tasks or self._results or self._recording:
             if time.monotonic() > deadline:
@@ -298,6 +299,9 @@ class Runner(Generic[ResultT]):
             most = self._held_most()
             shares = CLAIM_SHARES_DRY if self._saturated else CLAIM_SHARES
             share = min(most - self._held(), max(CLAIM_SHARE_LEAST, most // shares))
+            if self._resting:
+                await self._give_up_unsent()
+                share = 0
             got = await self._claim(share) if share > 0 else 0
             more, is_pressing = got >= share > 0, self._is_pressing()
             self._saturated = more and is_pressing
@@ -307,6 +311,21 @@ class Runner(Generic[ResultT]):
                 continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._claim_now.wait(), CLAIM_INTERVAL_SECONDS)
+
+    def _heed_drain(self, *, asked: bool) -> None:
+        if asked != self._resting:
+            self._resting = asked
+            log.info("slot.draining" if asked else "slot.resumed", extra={"slot": self.slot_id})
+
+    async def _give_up_unsent(self) -> None:
+        """Give back everything whose work has not begun: other hosts take it at once."""
+        unsent = list(self._held_jobs())
+        self._heap.clear()
+        self._ready.drain()
+        self._unmarked.drain()
+        if unsent:
+            with contextlib.suppress(DatabaseError, InterfaceError):
+                await self.database.run(self.workload.db_release, unsent)
 
     def _held_most(self) -> int:
         """Return how many jobs to hold: no more than leave long before their claims run out."""

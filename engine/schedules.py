@@ -1,7 +1,8 @@
 """Periodic jobs declared as data: each app's `schedules.py` says what runs when.
 
 `SCHEDULES` are synced by name into django-q2 after migrate; `SLOTS` are the long tasks that are
-kept running. Whoever may edit a django-q2 Schedule may run any function, so code is the source.
+kept running; `BEATS` are queued by every cluster's supervisor. Whoever may edit a django-q2
+Schedule may run any function, so code is the source.
 """
 
 from __future__ import annotations
@@ -65,6 +66,14 @@ class SlotKind:
     function: str
 
 
+@dataclass(frozen=True, slots=True)
+class EverySeconds:
+    """Run `function` (dotted path) about every `seconds`; once more for each running cluster."""
+
+    function: str
+    seconds: float
+
+
 def sync() -> None:
     """Make django-q2's schedules equal to what the code declares; the next runs are kept."""
     from django_q.models import Schedule
@@ -83,6 +92,11 @@ def sync() -> None:
 def slot_kinds() -> list[SlotKind]:
     """Return every kind of slot that any app declares."""
     return [slot for module in _modules() for slot in getattr(module, "SLOTS", [])]
+
+
+def beats() -> list[EverySeconds]:
+    """Return what the apps want done more often than django-q2's schedules can."""
+    return [beat for module in _modules() for beat in getattr(module, "BEATS", [])]
 
 
 def slot_timeout() -> int:

@@ -27,8 +27,13 @@ def worker_name() -> str:
 
 def fresh(kind: str) -> models.QuerySet[WorkerSlot]:
     """Return the slots of `kind` whose heartbeat is recent, on the database's clock."""
+    return all_fresh().filter(kind=kind)
+
+
+def all_fresh() -> models.QuerySet[WorkerSlot]:
+    """Return the slots of all kinds whose heartbeat is recent."""
     alive_since = Now() - settings.SLOT_TIME_TO_LIVE
-    return WorkerSlot.objects.filter(kind=kind, stopped_at=None, heartbeat_at__gt=alive_since)
+    return WorkerSlot.objects.filter(stopped_at=None, heartbeat_at__gt=alive_since)
 
 
 def wanted(kind: str) -> int:

@@ -27,6 +27,7 @@ from django.db import connections
 from django_q.cluster import get_mp_context
 
 from engine.drain import start_draining, stop_draining
+from engine.probe import Probe
 from engine.pulse import Pulse
 from engine.schedules import slot_kinds
 from engine.sentinel import SteadySentinel
@@ -59,6 +60,11 @@ class Supervisor:
         self._pulse: Pulse | None = None
         self._started_at = 0.0
         self._restarts = 0
+        self._looked_at = time.monotonic()
+        self._probe = Probe(
+            pulse=lambda: self._pulse,
+            silence=lambda: time.monotonic() - self._looked_at,
+        )
 
     def run(self) -> bool:
         """Start, watch, and return when everything has ended; false if a task was cut off."""
@@ -66,16 +72,18 @@ class Supervisor:
         signal.signal(signal.SIGINT, self._on_signal)
         for slot in slot_kinds():
             pydoc.locate(slot.function)  # loaded once here, shared by all workers
+        self._probe.start()
         try:
             if not self._stop.is_rung():
                 self._start()
-            looked_at = time.monotonic()
+            self._looked_at = time.monotonic()
             while not self._stop.wait(SECOND):
                 # We were stopped (Ctrl-Z), or a server hangs: the others could not go on either.
-                if time.monotonic() - looked_at > OVERSLEPT_SECONDS or self._a_server_hangs():
+                slept = time.monotonic() - self._looked_at
+                if slept > OVERSLEPT_SECONDS or self._a_server_hangs():
                     self._vitals.excuse()
                 self._look_after_guard()
-                looked_at = time.monotonic()
+                self._looked_at = time.monotonic()
         finally:
             orderly = self._end()
         return orderly

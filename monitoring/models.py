@@ -8,7 +8,11 @@ from django.db import models
 
 
 class Counted(models.Model):
-    """One kind of thing on one platform: the columns of `scheduling.models.Tally`, added up."""
+    """One kind of thing on one platform: rows of `scheduling.models.Tally`, added up.
+
+    `number` of them; their durations add up to `seconds`, and `buckets` says how many fell into
+    each bucket (not cumulative).
+    """
 
     id = models.BigAutoField(primary_key=True)
     platform = models.CharField(max_length=32)
@@ -52,3 +56,20 @@ class Total(Counted):
 
     def __str__(self) -> str:
         return f"{self.number} {self.fact} {self.label} on {self.platform}"
+
+
+class Census(models.Model):
+    """The last count of rows by state; see `monitoring.census`."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    counted_at = models.DateTimeField()
+    took_seconds = models.FloatField()
+    figures = models.JSONField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(id=1), name="only_one_census")
+        ]
+
+    def __str__(self) -> str:
+        return f"census of {self.counted_at}"

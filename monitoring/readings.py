@@ -6,20 +6,25 @@ moment is counted once.
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
+
+from engine import sql
 from monitoring.models import MinuteSum, Total
+from monitoring.sums import Sum
 from scheduling.models import Tally
 from scheduling.states import PostState
-from scheduling.tallies import CALL_SECONDS, LATENESS_SECONDS, Sum
+from scheduling.tallies import CALL_SECONDS, LATENESS_SECONDS
 
 Fact = Tally.Fact
-_KIND = ("platform", "fact", "label", "category")
-_SUMS = ("number", "seconds", "buckets")
+_KIND = "platform, fact, label, category"
+Kind = tuple[str, str, str, str]  # the same, in this order
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,39 +62,35 @@ class Histogram:
         return start
 
 
-def totals() -> dict[tuple[str, str, str, str], Sum]:
-    """Return what ever happened, by (platform, fact, label, category)."""
-    folded = Total.objects.values_list(*_KIND, *_SUMS)
-    sums: dict[tuple[str, str, str, str], Sum] = {}
-    for platform, fact, label, category, *counted in folded.union(
-        Tally.objects.values_list(*_KIND, *_SUMS), all=True
-    ):
-        sums.setdefault((platform, fact, label, category), Sum()).add(*counted)
-    return sums
+def totals() -> dict[Kind, Sum]:
+    """Return what ever happened."""
+    return dict(_read(Total, _KIND, "", ()))
 
 
 def published_per_minute(since: datetime, until: datetime) -> dict[datetime, Counter[str]]:
     """Return how many posts each platform published in each minute; empty minutes are left out."""
     minutes: dict[datetime, Counter[str]] = defaultdict(Counter)
-    for row in _rows(since, until, fact=Fact.REACHED, label=PostState.PUBLISHED):
-        minutes[row["minute"]][row["platform"]] += row["number"]
+    where = "minute >= %s AND minute < %s AND fact = %s AND label = %s"
+    values = (_moment(since), _moment(until), Fact.REACHED.value, PostState.PUBLISHED.value)
+    for (minute, platform), counted in _read(MinuteSum, "minute, platform", where, values):
+        minutes[_instant(minute)][platform] += counted.number
     return dict(sorted(minutes.items()))
 
 
 def reached(since: datetime, until: datetime) -> Counter[tuple[str, str]]:
     """Return how many posts reached each end or stop, by (platform, state)."""
     counts: Counter[tuple[str, str]] = Counter()
-    for row in _rows(since, until, fact=Fact.REACHED):
-        counts[row["platform"], row["label"]] += row["number"]
+    for (platform, _, state, _), counted in _within(since, until, Fact.REACHED):
+        counts[platform, state] += counted.number
     return counts
 
 
 def errors(since: datetime, until: datetime) -> Counter[tuple[str, str]]:
     """Return how many tries failed, by (platform, category)."""
     counts: Counter[tuple[str, str]] = Counter()
-    for row in _rows(since, until, fact=Fact.ATTEMPT):
-        if row["category"]:
-            counts[row["platform"], row["category"]] += row["number"]
+    for (platform, _, _, category), counted in _within(since, until, Fact.ATTEMPT):
+        if category:
+            counts[platform, category] += counted.number
     return counts
 
 
@@ -123,17 +124,49 @@ def _histograms(
     since: datetime, until: datetime, fact: str, bounds: Sequence[float]
 ) -> dict[str, Histogram]:
     sums: dict[str, Sum] = defaultdict(Sum)
-    for row in _rows(since, until, fact=fact):
-        sums[row["platform"]].add(row["number"], row["seconds"], row["buckets"])
+    for (platform, *_), counted in _within(since, until, fact):
+        sums[platform].add(counted.number, counted.seconds, counted.buckets)
     found = {platform: histogram_of(each, bounds) for platform, each in sorted(sums.items())}
     return {platform: each for platform, each in found.items() if each.number}
 
 
-def _rows(since: datetime, until: datetime, **which: str) -> Iterator[dict[str, Any]]:
-    """Yield the sums of the minutes that begin in [since, until), those of the journal too."""
-    names = ("minute", *_KIND, *_SUMS)
-    within = {"minute__gte": since, "minute__lt": until, **which}
-    folded = MinuteSum.objects.filter(**within).values_list(*names)
-    journal = Tally.objects.filter(**within).values_list(*names)
-    for values in folded.union(journal, all=True):
-        yield dict(zip(names, values, strict=True))
+def _within(since: datetime, until: datetime, fact: str) -> list[tuple[Kind, Sum]]:
+    where = "minute >= %s AND minute < %s AND fact = %s"
+    return _read(MinuteSum, _KIND, where, (_moment(since), _moment(until), str(fact)))
+
+
+def _read(
+    model: type[MinuteSum] | type[Total], key: str, where: str, values: Sequence[Any]
+) -> list[tuple[Any, Sum]]:
+    """Return sums by `key` (columns) of the rows that `where` chooses, of the journal too.
+
+    One statement, so one snapshot; the journal is added up by the database.
+    """
+    chosen = f"WHERE {where}" if where else ""
+    statement = (
+        f"SELECT {key}, number, seconds, CAST(buckets AS text), NULL FROM {sql.table_of(model)} "  # noqa: S608
+        f"{chosen} UNION ALL SELECT {key}, sum(number), sum(seconds), NULL, bucket "
+        f"FROM {sql.table_of(Tally)} {chosen} GROUP BY {key}, bucket"
+    )
+    sums: dict[Any, Sum] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*values, *values])
+        for *found, number, seconds, buckets, bucket in cursor.fetchall():
+            counted = sums.setdefault(tuple(found), Sum())
+            if bucket is None:
+                counted.add(int(number), seconds, json.loads(buckets))
+            else:
+                counted.add_row(int(number), seconds, bucket)
+    return list(sums.items())
+
+
+def _moment(instant: datetime) -> Any:
+    """Return an instant as a parameter that the database compares rightly."""
+    return connection.ops.adapt_datetimefield_value(instant)
+
+
+def _instant(value: Any) -> datetime:
+    found = sql.as_instant(value)
+    if found is None:
+        raise ValueError("a sum without its minute")
+    return found

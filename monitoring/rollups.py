@@ -1,4 +1,4 @@
-"""Once a minute: the journal of tallies becomes sums per minute and totals.
+"""Every few seconds: the journal of tallies becomes sums per minute and totals.
 
 1. Delete a batch of the journal and add it up. Whoever is second finds nothing of it any more.
 2. Add it to its minutes and to the totals, in the same transaction: exactly once.
@@ -18,8 +18,8 @@ from django.db import connection, transaction
 from engine import sql
 from engine.clock import database_now
 from monitoring.models import MinuteSum, Total
+from monitoring.sums import Sum
 from scheduling.models import Tally
-from scheduling.tallies import Sum
 
 BATCH = 20_000  # rows of the journal folded at once: some megabytes, and a fraction of a second
 
@@ -40,17 +40,16 @@ def _fold_batch() -> int:
     with transaction.atomic():
         if not _is_alone():
             return 0
-        taken = _take(BATCH)
+        taken, rows = _take(BATCH)
         minutes: dict[tuple[datetime, *Kind], Sum] = {}
         totals: dict[Kind, Sum] = {}
-        for minute, *kind, number, seconds, buckets in taken:
-            platform, fact, label, category = kind
+        for minute, platform, fact, label, category, bucket, number, seconds in taken:
             key = (platform, fact, label, category)
-            minutes.setdefault((minute, *key), Sum()).add(number, seconds, buckets)
-            totals.setdefault(key, Sum()).add(number, seconds, buckets)
+            minutes.setdefault((minute, *key), Sum()).add_row(number, seconds, bucket)
+            totals.setdefault(key, Sum()).add_row(number, seconds, bucket)
         _add_to_minutes(minutes)
         _add_to_totals(totals)
-    return len(taken)
+    return rows
 
 
 def _is_alone() -> bool:
@@ -63,17 +62,24 @@ def _is_alone() -> bool:
     return bool(alone)
 
 
-def _take(limit: int) -> list[tuple[Any, ...]]:
-    """Delete up to `limit` rows of the journal and return what they said."""
+def _take(limit: int) -> tuple[list[tuple[Any, ...]], int]:
+    """Delete up to `limit` rows of the journal; returns what they said, and how many they were."""
     table = sql.table_of(Tally)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT %s) "  # noqa: S608
-            "RETURNING minute, platform, fact, label, category, number, seconds, buckets",
-            [limit],
+    key = "minute, platform, fact, label, category, bucket"
+    statement = (
+        f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT %s) "  # noqa: S608
+        f"RETURNING {key}, number, seconds"
+    )
+    if sql.is_postgresql():  # adds up what it can before it sends anything
+        statement = (
+            f"WITH gone AS ({statement}) SELECT {key}, sum(number)::bigint, sum(seconds), "  # noqa: S608
+            f"count(*) FROM gone GROUP BY {key}"
         )
-        rows = cursor.fetchall()
-    return [(sql.as_instant(minute), *rest, sql.as_json(b)) for minute, *rest, b in rows]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [limit])
+        found = cursor.fetchall()
+    rows = sum(row[8] for row in found) if sql.is_postgresql() else len(found)
+    return [(sql.as_instant(row[0]), *row[1:8]) for row in found], rows
 
 
 def _add_to_minutes(sums: Mapping[tuple[datetime, *Kind], Sum]) -> None:

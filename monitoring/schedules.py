@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from engine.schedules import Daily, EveryMinutes
+from engine.schedules import Daily, EverySeconds
 
 SCHEDULES = [
-    EveryMinutes("roll-ups", "monitoring.tasks.fold_minute", minutes=1),
     Daily("tidy-roll-ups", "monitoring.tasks.tidy_daily", hour=1),
+]
+BEATS = [
+    EverySeconds("monitoring.tasks.fold_seconds", seconds=10),
+    EverySeconds("monitoring.tasks.count_half_minute", seconds=30),
 ]

@@ -13,12 +13,22 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from engine import rights
 from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin
 from engine.admin_cells import BAD, BUSY, GOOD, MUTED, NOTHING, WAIT, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
 from engine.admin_types import AnyTabularInline
-from notifications.models import Delivery, DeliveryGraph, DeliveryState, Notification
-from notifications.resending import resend
+from notifications.models import (
+    ChannelFault,
+    Delivery,
+    DeliveryState,
+    Device,
+    Notification,
+    Report,
+    Suppression,
+)
+from notifications.resending import resend, why_not
+from notifications.targets import allow_again
 
 TONES = {
     DeliveryState.PENDING: WAIT,
@@ -27,16 +37,15 @@ TONES = {
     DeliveryState.FAILED: BAD,
     DeliveryState.SKIPPED: MUTED,
 }
+REPORT_TONES = {Report.DELIVERED: GOOD, Report.UNDELIVERED: BAD}
 
 
 def _resend(pk: UUID, actor: str, answers: Mapping[str, Any]) -> None:
     resend(pk, actor=actor, reason=answers["reason"])
 
 
-def _refusal(delivery: Delivery) -> str:
-    allowed = DeliveryGraph.allows(delivery.state, DeliveryState.PENDING)
-    being_sent = delivery.state == DeliveryState.SENDING
-    return "" if allowed and not being_sent else f"it is {delivery.get_state_display()}"
+def _allow_again(pk: int, actor: str, answers: Mapping[str, Any]) -> None:
+    allow_again(pk, actor=actor, reason=answers["reason"])
 
 
 def backlog(now: datetime) -> Q:
@@ -64,12 +73,13 @@ class DeliveryAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
         "target",
         "tries",
         "problem",
+        "reported",
         "due",
         "created",
     )
     list_display_links = ("event",)
     list_select_related: ClassVar[tuple[str, ...]] = ("notification",)
-    list_filter = ("state", BacklogFilter, "channel")
+    list_filter = ("state", BacklogFilter, "channel", "report")
     search_fields = ("target", "notification__event")
     fields = (
         "state_badge",
@@ -83,6 +93,9 @@ class DeliveryAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
         "sent_at",
         "delivered_at",
         "provider_id",
+        "reported",
+        "report_code",
+        "reported_at",
         "created_at",
     )
     confirmed_actions = (
@@ -91,9 +104,13 @@ class DeliveryAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
             label="Send again",
             button="Send again",
             done="to be sent again",
-            consequence="They become due at once, with a full set of attempts.",
+            consequence=(
+                "They become due at once, with a full set of attempts. Where it is unknown whether "
+                "a text message was sent, its recipient may get it twice."
+            ),
+            permission=rights.RESEND,
             run=_resend,
-            refusal=_refusal,
+            refusal=why_not,
         ),
     )
 
@@ -112,6 +129,12 @@ class DeliveryAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
     @admin.display(description="problem")
     def problem(self, delivery: Delivery) -> str:
         return delivery.error_category.replace("_", " ") or NOTHING
+
+    @admin.display(description="reported")
+    def reported(self, delivery: Delivery) -> SafeString | str:
+        if not delivery.report:
+            return NOTHING
+        return badge(delivery.get_report_display(), REPORT_TONES.get(Report(delivery.report), BUSY))
 
     @admin.display(description="due")
     def due(self, delivery: Delivery) -> SafeString | str:
@@ -141,3 +164,74 @@ class NotificationAdmin(ShownOnly, CappedAdmin):
     @admin.display(description="written")
     def created(self, notification: Notification) -> SafeString | str:
         return time_cell(notification.created_at)
+
+
+@admin.register(Device)
+class DeviceAdmin(ShownOnly, CappedAdmin):
+    list_display = ("device", "platform", "user", "condition", "seen")
+    list_display_links = ("device",)
+    list_select_related: ClassVar[tuple[str, ...]] = ("user",)
+    list_filter = ("platform",)
+    search_fields = ("name", "user__username")
+    fields = (
+        "name",
+        "platform",
+        "user",
+        "last_seen_at",
+        "disabled_at",
+        "disabled_reason",
+        "created_at",
+    )
+
+    @admin.display(description="device")
+    def device(self, device: Device) -> str:
+        return str(device)
+
+    @admin.display(description="condition")
+    def condition(self, device: Device) -> SafeString:
+        return badge("takes pushes", GOOD) if not device.disabled_at else badge("disabled", MUTED)
+
+    @admin.display(description="last seen")
+    def seen(self, device: Device) -> SafeString | str:
+        return time_cell(device.last_seen_at)
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
+    list_display = ("hint", "channel", "reason", "created")
+    list_filter = ("channel", "reason")
+    search_fields = ("hint",)
+    fields = ("hint", "channel", "reason", "created_at")
+    confirmed_actions = (
+        ConfirmedAction(
+            name="allow_again",
+            label="Send there again",
+            button="Send there again",
+            done="allowed again",
+            consequence=(
+                "Messages go there from now on. Do this only when the recipient wants it: "
+                "providers block senders who write to those who said stop."
+            ),
+            permission=rights.RESEND,
+            run=_allow_again,
+            refusal=lambda _: "",
+        ),
+    )
+
+    @admin.display(description="since")
+    def created(self, suppression: Suppression) -> SafeString | str:
+        return time_cell(suppression.created_at)
+
+
+@admin.register(ChannelFault)
+class ChannelFaultAdmin(ShownOnly, CappedAdmin):
+    list_display = ("channel", "reason", "began", "refused")
+    fields = ("channel", "reason", "since", "last_refused_at")
+
+    @admin.display(description="since")
+    def began(self, fault: ChannelFault) -> SafeString | str:
+        return time_cell(fault.since, with_distance=True)
+
+    @admin.display(description="last refused")
+    def refused(self, fault: ChannelFault) -> SafeString | str:
+        return time_cell(fault.last_refused_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +14,11 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from engine import sql
+from engine.errors import ServiceError
 from engine.models import Installation
 from notifications.ladder import attempts_of
 from notifications.models import Channel, Delivery, DeliveryGraph, DeliveryState, Notification
+from notifications.targets import Destination, look_up
 
 log = logging.getLogger("carillon.notifier")
 
@@ -47,7 +50,11 @@ _RESULT_COLUMNS = {
 
 @dataclass(slots=True)
 class ClaimedDelivery:
-    """One row under our lease, with its event. Mutable: `state` and `attempts` follow the mark."""
+    """One row under our lease, with its event. Mutable: `state` and `attempts` follow the mark.
+
+    `address` is where it really goes (a device's token, else the target), `refusal` why nothing
+    may go there. After `start_before` (monotonic seconds) its call must not begin.
+    """
 
     id: uuid.UUID
     token: int
@@ -64,6 +71,9 @@ class ClaimedDelivery:
     workspace_id: uuid.UUID | None
     context: Mapping[str, Any]
     happened_at: datetime
+    address: str = field(default="", repr=False)
+    refusal: str = ""
+    start_before: float = math.inf
 
     @property
     def attempt_of_run(self) -> int:
@@ -85,6 +95,7 @@ class DeliveryResult:
     text: str = ""
     provider_id: str = ""
     taken_back: bool = False
+    error: ServiceError | None = None
     source: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -116,8 +127,9 @@ def claim(
         return []
     claimed = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
     events = Notification.objects.in_bulk([sql.as_uuid(row["notification_id"]) for row in claimed])
+    found = look_up((row["channel"], row["target"]) for row in claimed)
     return [
-        _read(row, events[key])
+        _read(row, events[key], found.get((row["channel"], row["target"])))
         for row in claimed
         if (key := sql.as_uuid(row["notification_id"])) in events
     ]
@@ -127,7 +139,9 @@ def _places(values: Sequence[str]) -> str:
     return ", ".join(["%s"] * len(values))
 
 
-def _read(row: dict[str, Any], event: Notification) -> ClaimedDelivery:
+def _read(
+    row: dict[str, Any], event: Notification, destination: Destination | None
+) -> ClaimedDelivery:
     row["id"], row["notification_id"] = sql.as_uuid(row["id"]), event.pk
     row["due_at"] = sql.as_instant(row["due_at"])
     row["token"] = row.pop("fencing_token")
@@ -137,12 +151,18 @@ def _read(row: dict[str, Any], event: Notification) -> ClaimedDelivery:
         workspace_id=event.workspace_id,
         context=event.context,
         happened_at=event.created_at,
+        address=destination.address if destination else row["target"],
+        refusal=destination.refusal if destination else "",
     )
 
 
 def sending_lease() -> timedelta:
     """Return how long a marked delivery belongs to its slot: until its call must have ended."""
-    longest: timedelta = max(settings.CALLBACK_DEADLINE, settings.EMAIL_DEADLINE)
+    longest: timedelta = max(
+        settings.CALLBACK_DEADLINE,
+        settings.EMAIL_DEADLINE,
+        2 * settings.CHANNEL_DEADLINE,  # a push may have to ask for a token first
+    )
     return longest + settings.PUBLISH_LEASE  # a call starts well within PUBLISH_LEASE of its mark
 
 
@@ -199,7 +219,12 @@ def _record(results: Sequence[DeliveryResult]) -> None:
             "state = v.v_target, due_at = v.v_due_at, attempts = t.attempts - "
             f"CASE WHEN t.state = '{D.SENDING}' THEN v.v_taken_back ELSE 0 END, "
             "lease_slot = NULL, lease_expires_at = NULL, error_category = v.v_error_category, "
-            "error_text = v.v_error_text, provider_id = v.v_provider_id, "
+            "error_text = v.v_error_text, "
+            # A report may have told the id already; one about an earlier message is forgotten.
+            "report = CASE WHEN v.v_provider_id <> '' AND t.provider_id <> '' "
+            "AND t.provider_id <> v.v_provider_id THEN '' ELSE t.report END, "
+            "provider_id = CASE WHEN v.v_provider_id <> '' THEN v.v_provider_id "
+            "ELSE t.provider_id END, "
             f"delivered_at = CASE WHEN v.v_target = '{D.SENT}' THEN {sql.now_plus()} "
             "ELSE t.delivered_at END"
         ),

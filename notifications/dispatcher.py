@@ -1,7 +1,9 @@
 """Delivering notifications: the workload that runs in every notifier slot (see `engine.runner`).
 
 At least once: a delivery is marked, made, recorded; one whose worker died in between is made again
-under the same id. Receivers share nothing but the slot: see `notifications.lanes`.
+under the same id, except a text message, which is never repeated. Receivers share nothing but the
+slot: see `notifications.lanes`. A channel whose provider refuses us waits: see
+`notifications.health`.
 """
 
 from __future__ import annotations
@@ -16,17 +18,17 @@ from datetime import timedelta
 
 from django.conf import settings
 
+from engine import correlation
 from engine.errors import ErrorCategory, ServiceError
 from engine.gate import Gate, Hold, Key, Passage
 from engine.jobs import Deal
 from engine.runner import Job, Runner
-from notifications import clearance, deliveries, sweeper
-from notifications.channels.base import ChannelSender
-from notifications.channels.email import EmailSender
-from notifications.channels.webhook import WebhookSender
+from notifications import clearance, deliveries, health, sweeper, targets
+from notifications.channels import make_senders
+from notifications.channels.base import ChannelSender, TargetGone
 from notifications.deliveries import ClaimedDelivery, DeliveryResult
-from notifications.ladder import MISCONFIGURED, wait_after
-from notifications.lanes import EMAIL_LANE, Lanes
+from notifications.ladder import MISCONFIGURED, NEVER_TWICE, is_in_doubt, wait_after
+from notifications.lanes import Lanes
 from notifications.models import Channel, Delivery, DeliveryState
 
 log = logging.getLogger("carillon.notifier")
@@ -36,8 +38,10 @@ D = DeliveryState
 # Unsent claims may wait behind a slow receiver; a dead slot is noticed by its heartbeat anyway.
 CLAIM_LEASE = timedelta(minutes=10)
 CLAIM_AT_ONCE = 40  # lanes are looked at again after so many, so none can fill the memory
-LOGIN_PAUSE = timedelta(minutes=10)  # a mail server locks out whoever fails to log in too often
+REPAIR_PAUSE = timedelta(minutes=10)  # a server locks out whoever fails to log in too often
+SLACK_SPACING = timedelta(seconds=1)  # between two messages in one channel
 LONGEST_PAUSE = timedelta(minutes=1)  # of a whole host: others may have addresses there too
+CLOSES_GATE = MISCONFIGURED | {ErrorCategory.RATE_LIMIT}
 UNANSWERED = frozenset({ErrorCategory.NETWORK_ERROR, ErrorCategory.OUTCOME_UNKNOWN})
 
 
@@ -48,10 +52,12 @@ class DeliveryWorkload:
 
     def __init__(self) -> None:
         self.concurrency: int = settings.NOTIFIER_CONCURRENCY
-        self.gate = Gate(breaks=False)  # a receiver's own pauses are bounded, see LONGEST_PAUSE
+        # A receiver's own pauses are bounded, see LONGEST_PAUSE.
+        self.gate = Gate(breaks=False, spacing=SLACK_SPACING)
         self._lanes = Lanes(self.concurrency)
         self._slot = 0
         self._may_send = False
+        self._unhealthy: set[str] = set()
         self._rng = random.Random()  # noqa: S311 - jitter
 
     # --- on the database threads ------------------------------------------------------------
@@ -89,8 +95,16 @@ class DeliveryWorkload:
         )
 
     def db_mark(self, jobs: Sequence[Job]) -> set[uuid.UUID]:
-        """Commit the send marks."""
-        return deliveries.mark_sending([job.payload for job in jobs])
+        """Commit the send marks of those whose receiver may be written to at this moment."""
+        return deliveries.mark_sending([job.payload for job in self._spend(jobs)])
+
+    def _spend(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return the jobs that may start now; in a Slack channel one a second may."""
+        spaced = [job for job in jobs if _passage(job.payload).is_spent]
+        wishes = [(_passage(job.payload), max(job.due, self._clock.now())) for job in spaced]
+        granted = self.gate.db_spend(wishes) if wishes else []
+        early = {job.id for job, may in zip(spaced, granted, strict=True) if not may}
+        return [job for job in jobs if job.id not in early]
 
     def db_release(self, jobs: Sequence[Job]) -> None:
         """Give claims back."""
@@ -108,8 +122,30 @@ class DeliveryWorkload:
         deliveries.record(results)
         for result in results:
             self._lanes.leave(result.delivery.lane, result.delivery.id)
-        if any(result.category == ErrorCategory.RATE_LIMIT for result in results):
+        self._learn(results)
+        if any(result.category in CLOSES_GATE for result in results):
             self.gate.db_write()
+
+    def _learn(self, results: Sequence[DeliveryResult]) -> None:
+        """Keep what results say of their targets and channels."""
+        targets.retire(
+            [
+                (result.delivery.channel, result.delivery.target, gone.reason, gone.detail)
+                for result in results
+                if isinstance(gone := result.error, TargetGone)
+            ]
+        )
+        for result in results:
+            error = result.error
+            if error is not None and error.category in MISCONFIGURED:
+                channel = result.delivery.channel
+                health.refused(channel, error.detail, is_whole=error.app_wide)
+                if error.app_wide:
+                    self._unhealthy.add(channel)
+        works = {result.delivery.channel for result in results if result.target == D.SENT}
+        if well := works & self._unhealthy:
+            health.recovered(well)
+            self._unhealthy -= well
 
     def db_glance(self) -> None:
         """Look whether other slots were refused."""
@@ -118,6 +154,7 @@ class DeliveryWorkload:
     def db_tick(self) -> None:
         """Do the once-a-second work of a notifier slot."""
         self._may_send = clearance.may_send()
+        self._unhealthy = health.unhealthy()
         self.gate.db_sync()
         sweeper.sweep()
 
@@ -125,13 +162,10 @@ class DeliveryWorkload:
 
     async def open(self, runner: Runner[DeliveryResult]) -> None:
         """Begin on the loop: the channels, and a thread for each host name being looked up."""
-        self._clock = runner.clock
+        self._runner, self._clock = runner, runner.clock
         lookups = ThreadPoolExecutor(self.concurrency, thread_name_prefix="lookup")
         asyncio.get_running_loop().set_default_executor(lookups)
-        self._senders: dict[str, ChannelSender] = {
-            Channel.WEBHOOK: WebhookSender(),
-            Channel.EMAIL: EmailSender(),
-        }
+        self._senders: dict[str, ChannelSender] = make_senders()
 
     async def close(self) -> None:
         """End the channels."""
@@ -139,17 +173,17 @@ class DeliveryWorkload:
             await sender.close()
 
     def hold(self, job: Job) -> DeliveryResult | None:
-        """Return "skipped" for a channel without configuration, "wait" for a limited receiver."""
+        """Return "skipped" where nothing may go, "wait" for a limited receiver."""
         delivery: ClaimedDelivery = job.payload
-        if missing := self._senders[delivery.channel].missing():
-            return DeliveryResult(delivery, D.SKIPPED, text=missing)
-        hold = self.gate.hold(_passage(delivery.lane), self._clock.now())
+        if reason := self._senders[delivery.channel].missing() or delivery.refusal:
+            return DeliveryResult(delivery, D.SKIPPED, text=reason)
+        hold = self.gate.hold(_passage(delivery), self._clock.now())
         return None if hold is None else _held(delivery, delivery.state, hold)
 
     def hold_back(self, job: Job) -> DeliveryResult | None:
         """Return "wait" for a marked delivery whose receiver has refused others meanwhile."""
         delivery: ClaimedDelivery = job.payload
-        hold = self.gate.blocked(_passage(delivery.lane), self._clock.now())
+        hold = self.gate.blocked(_passage(delivery), self._clock.now())
         if hold is None:
             return None
         delivery.state = D.SENDING
@@ -166,6 +200,12 @@ class DeliveryWorkload:
     async def call(self, job: Job) -> DeliveryResult:
         """Deliver once; every failure becomes a decision."""
         delivery: ClaimedDelivery = job.payload
+        delivery.start_before = self._runner.latest_start(job)
+        told = delivery.context.get("data") or {}
+        with correlation.working_on(str(told.get("correlation_id") or "")):
+            return await self._call(delivery)
+
+    async def _call(self, delivery: ClaimedDelivery) -> DeliveryResult:
         try:
             provider_id = await self._senders[delivery.channel].send(delivery)
         except ServiceError as error:
@@ -173,9 +213,11 @@ class DeliveryWorkload:
         except Exception as error:
             log.exception("delivery.crashed", extra={"delivery_id": str(delivery.id)})
             detail = f"Carillon itself failed here ({type(error).__name__})."
-            return self._failed(delivery, ServiceError(ErrorCategory.UNKNOWN, detail))
+            once = delivery.channel in NEVER_TWICE
+            category = ErrorCategory.OUTCOME_UNKNOWN if once else ErrorCategory.UNKNOWN
+            return self._failed(delivery, ServiceError(category, detail))
         self._lanes.heard(delivery.lane)
-        self.gate.succeeded(_passage(delivery.lane), self._clock.now())
+        self.gate.succeeded(_passage(delivery), self._clock.now())
         return DeliveryResult(delivery, D.SENT, provider_id=provider_id)
 
     def _failed(self, delivery: ClaimedDelivery, error: ServiceError) -> DeliveryResult:
@@ -197,34 +239,57 @@ class DeliveryWorkload:
             },
         )
         text = "\n".join(part for part in (error.detail, error.excerpt) if part)
+        held_until = self._close_gate(delivery, error, now)
         if wait is None:
-            text += f"\nGiven up after {_tries(attempt)}: send it again when the cause is gone."
-            return DeliveryResult(delivery, D.FAILED, category=error.category, text=text)
-        due = max(now + wait.total_seconds(), self._close_gate(delivery, error, now))
-        return DeliveryResult(delivery, D.PENDING, due=due, category=error.category, text=text)
+            text += f"\n{_verdict(delivery, error, attempt)}"
+            return DeliveryResult(
+                delivery, D.FAILED, category=error.category, text=text, error=error
+            )
+        due = max(now + wait.total_seconds(), held_until)
+        return DeliveryResult(
+            delivery, D.PENDING, due=due, category=error.category, text=text, error=error
+        )
 
     def _close_gate(self, delivery: ClaimedDelivery, error: ServiceError, now: float) -> float:
-        """Hold back the receiver's other deliveries when it asked for it; returns until when."""
-        pause = None if error.retry_after is None else min(error.retry_after, LONGEST_PAUSE)
-        if delivery.lane == EMAIL_LANE and error.category in MISCONFIGURED:
-            pause = LOGIN_PAUSE
+        """Hold back the receiver's other deliveries when it asked for it; returns until when.
+
+        A host that a user named may ask for a minute at most, a provider for what it likes.
+        """
+        key, pause = _gate_key(delivery.lane), error.retry_after
+        if pause is not None and delivery.channel == Channel.WEBHOOK:
+            pause = min(pause, LONGEST_PAUSE)
+        if error.app_wide and error.category in MISCONFIGURED:
+            key, pause = _channel_key(delivery.channel), REPAIR_PAUSE
         elif pause is None and error.category is not ErrorCategory.RATE_LIMIT:
             return now
-        return self.gate.refused(
-            _gate_key(delivery.lane),
-            platform="",
-            now=now,
-            retry_after=pause,
-            reason=error.detail,
+        return self.gate.refused(key, platform="", now=now, retry_after=pause, reason=error.detail)
+
+
+def _verdict(delivery: ClaimedDelivery, error: ServiceError, attempt: int) -> str:
+    """Return how a delivery that is given up ends, and what to do."""
+    if is_in_doubt(delivery.channel, error):
+        return (
+            "Unknown whether it was sent, so it is not repeated: send it again if the recipient "
+            "has not got it."
         )
+    return f"Given up after {_tries(attempt)}: send it again when the cause is gone."
 
 
 def _gate_key(lane: str) -> Key:
     return ("host", lane, "notify")
 
 
-def _passage(lane: str) -> Passage:
-    return Passage(platform="", own=_gate_key(lane))
+def _channel_key(channel: str) -> Key:
+    return ("app", channel, "notify")
+
+
+def _passage(delivery: ClaimedDelivery) -> Passage:
+    return Passage(
+        platform="",
+        own=_gate_key(delivery.lane),
+        shared=_channel_key(delivery.channel),
+        is_spaced=delivery.channel == Channel.SLACK,
+    )
 
 
 def _held(

@@ -1,7 +1,8 @@
 """How long a delivery waits after a failure, and when it is given up: data and pure functions.
 
 Sources: Standard Webhooks 1.0.0, "Deliverability and reliability" (webhook ladder, about 75 hours
-in all); the e-mail ladder follows what mail servers ask of senders after a 4xx reply.
+in all); the e-mail ladder follows what mail servers ask of senders after a 4xx reply, and the other
+channels climb the same: what a person reads on a phone is of little use half a day later.
 """
 
 from __future__ import annotations
@@ -12,6 +13,14 @@ from datetime import timedelta
 from engine.errors import ErrorCategory, ServiceError
 from notifications.models import Channel
 
+_QUARTER_OF_A_DAY = (
+    timedelta(),
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=6),
+)
 # One entry per attempt: the wait before it.
 LADDERS: dict[str, tuple[timedelta, ...]] = {
     Channel.WEBHOOK: (
@@ -26,18 +35,16 @@ LADDERS: dict[str, tuple[timedelta, ...]] = {
         timedelta(hours=20),
         timedelta(hours=24),
     ),
-    Channel.EMAIL: (
-        timedelta(),
-        timedelta(seconds=30),
-        timedelta(minutes=2),
-        timedelta(minutes=10),
-        timedelta(hours=1),
-        timedelta(hours=6),
-    ),
+    Channel.EMAIL: _QUARTER_OF_A_DAY,
+    Channel.SMS: _QUARTER_OF_A_DAY,
+    Channel.PUSH: _QUARTER_OF_A_DAY,
+    Channel.SLACK: _QUARTER_OF_A_DAY,
 }
 JITTER = 0.2  # each wait is drawn from its entry +- 20 %
 FINAL = frozenset({ErrorCategory.VALIDATION_ERROR})  # the receiver will never take it
 MISCONFIGURED = frozenset({ErrorCategory.AUTH_ERROR, ErrorCategory.PERMISSION})
+# A text message costs money and cannot be taken back: when its answer is lost, a person decides.
+NEVER_TWICE = frozenset({Channel.SMS.value})
 REPAIR_TIME = timedelta(hours=1)  # what is misconfigured waits for a person, so ask rarely
 
 
@@ -54,8 +61,13 @@ def wait_after(
     The receiver's Retry-After wins when it is longer than the ladder's step.
     """
     ladder = LADDERS[channel]
-    if error.category in FINAL or attempt >= len(ladder):
+    if error.category in FINAL or attempt >= len(ladder) or is_in_doubt(channel, error):
         return None
     step = ladder[attempt] * rng.uniform(1 - JITTER, 1 + JITTER)
     floor = REPAIR_TIME if error.category in MISCONFIGURED else timedelta()
     return max(step, floor, error.retry_after or timedelta())
+
+
+def is_in_doubt(channel: str, error: ServiceError) -> bool:
+    """Say whether it may have been sent although we saw no answer, and must not be sent again."""
+    return channel in NEVER_TWICE and error.category is ErrorCategory.OUTCOME_UNKNOWN

@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 
 from notifications.models import Channel
 
-EMAIL_LANE = "email"  # all mail leaves through one server
-EMAIL_AT_ONCE = 4
+EMAIL_AT_ONCE = 4  # conversations with the mail server
+SLACK_AT_ONCE = 1  # in one channel: one message a second is allowed
+ONE_PROVIDER = frozenset({Channel.EMAIL.value, Channel.SMS.value, Channel.PUSH.value})
+SLACK_PREFIX = "slack:"
 SHARE = 5  # one receiver gets at most a fifth of what may be in flight
 HELD_PER_CALL = 8  # claimed jobs a lane may have per call in flight
 SILENT_AFTER = 3  # calls without an answer, one after the other
@@ -23,9 +25,11 @@ _STRANGE = re.compile(r"[^a-z0-9.:-]")
 
 
 def lane_of(channel: str, target: str) -> str:
-    """Return the lane of a target: host and port of a URL, one lane for all mail."""
-    if channel == Channel.EMAIL:
-        return EMAIL_LANE
+    """Return the lane of a target: host and port of a URL, a Slack channel, else the provider."""
+    if channel in ONE_PROVIDER:
+        return channel
+    if channel == Channel.SLACK:
+        return SLACK_PREFIX + _STRANGE.sub("_", target.lower())[:200]
     try:
         parts = urlsplit(target)
         host, port = parts.hostname, parts.port
@@ -51,7 +55,9 @@ class Lanes:
         """Return how many calls of a lane may be in flight at once."""
         if self._unanswered[lane] >= SILENT_AFTER:
             return 1
-        return min(EMAIL_AT_ONCE, self._at_once) if lane == EMAIL_LANE else self._at_once
+        if lane.startswith(SLACK_PREFIX):
+            return SLACK_AT_ONCE
+        return min(EMAIL_AT_ONCE, self._at_once) if lane == Channel.EMAIL else self._at_once
 
     def full(self) -> list[str]:
         """Return the lanes of which no more may be claimed now."""

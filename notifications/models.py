@@ -1,4 +1,8 @@
-"""The outbox: what is to be told to whom, written in the transaction of the event itself."""
+"""The outbox: what is to be told to whom, written in the transaction of the event itself.
+
+Beside it what is known of the targets: devices that take pushes, addresses that take nothing more,
+and channels whose provider refuses us.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ class DeliveryState(models.TextChoices):
     PENDING = "pending", "pending"  # a notifier slot claims it at due_at
     SENDING = "sending", "sending"  # marked; its slot finishes it, else the sweeper
     SENT = "sent", "sent"  # the receiver or provider accepted it
-    FAILED = "failed", "failed"  # refused for good, or attempts used up: dead letter
+    FAILED = "failed", "failed"  # refused for good, attempts used up, or nobody knows: dead letter
     SKIPPED = "skipped", "skipped"  # channel not configured or nothing to say; see `error_text`
 
 
@@ -43,8 +47,8 @@ class DeliveryGraph(StateGraph):
     edges = {
         D.PENDING: frozenset({D.SENDING, D.SKIPPED, D.FAILED}),
         D.SENDING: frozenset({D.SENT, D.PENDING, D.FAILED, D.SKIPPED}),
-        D.SENT: frozenset(),
-        D.FAILED: frozenset({D.PENDING}),
+        D.SENT: frozenset({D.PENDING}),  # by staff, when the provider reported it undelivered
+        D.FAILED: frozenset({D.PENDING, D.SENT}),  # SENT: a report says that it arrived after all
         D.SKIPPED: frozenset({D.PENDING}),
     }
 
@@ -52,6 +56,26 @@ class DeliveryGraph(StateGraph):
 class Channel(models.TextChoices):
     WEBHOOK = "webhook", "webhook"
     EMAIL = "email", "e-mail"
+    SMS = "sms", "SMS"
+    PUSH = "push", "push"
+    SLACK = "slack", "Slack"
+
+
+class Report(models.TextChoices):
+    """What a provider said became of a message; later ones in this order replace earlier ones."""
+
+    NONE = "", "-"
+    QUEUED = "queued", "queued"
+    ON_ITS_WAY = "on_its_way", "on its way"
+    HANDED_ON = "handed_on", "handed on"  # to the carrier
+    DELIVERED = "delivered", "delivered"
+    UNDELIVERED = "undelivered", "not delivered"  # last: a mail may bounce after it was taken
+
+    @classmethod
+    def before(cls, report: Report) -> list[str]:
+        """Return the reports that `report` replaces."""
+        order = list(cls)
+        return [str(earlier) for earlier in order[: order.index(report)]]
 
 
 class Delivery(LeasedJob):
@@ -64,7 +88,7 @@ class Delivery(LeasedJob):
         Notification, on_delete=models.CASCADE, related_name="deliveries"
     )
     channel = models.CharField(max_length=16, choices=Channel.choices)
-    target = models.CharField(max_length=2000)  # URL or address
+    target = models.CharField(max_length=2000)  # URL, address, number, device id or Slack channel
     lane = models.CharField(max_length=255, default="")  # receivers that share it share its cap
     state = models.CharField(
         max_length=16, choices=DeliveryState.choices, default=DeliveryState.PENDING
@@ -72,7 +96,11 @@ class Delivery(LeasedJob):
     provider_id = models.CharField(max_length=255, blank=True, default="")
     error_category = models.CharField(max_length=32, blank=True, default="")
     error_text = models.TextField(blank=True, default="")
-    delivered_at = models.DateTimeField(null=True, blank=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)  # when the provider took it
+    # db_default: the outbox is also written by a release that runs beside this one.
+    report = models.CharField(max_length=16, choices=Report.choices, blank=True, db_default="")
+    report_code = models.CharField(max_length=255, blank=True, db_default="")
+    reported_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -92,3 +120,74 @@ class Delivery(LeasedJob):
 
     def __str__(self) -> str:
         return f"{self.channel} to {self.target}"
+
+
+class Device(models.Model):
+    """One app on one phone or in one browser that takes a user's pushes.
+
+    `secret` is its registration token, encrypted; equal tokens are found by `token_hash` (SHA-256).
+    """
+
+    class Platform(models.TextChoices):
+        ANDROID = "android", "Android"
+        IOS = "ios", "iOS"
+        WEB = "web", "browser"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="devices")
+    platform = models.CharField(max_length=16, choices=Platform.choices)
+    name = models.CharField(max_length=100, blank=True, default="")  # as its owner knows it
+    secret = models.BinaryField(editable=False)
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    last_seen_at = models.DateTimeField()
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    disabled_reason = models.CharField(max_length=255, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["last_seen_at"], name="device_seen")]
+
+    def __str__(self) -> str:
+        return self.name or f"{self.get_platform_display()} device"
+
+
+class Suppression(models.Model):
+    """A target that must not or cannot be written to through a channel; found by its hash."""
+
+    class Reason(models.TextChoices):
+        OPTED_OUT = "opted_out", "opted out"  # answered STOP to a text message
+        BOUNCED = "bounced", "bounced"  # the mailbox does not exist
+        COMPLAINED = "complained", "reported as spam"
+        UNSUBSCRIBED = "unsubscribed", "unsubscribed"
+        INVALID = "invalid", "takes no messages"  # a land line, a number that does not exist
+
+    channel = models.CharField(max_length=16, choices=Channel.choices)
+    target_hash = models.CharField(max_length=64, editable=False)
+    hint = models.CharField(max_length=100)  # enough to recognise the target: a***@example.org
+    reason = models.CharField(max_length=16, choices=Reason.choices)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["channel", "target_hash"], name="one_suppression_per_target"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} to {self.hint}"
+
+
+class ChannelFault(models.Model):
+    """A channel whose provider refuses our own credentials or settings; gone when it works again.
+
+    While it stands, one delivery now and then tries the channel and the others wait.
+    """
+
+    channel = models.CharField(max_length=16, choices=Channel.choices, primary_key=True)
+    reason = models.CharField(max_length=500)
+    since = models.DateTimeField(auto_now_add=True)
+    last_refused_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.reason}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.runner import run_slot
-from notifications import sweeper
+from notifications import sweeper, targets
 from notifications.dispatcher import DeliveryWorkload
 
 
@@ -15,3 +15,8 @@ def run_notifier_slot() -> None:
 def sweep_minute() -> None:
     """Recover what dead workers left; the slots do it each second, this is the safety net."""
     sweeper.sweep()
+
+
+def prune_devices() -> None:
+    """Delete devices whose app nobody opens any more."""
+    targets.prune_devices()

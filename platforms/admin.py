@@ -18,6 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from social_django.models import Association, Nonce, UserSocialAuth
 
+from engine import rights
 from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin
 from engine.admin_cells import BAD, GOOD, MUTED, NOTHING, WARN, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
@@ -106,6 +107,7 @@ class SocialConnectionAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
             button="Pause this account",
             done="paused",
             consequence="Their posts wait; nothing is sent to these accounts until they resume.",
+            permission=rights.PAUSE_CONNECTION,
             run=_runs(services.pause),
             refusal=lambda connection: _refusal(connection, ConnectionState.ACTIVE),
         ),
@@ -115,6 +117,7 @@ class SocialConnectionAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
             button="Resume this account",
             done="resumed",
             consequence="Their posts go on, as far as their late policy allows.",
+            permission=rights.PAUSE_CONNECTION,
             run=_runs(services.resume),
             refusal=lambda connection: _refusal(connection, ConnectionState.PAUSED),
         ),

@@ -73,4 +73,6 @@ def _when(at: datetime, now: datetime) -> str:
 
 
 def _filled(*sentences: str) -> tuple[str, ...]:
-    return tuple(sentence for sentence in sentences if sentence)
+    """Return those that say something; reasons that people typed get their full stop."""
+    said = (sentence.strip() for sentence in sentences)
+    return tuple(one if one[-1] in ".!?…" else f"{one}." for one in said if one)

@@ -11,11 +11,17 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from notifications.models import Device
 from platforms.credentials import CredentialError, is_current, rotate
 from platforms.models import MastodonApp, SocialConnection
 
 BATCH_ROWS = 200
-KEEPERS: tuple[type[Any], ...] = (SocialConnection, MastodonApp)  # their `secret` is encrypted
+# Their `secret` is encrypted.
+KEEPERS: tuple[type[Any], ...] = (
+    SocialConnection,
+    MastodonApp,
+    Device,
+)
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox import fcm
 from sandbox.records import Account, Post, iso
 from sandbox.switches import BadSwitch
 from sandbox.tokens import Terms
@@ -28,6 +29,7 @@ def add_routes(app: web.Application, world: World) -> None:
         ("POST", "/_control/tokens", control.tokens),
         ("POST", "/_control/consumers", control.consumers),
         ("POST", "/_control/clients", control.clients),
+        ("POST", "/_control/service-accounts", control.service_accounts),
         ("DELETE", "/_data", control.forget),
         ("GET", "/_stats", control.stats),
         ("GET", "/_calls", control.calls),
@@ -114,6 +116,18 @@ class _Control:
             return _refused("id, secret: give strings; a null secret makes a public client")
         self._world.clients.register(client_id, secret)
         return web.json_response({"id": client_id})
+
+    async def service_accounts(self, request: web.Request) -> web.Response:
+        """`{"client_email", "public_key"}` (PEM): whose pushes must be signed with that key."""
+        body = await _json_object(request)
+        email, pem = body.get("client_email"), body.get("public_key")
+        if not isinstance(email, str) or not isinstance(pem, str):
+            return _refused("client_email, public_key: give both as strings")
+        try:
+            fcm.register(self._world, email, pem)
+        except ValueError as error:
+            return _refused(f"public_key: {error}")
+        return web.json_response({"client_email": email})
 
     async def forget(self, _request: web.Request) -> web.Response:
         self._world.forget()

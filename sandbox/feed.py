@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.control import site_stats
+from sandbox.inbox import OFFICES
 from sandbox.records import Media, Post
 from sandbox.world import World
 
@@ -33,6 +34,8 @@ _STATIC = {
     "consent.css": "text/css",
     "feed.js": "text/javascript",
     "post.js": "text/javascript",
+    "inbox.css": "text/css",
+    "inbox.js": "text/javascript",
     "avatar.svg": "image/svg+xml",
     "icon.svg": "image/svg+xml",
     "marks.svg": "image/svg+xml",
@@ -81,7 +84,7 @@ class _Feed:
         answer = {"revision": revision, "now": world.now(), "rules": world.switches.as_json()}
         if request.query.get("after") == revision:
             return web.json_response(answer)
-        sites = sorted(world.sites.items())
+        sites = sorted(pair for pair in world.sites.items() if pair[0] not in OFFICES)
         return web.json_response(
             {
                 **answer,

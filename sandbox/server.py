@@ -11,17 +11,23 @@ from aiohttp import web
 
 from sandbox import (
     bluesky,
+    callbacks,
     control,
     deviantart,
     facebook,
+    fcm,
     feed,
+    inbox,
     instagram,
     linkedin,
     mastodon,
     own,
+    sendgrid,
+    slack,
     telegram,
     threads,
     tiktok,
+    twilio,
     x,
     youtube,
 )
@@ -46,6 +52,11 @@ _PROTOCOLS = (
     deviantart.PROTOCOL,
     telegram.PROTOCOL,
     own.PROTOCOL,
+    sendgrid.PROTOCOL,
+    twilio.PROTOCOL,
+    fcm.PROTOCOL,
+    slack.PROTOCOL,
+    callbacks.PROTOCOL,
 )
 
 
@@ -60,6 +71,7 @@ def create_app(clock: Callable[[], float] = time.time) -> web.Application:
         door.open(protocol)
     control.add_routes(app, world)
     feed.add_routes(app, world)
+    inbox.add_routes(app, world)
     app.on_shutdown.append(_release_hung_calls)
     app.on_cleanup.append(_stop_fetching)
     return app

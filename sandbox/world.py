@@ -21,6 +21,7 @@ from sandbox.tokens import Clients, Tokens
 
 CALLS_KEPT = 100_000
 FEED_POSTS_KEPT = 400
+LETTERS_KEPT = 20_000
 MEDIA_LIFE_SECONDS = 86_400
 Books = TypeVar("Books")
 
@@ -38,6 +39,20 @@ class CallRecord:
     status: int | None = None
     fault: str | None = None
     answered_at: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Letter:
+    """A message that one of the imitation post offices accepted; see `sandbox.inbox`."""
+
+    id: str
+    office: str
+    to: str
+    sender: str
+    at: float
+    content: dict[str, Any]
+    is_copy: bool = False
+    status: str = ""  # in the office's words
 
 
 class Site:
@@ -219,9 +234,10 @@ class World:
         self.forget()
 
     def forget(self) -> None:
-        """Drop posts, media, accounts, keys, tokens, allowances and the call log; not switches."""
+        """Drop posts, letters, accounts, keys, tokens, allowances, the calls; not switches."""
         self.sites: dict[str, Site] = {}
         self.recent: deque[Post] = deque(maxlen=FEED_POSTS_KEPT)
+        self.letters: deque[Letter] = deque(maxlen=LETTERS_KEPT)
         self.calls: deque[CallRecord] = deque(maxlen=CALLS_KEPT)
         self.revision += 1
 

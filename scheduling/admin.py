@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -12,7 +13,7 @@ from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -36,8 +37,11 @@ from engine.words import duration
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS, adapter_for
 from scheduling import admin_attempts as admin_attempts  # its pages register on import
+from scheduling import admin_bulk_jobs as admin_bulk_jobs  # these too
 from scheduling import admin_operations as admin_operations  # these too
+from scheduling import admin_switches as admin_switches  # and these
 from scheduling.admin_actions import POST_ACTIONS
+from scheduling.admin_bulk import BulkStart
 from scheduling.admin_filters import (
     AccountFilter,
     CategoryFilter,
@@ -45,7 +49,9 @@ from scheduling.admin_filters import (
     LatenessFilter,
     PlatformFilter,
     ScheduledFilter,
+    SinceFilter,
     StuckFilter,
+    UntilFilter,
     WarningsFilter,
     WorkspaceFilter,
 )
@@ -53,9 +59,11 @@ from scheduling.admin_forms import PostForm, text_of
 from scheduling.admin_page import bundle_answer, post_page
 from scheduling.drafts import account_of
 from scheduling.explanations import lateness_of
+from scheduling.four_eyes import open_proposal, sentence
 from scheduling.models import ScheduledPost
 from scheduling.questions import next_part
 from scheduling.sealing import shown
+from scheduling.series import admin as series_admin  # noqa: F401 - its pages register on import
 from scheduling.states import EDITABLE, PostState
 
 S = PostState
@@ -120,6 +128,7 @@ MACHINE_FIELDS = (
     "remote_ids",
     "last_error",
     "exact_preflight",
+    "audit_trail",
 )
 INNER_FIELDS = (
     "id",
@@ -131,6 +140,10 @@ INNER_FIELDS = (
     "publish_run",
     "fencing_token",
     "late_waived",
+    "authors",
+    "approved_version",
+    "approved_by",
+    "exact_approved",
     "lease_slot",
     "exact_lease",
     "correlation_id",
@@ -140,7 +153,7 @@ INNER_FIELDS = (
 
 
 @admin.register(ScheduledPost)
-class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
+class ScheduledPostAdmin(BulkStart, CappedAdmin, ConfirmedActionsAdmin):
     form = PostForm
     confirmed_actions = POST_ACTIONS
     change_form_template = "admin/scheduling/scheduledpost/change_form.html"
@@ -163,6 +176,8 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         AccountFilter,
         CategoryFilter,
         ScheduledFilter,
+        SinceFilter,
+        UntilFilter,
         DoneFilter,
         WarningsFilter,
         WorkspaceFilter,
@@ -180,6 +195,7 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
     exact_sent = exact_cell("sent_at", "last send mark")
     exact_published = exact_cell("published_at", "published")
     exact_preflight = exact_cell("preflight_at", "looked at ahead")
+    exact_approved = exact_cell("approved_at", "approved")
     exact_lease = exact_cell("lease_expires_at", "lease ends")
     exact_created = exact_cell("created_at", "written")
 
@@ -296,6 +312,13 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
             post.permalink,
         )
 
+    @admin.display(description="audit trail")
+    def audit_trail(self, post: ScheduledPost) -> SafeString:
+        """Link to what people did with it; what the machine did is the flight recorder."""
+        address = reverse("admin:accounts_auditevent_changelist")
+        query = urlencode({"on": f"post:{post.pk}"})
+        return format_html('<a href="{}?{}">who did what with it, and why</a>', address, query)
+
     @admin.display(description="progress")
     def kept_progress(self, post: ScheduledPost) -> str:
         return json.dumps(shown(post.progress))
@@ -318,15 +341,19 @@ class ScheduledPostAdmin(CappedAdmin, ConfirmedActionsAdmin):
         """Return which part is in doubt and a link to where it would be; "" for other posts."""
         if post.state != S.OUTCOME_UNKNOWN:
             return ""
+        if proposal := open_proposal(post):
+            return format_html(" · {}{}", sentence(proposal), self._place(post))
         part = next_part(post)
         text = Truncator(part.text).chars(EXCERPT_CHARS)
         which = "" if part.of <= 1 else format_html(" · in doubt: {}, “{}”", part.name, text)
+        return format_html("{}{}", which, self._place(post))
+
+    def _place(self, post: ScheduledPost) -> SafeString | str:
         address = adapter_for(post.platform).account_address(account_of(post.connection))
         if not address.startswith(("https://", "http://")):
-            return which
+            return ""
         return format_html(
-            '{} · <a href="{}" target="_blank" rel="noopener noreferrer">look at the account ↗</a>',
-            which,
+            ' · <a href="{}" target="_blank" rel="noopener noreferrer">look at the account ↗</a>',
             address,
         )
 

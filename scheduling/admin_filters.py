@@ -9,12 +9,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import Workspace
+from engine.admin_filters import MomentFilter, TypedFilter
 from engine.admin_lists import MOST
 from engine.errors import ErrorCategory
 from engine.ids import first_key_of
@@ -170,6 +170,22 @@ class ScheduledFilter(RuleFilter):
     )
 
 
+class SinceFilter(MomentFilter):
+    title = "scheduled since (UTC)"
+    parameter_name = "since"
+
+    def rule_of(self, at: datetime) -> Q:
+        return Q(workspace__in=Workspace.objects.values("pk"), scheduled_at__gte=at)
+
+
+class UntilFilter(MomentFilter):
+    title = "scheduled until (UTC)"
+    parameter_name = "until"
+
+    def rule_of(self, at: datetime) -> Q:
+        return Q(workspace__in=Workspace.objects.values("pk"), scheduled_at__lt=at)
+
+
 class DoneFilter(RuleFilter):
     title = "done"
     parameter_name = "done"
@@ -224,51 +240,32 @@ class CategoryFilter(admin.SimpleListFilter):
         return queryset.filter(category, connection__in=everyone)
 
 
-class TextFilter(admin.SimpleListFilter):
-    """A filter one types into, for owners too many to list; a UUID means exactly that one."""
+class OwnerFilter(TypedFilter):
+    """A filter for owners too many to list; a UUID means exactly that one."""
 
-    template = "admin/console/text_filter.html"
+    placeholder = "part of its name"
     model: type[SocialConnection | Workspace]
     column: str
     fields: tuple[str, ...]
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("", "")]  # always shown, although it has no list of choices
-
-    def choices(self, changelist: ChangeList) -> Any:
-        """Yield what the form must carry along: the list's other parameters."""
-        yield {
-            "others": [
-                (name, value)
-                for name, values in changelist.filter_params.items()
-                if name != self.parameter_name
-                for value in values
-            ],
-            "value": self.value() or "",
-            "clear": changelist.get_query_string(remove=[str(self.parameter_name)]),
-        }
-
-    def queryset(self, request: HttpRequest, queryset: Posts) -> Posts:
-        wanted = (self.value() or "").strip()
-        if not wanted:
-            return queryset
+    def rule(self, text: str) -> Q:
         try:
-            return queryset.filter(**{f"{self.column}_id": uuid.UUID(wanted)})
+            return Q(**{f"{self.column}_id": uuid.UUID(text)})
         except ValueError:
             rule = Q()
             for field in self.fields:
-                rule |= Q(**{f"{field}__icontains": wanted.lstrip("@")})
+                rule |= Q(**{f"{field}__icontains": text.lstrip("@")})
             found = self.model.objects.filter(rule).values_list("pk", flat=True)
-            return queryset.filter(**{f"{self.column}_id__in": list(found[:MOST_OWNERS])})
+            return Q(**{f"{self.column}_id__in": list(found[:MOST_OWNERS])})
 
 
-class AccountFilter(TextFilter):
+class AccountFilter(OwnerFilter):
     title = "account"
     parameter_name = "account"
     model, column, fields = SocialConnection, "connection", ("username", "display_name")
 
 
-class WorkspaceFilter(TextFilter):
+class WorkspaceFilter(OwnerFilter):
     title = "workspace"
     parameter_name = "workspace_is"
     model, column, fields = Workspace, "workspace", ("slug", "name")

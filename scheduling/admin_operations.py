@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from engine import rights
 from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin, ReasonForm
 from engine.admin_cells import BAD, GOOD, NOTHING, WARN, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
@@ -106,13 +107,14 @@ class RateLimitStateAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
     confirmed_actions = (
         ConfirmedAction(
             name="clear",
-            label="Clear block",
-            button="Clear block",
-            done="cleared",
+            label="Reset block and breaker",
+            button="Reset block and breaker",
+            done="reset",
             consequence=(
-                "Calls start again within a second. If the network still refuses, the first "
-                "answer puts the block back."
+                "Block, breaker, spacing and allowance are forgotten: calls start again within a "
+                "second. If the network still refuses, the first answer puts the block back."
             ),
+            permission=rights.CLEAR_LIMIT,
             warning="A network that asked us to wait may punish an account that does not.",
             run=_clear,
             refusal=lambda state: "" if _has_something(state) else "nothing to clear",
@@ -197,6 +199,7 @@ class InstallationAdmin(ShownOnly, ConfirmedActionsAdmin):
                 "Nothing is sent any more, for any workspace, until somebody resumes. Calls that "
                 "are under way run to their end."
             ),
+            permission=rights.PAUSE_EVERYTHING,
             run=_pause,
             refusal=lambda here: "paused already" if here.paused else "",
             form_class=PauseForm,
@@ -213,6 +216,7 @@ class InstallationAdmin(ShownOnly, ConfirmedActionsAdmin):
                 "If this database is a copy of another installation's, its posts will be published "
                 "by both."
             ),
+            permission=rights.PAUSE_EVERYTHING,
             run=_resume,
             refusal=lambda here: "" if here.paused else "not paused",
         ),

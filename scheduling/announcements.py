@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +36,10 @@ CALLED_BACK = frozenset(
         "post.failed",
         "post.cancelled",
         "post.outcome_unknown",
+        "post.approval_requested",
+        "post.approval_decided",
+        "post.blocked",
+        "post.held",
     }
 )
 MAILED = frozenset(
@@ -45,7 +49,11 @@ MAILED = frozenset(
         "post.needs_person",
         "post.blocked",
         "post.preflight_warning",
+        "post.approval_decided",
     }
+)
+AGAIN = frozenset(  # these may happen often to one version of a post
+    {"post.blocked", "post.held", "post.approval_requested", "post.approval_decided"}
 )
 EXCERPT_CHARS = 140
 REASON_CHARS = 1000
@@ -57,6 +65,7 @@ class PostChange:
 
     `incident` names what the mail is really about when that is not this run and version of the
     post: each person is told of one account's incident once, whichever post it shows in.
+    `sequence` grows from one event of a post to the next.
     """
 
     event: str
@@ -79,6 +88,8 @@ class PostChange:
     attempt: int = 0  # the send whose outcome a person is asked about
     reminder: int = 0  # how often they were asked before
     incident: str = ""
+    sequence: int = 0  # the fencing token that the change raised
+    correlation_id: str = ""
 
     @classmethod
     def of(cls, post: ScheduledPost, *, event: str, reason: str = "") -> PostChange:
@@ -101,6 +112,8 @@ class PostChange:
             permalink=post.permalink,
             category=post.last_category,
             reason=reason or post.last_error,
+            sequence=post.fencing_token,
+            correlation_id=post.correlation_id,
         )
 
 
@@ -120,11 +133,19 @@ def announce(changes: Sequence[PostChange]) -> None:
     """Write the outbox rows for `changes` in the current transaction; no query if none are due."""
     addressees = _addressees([c.post_id for c in changes if c.event in MAILED and c.created_by_id])
     events = [
-        _event(change, addressees.get(change.post_id))
+        event
         for change in changes
         if change.callback_url or change.post_id in addressees
+        for event in _events(change, addressees.get(change.post_id))
     ]
     write([event for event in events if event.deliveries])
+
+
+def _events(change: PostChange, addressee: Addressee | None) -> list[OutboxEvent]:
+    """Return what to tell of one change: callbacks are of each post, a mail may be of many."""
+    if addressee is None or not change.callback_url or change.event not in AGAIN:
+        return [_event(change, addressee)]
+    return [_event(change, None), _event(replace(change, callback_url=""), addressee)]
 
 
 def _event(change: PostChange, addressee: Addressee | None) -> OutboxEvent:
@@ -137,7 +158,7 @@ def _event(change: PostChange, addressee: Addressee | None) -> OutboxEvent:
         context["data"] = _data(change)
     if addressee is not None and change.event in MAILED:
         deliveries.append((Channel.EMAIL, addressee.email))
-        context["mail"] = _mail(change, addressee)
+        context["mail"] = mail_of(change, addressee)
     return OutboxEvent(
         event=change.event,
         workspace_id=change.workspace_id,
@@ -164,6 +185,8 @@ def _dedupe_key(change: PostChange, addressee: Addressee | None) -> str:
         if change.event == "post.held":
             return f"{account}:{now:%Y-%m-%dT%H}"
     run = f"{change.event}:{change.post_id}:{change.publish_run}:{change.content_version}"
+    if change.event in AGAIN:
+        return f"{run}:{change.sequence}"
     if change.event == "post.needs_person":  # each part of a thread may come into doubt
         return f"{run}:{change.attempt}:{change.reminder}"
     return run
@@ -183,10 +206,12 @@ def _data(change: PostChange) -> dict[str, Any]:
         "scheduled_at": callbacks.instant(change.scheduled_at),
         "category": change.category or None,
         "reason": change.reason[:REASON_CHARS] or None,
+        "sequence": change.sequence,
+        "correlation_id": change.correlation_id or None,
     }
 
 
-def _mail(change: PostChange, addressee: Addressee) -> dict[str, Any]:
+def mail_of(change: PostChange, addressee: Addressee) -> dict[str, Any]:
     """Return what the mail's templates show."""
     adapter = ADAPTERS.get(change.platform)
     return {
@@ -226,14 +251,14 @@ def _addressees(post_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Addressee]:
             email=post["created_by__email"],
             account=post["connection__username"] or post["connection__external_id"],
             connection_version=post["connection__version"],
-            excerpt=_excerpt(post["segments"]),
+            excerpt=excerpt_of(post["segments"]),
             time_zone=post["time_zone"],
         )
         for post in posts
     }
 
 
-def _excerpt(segments: Sequence[dict[str, Any]]) -> str:
+def excerpt_of(segments: Sequence[dict[str, Any]]) -> str:
     """Return the beginning of the text, enough to recognise the post."""
     text = " ".join(str(segments[0].get("text", "") if segments else "").split())
     return text if len(text) <= EXCERPT_CHARS else text[: EXCERPT_CHARS - 1].rstrip() + "…"

@@ -22,7 +22,7 @@ from scheduling.models import ScheduledPost
 
 Row = tuple[Any, ...]  # one value per name in COLUMNS
 
-# A post that was never claimed or sent has nothing in these, so they stay NULL.
+# A post that was never claimed, sent or approved has nothing in these, so they stay NULL.
 NEVER_SET = frozenset(
     {
         "lease_slot",
@@ -32,6 +32,8 @@ NEVER_SET = frozenset(
         "published_at",
         "warnings",
         "preflight_at",
+        "approved_version",
+        "approved_at",
     }
 )
 BATCH_ROWS = 5000  # about 5 MB of Python objects

@@ -43,6 +43,7 @@ COLUMNS = (
     "external_id",
     "callback_url",
     "created_by_id",
+    "correlation_id",
 )
 
 
@@ -80,12 +81,25 @@ class ClaimedPost:
     created_by_id: int | None
     attempt_id: uuid.UUID | None = None
     late_waived: bool = False
+    correlation_id: str = ""
     in_doubt: bool = False  # this try repeats a call that may have succeeded before
 
     @property
     def published_segments(self) -> list[str]:
         """Return the remote ids of the segments that are live already, in order."""
         return list(self.progress.get("published", ()))
+
+    def log_extra(self) -> dict[str, object]:
+        """Return what a log line says of this post: ids and counts, never its text."""
+        many = {0: "none", 1: "single"}.get(self.media_count, "multiple")
+        return {
+            "post_id": str(self.id),
+            "platform": self.platform,
+            "attempt": self.attempts,
+            "max_attempts": self.max_attempts,
+            "upload_mode": many,
+            "correlation_id": self.correlation_id,
+        }
 
     def key(self, segment: int) -> str:
         """Return the idempotency key of one segment: the same for all attempts of this run."""

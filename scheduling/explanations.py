@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,16 @@ from django.utils import timezone
 from engine.words import duration, moment
 from platforms.models import ConnectionState
 from platforms.registry import ADAPTERS
+from scheduling.four_eyes import open_proposal, sentence
+from scheduling.pauses import Pauses
 from scheduling.questions import is_open, next_part
-from scheduling.states import CANCELLABLE, EDITABLE, REQUEUEABLE, PostState
+from scheduling.states import APPROVED, CANCELLABLE, EDITABLE, MACHINE, REQUEUEABLE, PostState
 
 if TYPE_CHECKING:
     from scheduling.models import ScheduledPost
 
 S = PostState
+NOTHING_PAUSED = Pauses()
 
 # What `scheduling.services` accepts; tests hold both together.
 ALLOWED: dict[str, frozenset[PostState]] = {
@@ -28,6 +31,10 @@ ALLOWED: dict[str, frozenset[PostState]] = {
     "publish_now": frozenset({S.DRAFT, S.SCHEDULED, S.QUEUED, S.HELD}),
     "resolve": frozenset({S.OUTCOME_UNKNOWN}),
     "reconcile_now": frozenset({S.OUTCOME_UNKNOWN}),
+    "approve": frozenset({S.AWAITING_APPROVAL}),
+    "reject": frozenset({S.AWAITING_APPROVAL}),
+    "withdraw_approval": APPROVED,
+    "reschedule": EDITABLE,
 }
 REFUSALS: dict[PostState, str] = {
     S.DRAFT: "still a draft",
@@ -73,18 +80,24 @@ def lateness_of(post: ScheduledPost, now: datetime) -> timedelta | None:
 
 
 def explain(
-    post: ScheduledPost, *, now: datetime | None = None, paused: bool = False, why_then: str = ""
+    post: ScheduledPost,
+    *,
+    now: datetime | None = None,
+    paused: Pauses = NOTHING_PAUSED,
+    why_then: str = "",
 ) -> Explanation:
     """Say what is going on with a post (its connection loaded) and what to do next.
 
-    `paused` tells that the whole installation has stopped sending, `why_then` why a waiting post
+    `paused` tells what has stopped (see `scheduling.pauses.present`), `why_then` why a waiting post
     has just this moment ("because ...", see `scheduling.reasons`).
     """
     now = now or timezone.now()
     state = PostState(post.state)
+    pause = paused.of(post) if state in MACHINE else ""
     if state in {S.SCHEDULED, S.QUEUED}:
-        return _waiting(post, now, paused=paused, why_then=why_then)
-    return _EXPLAINERS[state](post, now)
+        return _waiting(post, now, pause, why_then)
+    explanation = _EXPLAINERS[state](post, now)
+    return _while_paused(explanation, pause) if pause else explanation
 
 
 # --- one function for each state ------------------------------------------------------------
@@ -99,21 +112,18 @@ def _draft(post: ScheduledPost, now: datetime) -> Explanation:
 def _awaiting_approval(post: ScheduledPost, now: datetime) -> Explanation:
     return Explanation(
         f"Waits for approval; it is meant for {moment(post.scheduled_at, now=now)}.",
-        "An approver of the workspace decides.",
+        "Somebody else of the workspace, an approver or above, decides.",
         needs_person=True,
     )
 
 
-def _waiting(
-    post: ScheduledPost, now: datetime, *, paused: bool, why_then: str = ""
-) -> Explanation:
+def _waiting(post: ScheduledPost, now: datetime, pause: str, why_then: str) -> Explanation:
     due_at = post.due_at or post.scheduled_at
     headline = _waiting_headline(post, due_at, now)
-    if paused:
+    if pause:
         return Explanation(
-            f"{headline} Sending is paused for the whole installation.",
-            "Resume sending on the installation's page; late posts are then judged by their "
-            "late policy.",
+            f"{headline} {pause}",
+            "Staff resume it in the console; late posts are then judged by their late policy.",
             needs_person=True,
         )
     if post.connection.state == ConnectionState.PAUSED:
@@ -130,6 +140,20 @@ def _waiting(
         headline,
         "A publisher slot takes it within a second. If it stays here, look at the worker slots "
         "and the rate limits.",
+    )
+
+
+def _while_paused(explanation: Explanation, pause: str) -> Explanation:
+    """Return the explanation of a post that the network would be asked about, were it not paused.
+
+    A person who can say what became of it still may.
+    """
+    if explanation.needs_person:
+        return replace(explanation, headline=f"{explanation.headline} {pause}")
+    return Explanation(
+        f"{explanation.headline} {pause}",
+        "Carillon asks the network when staff have resumed it.",
+        needs_person=True,
     )
 
 
@@ -179,6 +203,13 @@ def _outcome_unknown(post: ScheduledPost, now: datetime) -> Explanation:
     part = next_part(post)
     which = "" if part.of <= 1 else f" of {part.name}"
     headline = f"Outcome{which} unknown{since}: no usable answer came from the network."
+    if proposal := open_proposal(post):
+        return Explanation(
+            f"Waits for a second person: {sentence(proposal)} {headline}",
+            f"Somebody else looks at {_account(post)} and confirms it, or withdraws it. Nothing is "
+            "sent until then.",
+            needs_person=True,
+        )
     if not is_open(post):
         return Explanation(headline, _asks_again(post.due_at, now))
     return Explanation(

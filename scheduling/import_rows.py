@@ -3,32 +3,58 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import mimetypes
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from accounts.models import Workspace
+from accounts.models import User, Workspace
+from engine.ids import uuid7
 from media.models import Asset, AssetKind
-from platforms.models import SocialConnection
-from platforms.registry import UnknownPlatform, slug_of
+from scheduling.approval_rule import may_publish
+from scheduling.cells import unguarded
+from scheduling.connection_names import ConnectionNames
 from scheduling.drafts import Attachment
+from scheduling.import_cells import (
+    DETAILS,
+    BadRow,
+    files_of,
+    segments_of,
+    sources_in,
+    state_of,
+)
 from scheduling.models import ScheduledPost
 from scheduling.rules import Invalid
 from scheduling.services import build_post
+from scheduling.states import PostState
 
 REQUIRED = ("connection", "text", "scheduled_at")
-OPTIONAL = ("time_zone", "media", "external_id")
-COLUMNS = REQUIRED + OPTIONAL
+OPTIONAL = (
+    "time_zone",
+    "media",
+    "external_id",
+    "state",
+    "segments",
+    "first_comment",
+    "options",
+    "priority",
+    "late_policy",
+    "late_limit_minutes",
+    "callback_url",
+    "group",
+)
+TOLD = ("id", "permalink", "published_at")  # what an export tells, and an import passes over
+COLUMNS = REQUIRED + OPTIONAL + TOLD
 EXTERNAL_ID_CHARS = 255
 URL_CHARS = 2000
 ASSETS_KEPT = 10_000  # so that a file of any length needs no more memory
-SEGMENT_BREAK = re.compile(r"\r?\n[ \t]*---[ \t]*\r?\n")  # a line of its own
 
 Cells = Mapping[str, str]
 P = ParamSpec("P")
@@ -50,14 +76,6 @@ class RowError:
     def __str__(self) -> str:
         place = f"row {self.row}, {self.column}" if self.column else f"row {self.row}"
         return f"{place}: {self.message}"
-
-
-class BadRow(Exception):
-    """What is wrong with one row: (column, message) pairs."""
-
-    def __init__(self, *errors: tuple[str, str]) -> None:
-        super().__init__(errors)
-        self.errors = errors
 
 
 def read_cells(lines: Iterable[str]) -> Iterator[tuple[int, list[str], tuple[str, ...]]]:
@@ -107,15 +125,51 @@ def cells_by_name(cells: list[str], header: tuple[str, ...]) -> Cells:
         raise BadRow(("", f"has {len(cells)} cells, but the first row names {len(header)}."))
     if any("\0" in cell for cell in cells):
         raise BadRow(("", "contains a NUL character: save the file as text."))
-    return {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+    return {name: unguarded(cell) for name, cell in zip(header, cells, strict=True)}
+
+
+def cells_of_object(row: object) -> Cells:
+    """Return the cells of a JSON object with columns as its keys; raises BadRow."""
+    if not isinstance(row, Mapping):
+        raise BadRow(("", "must be a JSON object."))
+    if unknown := [str(name) for name in row if name not in COLUMNS]:
+        raise BadRow(*((name, "is no column of ours.") for name in unknown))
+    errors = []
+    cells = dict.fromkeys(REQUIRED, "")
+    for name, value in row.items():
+        match value:
+            case None:
+                cells[name] = ""
+            case str():
+                cells[name] = value
+            case bool() | float():
+                errors.append((name, f"cannot be {value!r}."))
+            case int():
+                cells[name] = str(value)
+            case _:
+                cells[name] = json.dumps(value)
+    if errors:
+        raise BadRow(*errors)
+    return cells
 
 
 class RowReader:
     """Makes posts of one workspace from cells; knows its connections and the assets seen lately."""
 
-    def __init__(self, workspace: Workspace, *, now: datetime) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        now: datetime,
+        actor: str = "",
+        created_by: User | None = None,
+    ) -> None:
         self.workspace = workspace
         self.now = now
+        self._actor = actor
+        self.created_by = created_by
+        self._awaits_approval = not may_publish(workspace, actor)
+        self._groups = uuid7()
         self._connections = ConnectionNames(
             workspace.connections.select_related("workspace").defer("secret")
         )
@@ -125,40 +179,68 @@ class RowReader:
         """Read the assets that `rows` name by id, in one query."""
         if len(self._assets) > ASSETS_KEPT:
             self._assets.clear()
-        words = {word for cells in rows for word in cells.get("media", "").split()}
+        words = {word for cells in rows for word in sources_in(cells.get("media", ""))}
         ids = {pk for word in words - self._assets.keys() if (pk := _uuid(word))}
         if ids:
             found = self.workspace.assets.in_bulk(ids)
             self._assets |= {str(pk): asset for pk, asset in found.items()}
 
     def post_of(self, cells: Cells) -> tuple[ScheduledPost, list[Attachment]]:
-        """Return the unsaved post of one row, and its media; raises BadRow with all its errors."""
+        """Return the unsaved post of one row, and its media.
+
+        Raises BadRow with all its errors, or LeftOut.
+        """
         errors: list[tuple[str, str]] = []
+        state = _or_note(errors, state_of, cells.get("state", ""))
         connection = _or_note(errors, self._connections.get, cells["connection"])
         moment = _or_note(errors, _moment, cells["scheduled_at"], cells.get("time_zone", ""))
         media = _or_note(errors, self._media, cells.get("media", ""))
         external_id = cells.get("external_id", "")
         if len(external_id) > EXTERNAL_ID_CHARS:
             errors.append(("external_id", f"is longer than {EXTERNAL_ID_CHARS} characters."))
-        if errors or connection is None or moment is None or media is None:
+        segments = _or_note(errors, segments_of, cells["text"], cells.get("segments", ""))
+        details: dict[str, Any] = {}
+        for name, read in DETAILS.items():
+            if cell := cells.get(name, ""):
+                details[name] = _or_note(errors, read, cell)
+        if errors or connection is None or moment is None or media is None or segments is None:
             raise BadRow(*errors)
+        if label := cells.get("group", ""):
+            details["group_id"] = self._group_id(label)
         try:
             post = build_post(
                 workspace=self.workspace,
                 connection=connection,
-                segments=[{"text": part.strip()} for part in SEGMENT_BREAK.split(cells["text"])],
+                segments=segments,
                 scheduled_at=moment,
                 time_zone=cells.get("time_zone") or self.workspace.time_zone,
                 attachments=media,
                 now=self.now,
+                actor=self._actor,
+                created_by=self.created_by,
+                as_draft=state == PostState.DRAFT,
+                awaits_approval=self._awaits_approval or state == PostState.AWAITING_APPROVAL,
                 external_id=external_id or None,
+                **details,
             )
         except Invalid as error:
             raise BadRow(*((_column(e.field), e.message) for e in error.errors)) from None
         return post, media
 
+    def _group_id(self, label: str) -> uuid.UUID:
+        """Return the id of the group that rows with this label make up: the same for all of them.
+
+        Made of the label and this reading's own id, so that nothing has to be remembered.
+        """
+        digest = hashlib.sha256(self._groups.bytes + label.encode()).digest()
+        tail = (1 << 62) - 1
+        return uuid.UUID(int=self._groups.int & ~tail | int.from_bytes(digest[:8], "big") & tail)
+
     def _media(self, cell: str) -> list[Attachment]:
-        return [Attachment(self._asset(word)) for word in cell.split()]
+        return [
+            Attachment(self._asset(file.source), file.segment, file.alt_text)
+            for file in files_of(cell)
+        ]
 
     def _asset(self, word: str) -> Asset:
         key = str(_uuid(word) or word)
@@ -179,41 +261,6 @@ class RowReader:
             kind=_kind(mime_type),
             mime_type=mime_type,
         )
-
-
-class ConnectionNames:
-    """The connections of one workspace by every name a person may write for them."""
-
-    def __init__(self, connections: Iterable[SocialConnection]) -> None:
-        self._by_name: dict[str, list[SocialConnection]] = {}
-        for connection in connections:
-            username = connection.username.lower()
-            for name in (str(connection.pk), username, f"{connection.platform}:{username}"):
-                self._by_name.setdefault(name, []).append(connection)
-
-    def get(self, name: str) -> SocialConnection:
-        """Return the connection called `name` (id, platform:username, username); raises BadRow."""
-        if not name:
-            raise BadRow(("connection", "is empty: write an id, platform:username or username."))
-        found = self._by_name.get(name) or self._by_name.get(_plain(name), [])
-        if len(found) == 1:
-            return found[0]
-        if not found:
-            raise BadRow(("connection", f"this workspace has no connection {name[:100]!r}."))
-        choices = sorted({f"{c.platform}:{c.username}" for c in found})
-        if len(choices) == 1:
-            choices = sorted(str(c.pk) for c in found)
-        raise BadRow(("connection", f"{name!r} names several: write {' or '.join(choices)}."))
-
-
-def _plain(name: str) -> str:
-    """Return `Twitter:@Ada` as `x:ada`."""
-    platform, colon, username = name.lower().rpartition(":")
-    try:
-        platform = slug_of(platform) if colon else ""
-    except UnknownPlatform:
-        raise BadRow(("connection", f"{platform!r} is not a platform.")) from None
-    return f"{platform}{colon}{username.strip().removeprefix('@')}"
 
 
 def _moment(cell: str, zone_name: str) -> datetime:
@@ -269,8 +316,9 @@ def _or_note(
 
 def _column(field: str) -> str:
     """Return the column that a field of a post comes from."""
-    if field in COLUMNS:
-        return field
+    name = re.split(r"[.\[]", field, maxsplit=1)[0]
+    if name in COLUMNS and name != "segments":
+        return name
     return "media" if "media" in field or "image" in field else "text"
 
 

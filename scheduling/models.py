@@ -12,6 +12,12 @@ from engine.ids import uuid7
 from engine.jobs import LeasedJob
 from media.models import Asset
 from platforms.models import SocialConnection
+from scheduling.queue_slots.models import PostQueue as PostQueue  # found by Django here
+from scheduling.queue_slots.models import QueuePlace as QueuePlace
+from scheduling.series.models import PostSeries as PostSeries
+from scheduling.series.models import SeriesMedia as SeriesMedia
+from scheduling.series.models import SeriesOccurrence as SeriesOccurrence
+from scheduling.series.models import SeriesTarget as SeriesTarget
 from scheduling.states import MACHINE, NEEDS_ATTENTION, WAITING, PostGraph, PostState
 
 
@@ -88,6 +94,11 @@ class ScheduledPost(LeasedJob):
     preflight_at = models.DateTimeField(null=True, blank=True, editable=False)
     # What a caller of /schedule sent that has no column: user_id, org_id, their name for it.
     caller_data = models.JSONField(default=dict, blank=True, editable=False)
+    authors = models.JSONField(default=list, blank=True, editable=False)  # actors who wrote in it
+    # The content_version that may go out in a workspace with an approval rule; null: none yet.
+    approved_version = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    approved_at = models.DateTimeField(null=True, blank=True, editable=False)
+    approved_by = models.CharField(max_length=255, blank=True, default="", editable=False)
     created_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, db_index=False
     )
@@ -141,7 +152,29 @@ class ScheduledPost(LeasedJob):
             models.Index(
                 fields=["connection"], condition=Q(state=PostState.BLOCKED), name="post_blocked"
             ),
-            models.Index(fields=["workspace", "scheduled_at"], name="post_calendar"),
+            models.Index(  # what it includes lets the statistics count without reading any post
+                fields=["workspace", "scheduled_at"],
+                include=[
+                    "id",
+                    "state",
+                    "platform",
+                    "connection",
+                    "attempts",
+                    "first_sent_at",
+                    "last_category",
+                ],
+                name="post_calendar_counts",
+            ),
+            models.Index(
+                fields=["connection", "published_at"],
+                condition=Q(published_at__isnull=False),
+                name="post_published",
+            ),
+            models.Index(
+                fields=["connection", "scheduled_at"],
+                condition=~Q(last_category=""),
+                name="post_failing",  # a post that simply goes out never enters it
+            ),
             models.Index(fields=["group"], condition=Q(group__isnull=False), name="post_group"),
             models.Index(
                 fields=["state", "id"],
@@ -152,6 +185,11 @@ class ScheduledPost(LeasedJob):
                 fields=["due_at"],
                 condition=Q(state__in=sorted(WAITING), warnings__isnull=False),
                 name="post_warned",  # nor this one
+            ),
+            models.Index(
+                fields=["workspace", "scheduled_at"],
+                condition=Q(state=PostState.AWAITING_APPROVAL),
+                name="post_awaiting",
             ),
             models.Index(
                 fields=["scheduled_at"],
@@ -252,6 +290,12 @@ class PublishAttempt(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(
+                fields=["post"],
+                include=["category"],
+                condition=~Q(category=""),
+                name="attempt_failed",
+            ),
+            models.Index(
                 fields=["started_at", "category"],
                 condition=~Q(category=""),
                 name="attempt_error_at",  # one that went well never enters it
@@ -278,11 +322,126 @@ class PostTransition(models.Model):
         return f"{self.source} -> {self.target}"
 
 
+class BulkJob(models.Model):
+    """One act on many posts, done in the background; see `scheduling.bulk_jobs`.
+
+    Which posts is frozen as BulkItems when the job is proposed, so that nothing is done to a row
+    that was not counted before its confirmation. `filter` is what the list was narrowed by,
+    `answers` what was asked on confirmation. The counts follow the items while it runs.
+    """
+
+    class State(models.TextChoices):
+        PROPOSED = "proposed", "proposed"  # who proposed it looks at the count and confirms
+        WAITING = "waiting", "waiting"  # a worker takes it within a minute
+        RUNNING = "running", "running"  # a worker has it until `lease_until`, then another may
+        DONE = "done", "done"
+        STOPPED = "stopped", "stopped"  # a person stopped it; what was done stays done
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    action = models.CharField(max_length=32)  # a name of `bulk_actions.ACTIONS`
+    state = models.CharField(max_length=16, choices=State.choices, default=State.PROPOSED)
+    filter = models.JSONField(default=dict)
+    answers = models.JSONField(default=dict)
+    reason = models.TextField(blank=True, default="")
+    actor = models.CharField(max_length=255)  # as in the audit log
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    stopped_by = models.CharField(max_length=255, blank=True, default="")
+    lease_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["state"],
+                condition=Q(state__in=["waiting", "running"]),
+                name="bulk_job_open",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} of {self.total} posts"
+
+
+class BulkItem(models.Model):
+    """One post of a job, as it was when the job was proposed, and what became of it."""
+
+    class Result(models.TextChoices):
+        PENDING = "", "to do"
+        DONE = "done", "done"
+        REFUSED = "refused", "refused"
+        FAILED = "failed", "failed"
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.ForeignKey(BulkJob, on_delete=models.CASCADE, related_name="items", db_index=False)
+    post = models.ForeignKey(
+        ScheduledPost, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    place = models.PositiveIntegerField()  # from 0, in the order of the posts' moments
+    seen_state = models.CharField(max_length=20)
+    result = models.CharField(
+        max_length=8, choices=Result.choices, blank=True, default=Result.PENDING
+    )
+    why = models.CharField(max_length=255, blank=True, default="")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["job", "place"], name="one_post_per_place")
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["job", "place"], condition=Q(result=""), name="bulk_item_pending")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.place} of {self.job_id}"
+
+
+class ResolutionProposal(models.Model):
+    """What one person says of a post in doubt, waiting for a second one; see `four_eyes`.
+
+    `seen` is what the post was like then: if it has changed, the proposal is void.
+    """
+
+    class End(models.TextChoices):
+        OPEN = "", "open"
+        CONFIRMED = "confirmed", "confirmed"
+        WITHDRAWN = "withdrawn", "withdrawn"
+        VOID = "void", "void"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    post = models.ForeignKey(
+        ScheduledPost, on_delete=models.CASCADE, related_name="proposals", db_index=False
+    )
+    live = models.BooleanField()
+    permalink = models.CharField(max_length=1000, blank=True, default="")
+    remote_id = models.CharField(max_length=255, blank=True, default="")
+    reason = models.TextField(blank=True, default="")
+    actor = models.CharField(max_length=255)  # as in the audit log
+    persons = models.JSONField(default=list)  # every name by which this person may come again
+    seen = models.JSONField()
+    at = models.DateTimeField(auto_now_add=True)
+    end = models.CharField(max_length=16, choices=End.choices, blank=True, default=End.OPEN)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["post"], condition=Q(end=""), name="one_open_proposal_per_post"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"proposal of {self.actor} on {self.post_id}"
+
+
 class Tally(models.Model):
     """Things of one kind that happened in one minute: a journal, see `scheduling.tallies`.
 
-    `number` of them; their durations add up to `seconds` and fell into `buckets` (one count for
-    each bound of `tallies`, not cumulative). Rows live for about a minute.
+    `number` of them; their durations add up to `seconds` and fell into `bucket`, counted from 0 in
+    the bounds of `tallies` (NO_BUCKET: they have no duration). Rows live for some seconds.
     """
 
     class Fact(models.TextChoices):
@@ -290,15 +449,17 @@ class Tally(models.Model):
         SENT = "sent", "posts sent for the first time"  # durations: lateness
         ATTEMPT = "attempt", "tries that ended"  # label: outcome; durations: of the calls
 
+    NO_BUCKET = -1
+
     id = models.BigAutoField(primary_key=True)
     minute = models.DateTimeField()
     platform = models.CharField(max_length=32)
     fact = models.CharField(max_length=8, choices=Fact.choices)
     label = models.CharField(max_length=32, blank=True, default="")
     category = models.CharField(max_length=32, blank=True, default="")
+    bucket = models.SmallIntegerField(default=NO_BUCKET)
     number = models.PositiveIntegerField()
     seconds = models.FloatField(default=0.0)
-    buckets = models.JSONField(default=list)
 
     def __str__(self) -> str:
         return f"{self.number} {self.fact} {self.label} on {self.platform} at {self.minute}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,14 +36,18 @@ def notices_of(post: ScheduledPost) -> Notices:
     """
     if post.state not in EDITABLE:
         return Notices(())
+    rows = post.post_media.all()
+    return notices_for(post, [Attachment(row.asset, row.segment, row.alt_text) for row in rows])
+
+
+def notices_for(post: ScheduledPost, attachments: Sequence[Attachment]) -> Notices:
+    """Return the notices of a post with these media; it need not be saved."""
     draft = draft_of(
         post.connection,
         segments=post.segments,
         first_comment=post.first_comment,
         options=post.options,
-        attachments=[
-            Attachment(row.asset, row.segment, row.alt_text) for row in post.post_media.all()
-        ],
+        attachments=attachments,
     )
     adapter = adapter_for(post.platform)
     ends = _access_ends(post.connection, post.due_at or post.scheduled_at)

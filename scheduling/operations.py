@@ -6,14 +6,17 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from accounts.audit import record
+from accounts.models import Workspace
 from engine.models import RateLimitState
 
 
-def clear_limit(limit_id: int, *, actor: str, reason: str = "") -> None:
+def clear_limit(
+    limit_id: int, *, actor: str, reason: str = "", workspace: Workspace | None = None
+) -> None:
     """Forget a bucket's block, breaker, spacing and allowance; slots notice within a second.
 
     If the network still refuses, the next call's answer writes the block anew.
-    Raises RateLimitState.DoesNotExist.
+    `workspace` is whose audit log notes it. Raises RateLimitState.DoesNotExist.
     """
     with transaction.atomic():
         state = RateLimitState.objects.select_for_update().get(pk=limit_id)
@@ -36,6 +39,7 @@ def clear_limit(limit_id: int, *, actor: str, reason: str = "") -> None:
             updated_at=Now(),
         )
         record(
+            workspace=workspace,
             actor=actor,
             action="rate_limit.cleared",
             target=f"rate_limit:{state}"[:255],

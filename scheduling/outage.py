@@ -12,8 +12,10 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from accounts.models import AuditEvent
+from engine.clock import database_now
 from engine.models import Installation
 from scheduling.models import ScheduledPost
+from scheduling.pauses import take_from_slots
 from scheduling.states import WAITING
 
 log = logging.getLogger("carillon.publisher")
@@ -35,7 +37,8 @@ def check_installation() -> bool:
         reason = _suspicion(here)
         if reason:
             here.paused, here.pause_reason = True, reason
-            here.save(update_fields=["paused", "pause_reason"])
+            here.paused_by, here.paused_since = "system", database_now()
+            here.save(update_fields=["paused", "pause_reason", "paused_by", "paused_since"])
             log.error("installation.paused", extra={"reason": reason})
             AuditEvent.objects.create(
                 actor="system", action="installation.paused", target="installation", reason=reason
@@ -84,6 +87,8 @@ def resume(*, actor: str, reason: str = "") -> None:
             defaults={
                 "paused": False,
                 "pause_reason": "",
+                "paused_by": "",
+                "paused_since": None,
                 "installation_id": settings.INSTALLATION_ID,
                 "heartbeat_at": Now(),
             },
@@ -94,11 +99,21 @@ def resume(*, actor: str, reason: str = "") -> None:
 
 
 def pause(*, actor: str, reason: str) -> None:
-    """Stop all sending until somebody resumes; calls already marked run to their end."""
+    """Stop all sending until somebody resumes; calls already marked run to their end.
+
+    Not to be called inside a transaction: see `scheduling.pauses`.
+    """
     with transaction.atomic():
         Installation.objects.update_or_create(
-            pk=1, defaults={"paused": True, "pause_reason": reason[:255]}
+            pk=1,
+            defaults={
+                "paused": True,
+                "pause_reason": reason[:255],
+                "paused_by": actor,
+                "paused_since": Now(),
+            },
         )
         AuditEvent.objects.create(
             actor=actor, action="installation.paused", target="installation", reason=reason
         )
+    take_from_slots()

@@ -28,7 +28,7 @@ from django.db.models import F, Min, Q, QuerySet
 from django.db.models.functions import Now
 
 from engine import sql, wall_clock
-from engine.models import Installation
+from engine.models import Installation, Pause
 from media.models import Asset
 from platforms.models import ConnectionState
 from scheduling.accounts import AccountCache, ConnectedAccount
@@ -123,8 +123,12 @@ def look_once() -> int:
 
 
 def _unseen() -> QuerySet[ScheduledPost]:
-    """Return the waiting posts of the coming day that nobody holds (along the index `post_due`)."""
-    return ScheduledPost.objects.filter(
+    """Return the waiting posts of the coming day that nobody holds (along the index `post_due`).
+
+    A paused platform is left alone.
+    """
+    paused = Pause.objects.filter(scope=Pause.Scope.PLATFORM)
+    return ScheduledPost.objects.exclude(platform__in=paused.values("key")).filter(
         lease_slot__isnull=True,
         state__in=sorted(WAITING),
         due_at__gt=Now(),

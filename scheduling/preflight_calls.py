@@ -17,9 +17,10 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from engine.clock import DatabaseClock
 from engine.errors import ErrorCategory, ServiceError
-from engine.gate import Gate
+from engine.gate import Gate, Hold
 from engine.http import HttpPool
 from media.models import Asset
+from platforms.adapters.base import Account
 from scheduling.accounts import ConnectedAccount
 from scheduling.calling import Calling
 from scheduling.preflight_checks import PreflightWarning
@@ -94,7 +95,40 @@ class Calls:
 
     def may(self, account: ConnectedAccount, operation: str) -> bool:
         """Say whether the gate lets a call through now."""
-        return self._gate.hold(account.passages[operation], self.clock.now()) is None
+        return self.hold(account, operation) is None
+
+    def hold(self, account: ConnectedAccount, operation: str) -> Hold | None:
+        """Return what keeps a call from starting now, if anything does."""
+        return self._gate.hold(account.passages[operation], self.clock.now())
+
+    def ask_now(self, account: ConnectedAccount) -> Account:
+        """Ask one network whose credentials these are, whatever the gate says; at most DEADLINE.
+
+        Raises ServiceError and nothing else.
+        """
+
+        async def ask() -> Account:
+            pool = HttpPool(max_connections=2)
+            try:
+                async with asyncio.timeout(DEADLINE.total_seconds()):
+                    with self.calling(account, "validate", pool) as door:
+                        return await account.adapter.validate(door)
+            except TimeoutError:
+                detail = (
+                    f"{account.adapter.name} took longer than {DEADLINE.total_seconds():.0f} s."
+                )
+                raise ServiceError(C.NETWORK_ERROR, detail) from None
+            finally:
+                await pool.close()
+
+        try:
+            return asyncio.run(ask())
+        except ServiceError:
+            raise
+        except Exception:
+            extra = {"connection_id": str(account.connection.pk)}
+            log.exception("account_check.crashed", extra=extra)
+            raise ServiceError(C.UNKNOWN, "Carillon itself failed here; it was logged.") from None
 
     def calling(self, account: ConnectedAccount, operation: str, pool: HttpPool) -> Calling:
         """Open the account's door for one call; the gate learns how it went."""

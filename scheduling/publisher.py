@@ -9,17 +9,19 @@ what all of them share. Nothing sleeps or retries: patience belongs to the row.
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Hashable, Sequence
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
-from engine import sql
+from engine import correlation, pauses, sql
 from engine.errors import ErrorCategory, ServiceError
 from engine.jobs import Deal, LostLease
 from engine.runner import GLANCE_SECONDS, Job, Runner
 from platforms.adapters.base import Adapter
+from platforms.models import SocialConnection
 from scheduling import outage, sweeper
 from scheduling.accounts import ConnectedAccount
 from scheduling.asking import ask
@@ -44,7 +46,10 @@ log = logging.getLogger("carillon.publisher")
 
 S = PostState
 
+QUIET = frozenset({S.PUBLISHED, S.PROCESSING, S.SCHEDULED, S.QUEUED})
 PREPARE_AT_ONCE = 16  # preparations ahead of the moment in one slot
+PREPARE_AGAIN_SECONDS = 5.0  # while something is paused
+LANE_PAST_PAUSES = 128  # rows of one account in one claim, while something is paused
 _IS_WAITING = "state IN ({})".format(", ".join(f"'{state}'" for state in sorted(WAITING)))
 
 
@@ -62,6 +67,7 @@ class PostWorkload:
         self._paused = False
         self._preparing = 0
         self._is_unsure = False  # a claim may have been committed without our hearing of it
+        self._prepare_again_at = 0.0  # monotonic seconds
 
     # --- on the database threads ------------------------------------------------------------
 
@@ -88,6 +94,9 @@ class PostWorkload:
         return jobs
 
     def _claim(self, limit: int, *, ahead: int, deal: Deal | None) -> list[Job]:
+        some_paused = pauses.is_any_sending_paused()
+        if some_paused:
+            deal = _past_what_is_paused(deal, limit)
         rows = ScheduledPost.claim(
             self._slot,
             limit=limit,
@@ -99,14 +108,18 @@ class PostWorkload:
             extra_where=f"{_IS_WAITING} OR due_at <= {sql.now_plus()}",
         )
         ahead = min(ahead, PREPARE_AT_ONCE - self._preparing, limit - len(rows))
-        if ahead > 0:
+        if ahead > 0 and time.monotonic() >= self._prepare_again_at:
+            unpaused = "TRUE"
+            if some_paused:  # no index tells them apart: what is paused is read, so not often
+                self._prepare_again_at = time.monotonic() + PREPARE_AGAIN_SECONDS
+                unpaused = pauses.not_paused("platform", "workspace_id")
             rows += ScheduledPost.claim(
                 self._slot,
                 limit=ahead,
                 horizon=longest_window(),
                 lease=CLAIM_LEASE,
                 columns=COLUMNS,
-                extra_where=f"state = '{S.QUEUED}' AND {inside_window()}",
+                extra_where=f"state = '{S.QUEUED}' AND {inside_window()} AND {unpaused}",
             )
         if not rows:
             return []
@@ -203,6 +216,13 @@ class PostWorkload:
     async def call(self, job: Job) -> PostResult | None:
         """Do what this post needs next; every failure becomes a decision."""
         post: ClaimedPost = job.payload
+        with correlation.working_on(post.correlation_id):
+            result = await self._call(job, post)
+            if result is not None:
+                _tell(post, result)
+        return result
+
+    async def _call(self, job: Job, post: ClaimedPost) -> PostResult | None:
         account = self.caller.accounts.get(post.connection_id)
         started = self.caller.clock.now()
         try:
@@ -218,12 +238,12 @@ class PostWorkload:
         except ServiceError as error:
             return await failed(self.caller, post, account, error, started)
         except LostLease:
-            log.warning("lease.lost", extra={"post_id": str(post.id), "step": "progress"})
+            log.warning("lease.lost", extra={**post.log_extra(), "step": "progress"})
             return lost(self.caller, post, started)
         except (DatabaseError, InterfaceError) as error:
             return await failed(self.caller, post, account, internal(error), started)
         except Exception as error:
-            log.exception("post.crashed", extra={"post_id": str(post.id)})
+            log.exception("post.crashed", extra=post.log_extra())
             return await failed(self.caller, post, account, internal(error), started)
 
     async def _get_ready(
@@ -237,6 +257,27 @@ class PostWorkload:
             return await get_ready(self.caller, job, post, account)
         finally:
             self._preparing -= 1
+
+
+def _past_what_is_paused(deal: Deal | None, limit: int) -> Deal:
+    """Return a deal by which a claim walks past the lanes of what is paused, backlog and all.
+
+    Earliest first would read the whole backlog of a paused platform again with every claim.
+    """
+    connections = sql.table_of(SocialConnection)
+    platform = f"(SELECT c.platform FROM {connections} c WHERE c.id = l)"  # noqa: S608 - names are ours
+    lane_most = deal.lane_most if deal else min(limit, LANE_PAST_PAUSES)
+    full = deal.full if deal else ()
+    return Deal(lane_most, full, pauses.not_paused(platform, "o"))
+
+
+def _tell(post: ClaimedPost, result: PostResult) -> None:
+    """Log where a post goes. What simply goes well is told at debug: there may be thousands."""
+    level = logging.DEBUG if result.target in QUIET and not result.category else logging.INFO
+    if not log.isEnabledFor(level):
+        return
+    told = {**post.log_extra(), "source": result.source, "category": str(result.category)}
+    log.log(level, "post.%s", result.target, extra=told)
 
 
 def _lanes(post: ClaimedPost, adapter: Adapter) -> tuple[tuple[Hashable, int], ...]:

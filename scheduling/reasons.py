@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from engine.models import Installation, RateLimitState
+from engine.models import RateLimitState
 from engine.words import duration
 from platforms.limits import in_force_until
 from platforms.registry import ADAPTERS
 from scheduling.explanations import Explanation, explain
 from scheduling.models import PublishAttempt, ScheduledPost
+from scheduling.pauses import present as present_pauses
 from scheduling.states import WAITING
 
 SPREAD = timedelta(minutes=1)  # posts that wait for one moment are spread over seconds after it
@@ -25,9 +26,8 @@ def explain_now(
     now: datetime,
 ) -> Explanation:
     """Explain a post with all that its page knows: pauses, its latest attempt, its limits."""
-    paused = Installation.objects.filter(paused=True).exists()
     why = why_then(post, attempt, limits, now=now)
-    return explain(post, now=now, paused=paused, why_then=why)
+    return explain(post, now=now, paused=present_pauses(), why_then=why)
 
 
 def why_then(

@@ -18,6 +18,7 @@ from engine import sql, wall_clock
 from engine.crash_points import reach
 from engine.ids import uuid7
 from engine.models import Installation
+from engine.pauses import not_paused
 from platforms.models import ConnectionState, SocialConnection
 from scheduling.announcements import PostChange, announce
 from scheduling.claims import CLAIM_LEASE, ClaimedPost
@@ -140,7 +141,7 @@ def mark_sent(posts: Sequence[ClaimedPost], *, worker: str) -> set[uuid.UUID]:
     """Commit the send mark and the attempts of `posts`; only the returned ids may be called.
 
     Refused are rows whose token or version is no longer ours, whose connection is not active,
-    and all rows while the installation is paused.
+    whose platform or workspace is paused, and all rows while the installation is paused.
     """
     now = sql.now_plus()
     with transaction.atomic():
@@ -190,7 +191,10 @@ def _may_send() -> str:
     )
     paused = f"SELECT 1 FROM {sql.table_of(Installation)} WHERE paused"  # noqa: S608 - as above
     states = f"t.state = v.v_state AND t.state <> '{S.PUBLISHING}'"
-    return f"{states} AND {its_connection} = '{ConnectionState.ACTIVE}' AND NOT EXISTS ({paused})"
+    return (
+        f"{states} AND {its_connection} = '{ConnectionState.ACTIVE}' AND NOT EXISTS ({paused}) "
+        f"AND {not_paused('t.platform', 't.workspace_id')}"
+    )
 
 
 def take_back_marks(marks: Sequence[tuple[uuid.UUID, int, float]], *, worker: str) -> int:
@@ -284,9 +288,9 @@ def record(results: Sequence[PostResult], *, worker: str) -> None:
             for result in results:
                 record([result], worker=worker)
             return
-        post_id = str(results[0].post.id)
         reason = str(error).partition("\n")[0]  # the other lines may quote the row, and its text
-        log.error("record.refused", extra={"post_id": post_id, "error": reason})  # noqa: TRY400
+        extra = {**results[0].post.log_extra(), "error": reason}
+        log.error("record.refused", extra=extra)  # noqa: TRY400
         with contextlib.suppress(DataError, IntegrityError), transaction.atomic():
             _write_attempts([result for result in results if result.attempt], worker)
 
@@ -327,7 +331,7 @@ def _record(results: Sequence[PostResult], worker: str) -> None:
         reach("record.outbox")
     for result in results:
         if (result.post.id, result.post.token) not in kept:
-            log.warning("lease.lost", extra={"post_id": str(result.post.id), "step": "record"})
+            log.warning("lease.lost", extra={**result.post.log_extra(), "step": "record"})
 
 
 def _tally(
@@ -477,6 +481,8 @@ def _change(result: PostResult) -> PostChange:
         reason=result.error,
         attempt=post.attempts,
         reminder=result.reminder,
+        sequence=post.token,
+        correlation_id=post.correlation_id,
     )
 
 

@@ -11,5 +11,7 @@ SCHEDULES = [
     EveryMinutes("sweep", "scheduling.tasks.sweep_minute", minutes=1),
     EveryMinutes("preflight", "scheduling.tasks.preflight_minutes", minutes=3),
     EveryMinutes("leftovers", "scheduling.tasks.clear_leftovers_minutes", minutes=5),
+    EveryMinutes("series", "scheduling.tasks.extend_series_minutes", minutes=5),
+    EveryMinutes("bulk jobs", "scheduling.tasks.bulk_jobs_minute", minutes=1),
     Daily("tidy", "scheduling.tasks.tidy_daily", hour=0),
 ]

@@ -15,27 +15,53 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.models import AuditEvent, User, Workspace
+from accounts.models import User, Workspace
+from engine import correlation
 from engine.clock import database_now
 from engine.states import IllegalTransition
 from platforms.models import SocialConnection
+from scheduling import four_eyes
 from scheduling.announcements import PostChange, announce
+from scheduling.approval_mails import ask_approvers
+from scheduling.approval_rule import (
+    ApprovalNeeded,
+    forget_approval,
+    is_cleared,
+    may_publish,
+    note_author,
+    sign_off,
+)
 from scheduling.drafts import Attachment, FieldError
+from scheduling.four_eyes import Word
 from scheduling.leftovers import leave
 from scheduling.models import (
     PostGroup,
-    PostMedia,
-    PostTransition,
     ScheduledPost,
 )
 from scheduling.ownership import noted_ids
 from scheduling.questions import Part, next_part
+from scheduling.rows import (
+    attach,
+    attachments_of,
+    audit,
+    locked,
+    move,
+    note_move,
+    same_external_id,
+    start_new_run,
+    take_from_slots,
+    too_late,
+)
 from scheduling.rules import Invalid, content_errors, moment_errors, ownership_errors, shape_errors
 from scheduling.sightings import seen_remote_id
 from scheduling.states import CANCELLABLE, EDITABLE, REQUEUEABLE, PostState
-from scheduling.tallies import Tallies
 
 S = PostState
+WRITTEN = {
+    S.DRAFT: "post.drafted",
+    S.AWAITING_APPROVAL: "post.submitted",
+    S.SCHEDULED: "post.scheduled",
+}  # what writing a post is called in the audit log, by the state it begins in
 
 
 def schedule_post(
@@ -59,8 +85,8 @@ def schedule_post(
     or is refused when it has another text. Raises Invalid with every error at once.
     """
     external_id = details.get("external_id") or None
-    if external_id and (known := _same_external_id(connection, external_id)):
-        _require_same_text(known, segments)
+    if external_id and (known := same_external_id(connection, external_id)):
+        require_same_text(known, segments)
         return known, False
     post = build_post(
         workspace=workspace,
@@ -71,22 +97,34 @@ def schedule_post(
         attachments=attachments,
         created_by=created_by,
         as_draft=as_draft,
+        actor=actor,
         **details,
     )
     try:
         with transaction.atomic():
             post.save(force_insert=True)
-            _attach(post, attachments)
-            _audit(post, actor, "post.drafted" if as_draft else "post.scheduled")
-            if not as_draft:
-                announce([PostChange.of(post, event="post.scheduled")])
+            attach(post, attachments)
+            audit(post, actor, WRITTEN[PostState(post.state)])
+            tell_of_new([post])
     except IntegrityError:
-        known = _same_external_id(connection, external_id) if external_id else None
+        known = same_external_id(connection, external_id) if external_id else None
         if known is None:
             raise
-        _require_same_text(known, segments)
+        require_same_text(known, segments)
         return known, False
     return post, True
+
+
+def write_promised(wishes: Sequence[Mapping[str, Any]], *, actor: str) -> list[ScheduledPost]:
+    """Make posts that a series promised, told together; each wish is what `build_post` takes."""
+    posts = [build_post(is_promised=True, actor=actor, **wish) for wish in wishes]
+    with transaction.atomic():
+        for post, wish in zip(posts, wishes, strict=True):
+            post.save(force_insert=True)
+            attach(post, wish.get("attachments", ()))
+            audit(post, actor, WRITTEN[PostState(post.state)])
+        tell_of_new(posts)
+    return posts
 
 
 def build_post(
@@ -99,12 +137,18 @@ def build_post(
     attachments: Sequence[Attachment] = (),
     created_by: User | None = None,
     as_draft: bool = False,
+    actor: str = "",
+    awaits_approval: bool | None = None,
+    is_promised: bool = False,
     now: datetime | None = None,
     **details: Any,
 ) -> ScheduledPost:
     """Return an unsaved post that satisfies every rule, or raise Invalid; touches no row.
 
-    Bulk paths call this for each row and insert the results together.
+    It awaits approval if the workspace's rule asks for it of `actor` (who wrote it); bulk paths,
+    which call this for each row and insert the results together, say so in `awaits_approval`.
+    A post that a series promised is made whatever the rules say today, so that it is seen, and
+    blocked or refused, in its place.
     """
     details.setdefault("late_policy", workspace.late_policy)
     post = ScheduledPost(
@@ -122,30 +166,44 @@ def build_post(
         **details,
     )
     post.external_id = post.external_id or None
-    post.correlation_id = post.correlation_id or uuid.uuid4().hex
+    post.correlation_id = post.correlation_id or correlation.current() or uuid.uuid4().hex
     errors = [
         *ownership_errors(workspace, connection),
         *moment_errors(post, workspace, now or timezone.now()),
         *shape_errors(post),
     ]
-    if not errors:
-        errors = content_errors(post, attachments)
-    if errors:
+    if is_promised or not errors:
+        errors += content_errors(post, attachments)
+    if errors and not is_promised:
         raise Invalid(errors)
+    note_author(post, actor)
+    if awaits_approval is None:
+        awaits_approval = not may_publish(workspace, actor)
+    if not as_draft:
+        if awaits_approval:
+            post.state, post.due_at = S.AWAITING_APPROVAL, None
+        else:
+            sign_off(post, actor)
     return post
 
 
 def edit_post(
-    post_id: uuid.UUID, *, actor: str, expected_version: int | None = None, **changes: Any
+    post_id: uuid.UUID,
+    *,
+    actor: str,
+    expected_version: int | None = None,
+    reason: str = "",
+    **changes: Any,
 ) -> ScheduledPost:
     """Change a post that has not been sent: segments, scheduled_at, options and the like.
 
-    `attachments`, if given, replace the media. Prepared uploads are discarded and made anew.
+    `attachments`, if given, replace the media. Prepared uploads are discarded and made anew. Where
+    the workspace's rule asks `actor` for approval, an approved post awaits it anew.
     Raises IllegalTransition when it is too late, Invalid when the result breaks a rule.
     """
     attachments: Sequence[Attachment] | None = changes.pop("attachments", None)
     with transaction.atomic():
-        post = _locked(post_id)
+        post = locked(post_id)
         if post.state not in EDITABLE:
             raise IllegalTransition(f"A post that is {post.get_state_display()} cannot be edited.")
         if expected_version is not None and post.content_version != expected_version:
@@ -157,7 +215,7 @@ def edit_post(
             raise IllegalTransition("Part of this thread is live already, so it cannot be edited.")
         for name, value in changes.items():
             setattr(post, name, value)
-        kept = attachments if attachments is not None else _attachments_of(post)
+        kept = attachments if attachments is not None else attachments_of(post)
         post.media_count = len(kept)
         errors = [
             *moment_errors(post, post.workspace, timezone.now()),
@@ -171,16 +229,25 @@ def edit_post(
         post.late_waived = False
         post.preflight_at = post.warnings = None
         source = post.state
+        note_author(post, actor)
+        forget_approval(post)
         if source in {S.SCHEDULED, S.QUEUED, S.HELD, S.FAILED}:
             post.state, post.due_at = S.SCHEDULED, post.scheduled_at
-        _take_from_slots(post)
+        if source not in {S.DRAFT, S.AWAITING_APPROVAL}:
+            if may_publish(post.workspace, actor):
+                sign_off(post, actor)
+            else:
+                post.state, post.due_at = S.AWAITING_APPROVAL, None
+        take_from_slots(post)
         post.save()
         if attachments is not None:
             post.post_media.all().delete()
-            _attach(post, attachments)
+            attach(post, attachments)
         if source != post.state:
-            _note_move(post, source, actor, "edited")
-        _audit(post, actor, "post.edited", "", {"fields": sorted(changes)})
+            note_move(post, source, actor, reason or "edited")
+            if post.state == S.AWAITING_APPROVAL:
+                ask_approvers([post])
+        audit(post, actor, "post.edited", reason, {"fields": sorted(changes)})
     return post
 
 
@@ -192,12 +259,12 @@ def schedule_draft(post_id: uuid.UUID, *, actor: str, **changes: Any) -> Schedul
     """
     attachments: Sequence[Attachment] | None = changes.pop("attachments", None)
     with transaction.atomic():
-        post = _locked(post_id)
+        post = locked(post_id)
         if post.state != S.DRAFT:
-            raise IllegalTransition(_too_late("scheduled", post))
+            raise IllegalTransition(too_late("scheduled", post))
         for name, value in changes.items():
             setattr(post, name, value)
-        kept = attachments if attachments is not None else _attachments_of(post)
+        kept = attachments if attachments is not None else attachments_of(post)
         post.media_count = len(kept)
         post.state = S.SCHEDULED  # the rules for moments are those of scheduled posts
         errors = [
@@ -209,24 +276,29 @@ def schedule_draft(post_id: uuid.UUID, *, actor: str, **changes: Any) -> Schedul
             raise Invalid(errors)
         post.state = S.DRAFT
         post.content_version += 1
-        _move(post, S.SCHEDULED, actor, "scheduled", due_at=post.scheduled_at)
+        note_author(post, actor)
+        if may_publish(post.workspace, actor):
+            sign_off(post, actor)
+            move(post, S.SCHEDULED, actor, "scheduled", due_at=post.scheduled_at)
+        else:
+            move(post, S.AWAITING_APPROVAL, actor, "submitted for approval", due_at=None)
         if attachments is not None:
             post.post_media.all().delete()
-            _attach(post, attachments)
-        _audit(post, actor, "post.scheduled")
-        announce([PostChange.of(post, event="post.scheduled")])
+            attach(post, attachments)
+        audit(post, actor, WRITTEN[PostState(post.state)])
+        tell_of_new([post])
     return post
 
 
 def cancel_post(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
     """Stop a post for good; raises IllegalTransition when it was sent (or cancelled) already."""
     with transaction.atomic():
-        post = _locked(post_id)
+        post = locked(post_id)
         if post.state not in CANCELLABLE | {S.FAILED, S.DEAD_LETTER}:
-            raise IllegalTransition(_too_late("cancelled", post))
+            raise IllegalTransition(too_late("cancelled", post))
         leave(post)
-        _move(post, S.CANCELLED, actor, reason or "cancelled by a person", due_at=None)
-        _audit(post, actor, "post.cancelled", reason)
+        move(post, S.CANCELLED, actor, reason or "cancelled by a person", due_at=None)
+        audit(post, actor, "post.cancelled", reason)
         announce([PostChange.of(post, event="post.cancelled")])
     return post
 
@@ -238,56 +310,71 @@ def requeue_post(
 
     Segments that are live already are not published again. Never moves a published post, nor a
     cancelled one whose external_id was scheduled again meanwhile. An unknown outcome is requeued
-    only by somebody who confirms that it is not live: see `resolve_outcome`.
+    only by somebody who confirms that it is not live: see `resolve_outcome`, also for FOUR_EYES.
     """
     with transaction.atomic():
-        post = _locked(post_id)
+        post = locked(post_id)
         if post.state == S.OUTCOME_UNKNOWN:
             if not confirm_not_live:
                 raise IllegalTransition(
-                    f"{_too_late('requeued', post)} Or look at the account and requeue it with "
+                    f"{too_late('requeued', post)} Or look at the account and requeue it with "
                     "confirm_not_live: if it is live after all, a second copy appears."
                 )
             _require_settled(post)
+            detail = {"confirmed_not_live": True}
+            if not _is_agreed(post, Word(False, actor, reason=reason), detail):
+                return post
             _send_again(post, actor, reason or "requeued by a person: it is not live")
-            _audit(post, actor, "post.requeued", reason, {"confirmed_not_live": True})
+            audit(post, actor, "post.requeued", reason, detail)
             return post
         if post.state not in REQUEUEABLE:
-            raise IllegalTransition(_too_late("requeued", post))
+            raise IllegalTransition(too_late("requeued", post))
         if (
             post.state == S.CANCELLED
             and post.external_id
-            and _same_external_id(post.connection, post.external_id)
+            and same_external_id(post.connection, post.external_id)
         ):
             raise IllegalTransition(
                 f"{post.external_id} was scheduled again after this post was cancelled: "
                 "requeue or edit that post instead."
             )
-        _start_new_run(post)
-        _move(
+        awaits_approval = post.state == S.CANCELLED and not is_cleared(post, actor)
+        start_new_run(post)
+        if awaits_approval:  # it may have been cancelled before anybody approved it
+            move(post, S.AWAITING_APPROVAL, actor, reason or "requeued by a person", due_at=None)
+            ask_approvers([post], reason=reason)
+            audit(post, actor, "post.requeued", reason)
+            return post
+        move(
             post,
             S.SCHEDULED,
             actor,
             reason or "requeued by a person",
             due_at=max(database_now(), post.scheduled_at),
         )
-        _audit(post, actor, "post.requeued", reason)
+        audit(post, actor, "post.requeued", reason)
     return post
 
 
 def publish_now(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
     """Make a waiting post due at once; it leaves within a second."""
     with transaction.atomic():
-        post = _locked(post_id)
+        post = locked(post_id)
         if post.state not in {S.DRAFT, S.SCHEDULED, S.QUEUED, S.HELD}:
-            raise IllegalTransition(_too_late("published now", post))
-        if post.state == S.DRAFT and (errors := content_errors(post, _attachments_of(post))):
+            raise IllegalTransition(too_late("published now", post))
+        if post.state == S.DRAFT and (errors := content_errors(post, attachments_of(post))):
             raise Invalid(errors)
+        if post.state == S.DRAFT:
+            if not is_cleared(post, actor):
+                raise ApprovalNeeded(
+                    "Here somebody else approves posts before they go out: submit it for approval."
+                )
+            sign_off(post, actor)
         now = database_now()
         post.scheduled_at = min(post.scheduled_at, now)  # an overdue post stays late
         post.late_waived = True
-        _move(post, S.SCHEDULED, actor, reason or "published now by a person", due_at=now)
-        _audit(post, actor, "post.published_now", reason)
+        move(post, S.SCHEDULED, actor, reason or "published now by a person", due_at=now)
+        audit(post, actor, "post.published_now", reason)
     return post
 
 
@@ -307,9 +394,11 @@ def resolve_outcome(
     "Live" ends the post as published if it was the last part; otherwise the rest goes on below it,
     so its remote id is needed: given, or read from `permalink`, its address. "Not live" sends it
     again at once, in a new run. Raises Invalid for an address that cannot be that part's.
+    With FOUR_EYES the first word only waits: the post comes back unchanged, and the same word of
+    a second person settles it.
     """
     with transaction.atomic():
-        post = _locked(post_id)
+        post = locked(post_id)
         if post.state != S.OUTCOME_UNKNOWN:
             raise IllegalTransition(
                 f"Only an unknown outcome can be resolved; this post is {post.get_state_display()}."
@@ -323,13 +412,55 @@ def resolve_outcome(
                 "load the post again."
             )
         if live:
-            _end_doubt(post, doubtful, permalink, remote_id, actor, reason)
+            seen_remote_id(post, doubtful, permalink, remote_id)
         else:
             _require_settled(post)
-            _send_again(post, actor, reason or f"a person saw that {doubtful.name} is not live")
         detail = {"live": live, "part": doubtful.number, "parts": doubtful.of}
-        _audit(post, actor, "post.resolved", reason, detail)
+        if not _is_agreed(post, Word(live, actor, permalink, remote_id, reason), detail):
+            return post
+        if live:
+            _end_doubt(post, doubtful, permalink, remote_id, actor, reason)
+        else:
+            _send_again(post, actor, reason or f"a person saw that {doubtful.name} is not live")
+        audit(post, actor, "post.resolved", reason, detail)
     return post
+
+
+def confirm_resolution(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
+    """Say the same as somebody else whose word waits for a second person."""
+    proposal = four_eyes.open_proposal(ScheduledPost.objects.get(pk=post_id))
+    if proposal is None:
+        raise IllegalTransition("Nothing waits for a second person, or the post has changed since.")
+    return resolve_outcome(
+        post_id,
+        actor=actor,
+        live=proposal.live,
+        permalink=proposal.permalink,
+        remote_id=proposal.remote_id,
+        reason=reason,
+    )
+
+
+def withdraw_resolution(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
+    """Take back what waits for a second person, whoever said it; the post stays in doubt."""
+    with transaction.atomic():
+        post = locked(post_id)
+        four_eyes.withdraw(post, actor=actor, reason=reason)
+    return post
+
+
+def _is_agreed(post: ScheduledPost, word: Word, detail: dict[str, Any]) -> bool:
+    """Say whether a word about a post in doubt counts now; `detail` then names who said it first.
+
+    Without FOUR_EYES it always does.
+    """
+    if not settings.FOUR_EYES:
+        return True
+    confirmed = four_eyes.settle(post, word)
+    if confirmed is None:
+        return False
+    detail["proposed_by"] = confirmed.actor
+    return True
 
 
 def _end_doubt(
@@ -348,15 +479,15 @@ def _end_doubt(
         post.permalink = post.permalink or permalink  # a reply's address shows its thread
         post.published_at = post.sent_at or now
         post.last_category, post.last_error = "", ""
-        _move(post, S.PUBLISHED, actor, reason or "a person saw it live", due_at=None)
+        move(post, S.PUBLISHED, actor, reason or "a person saw it live", due_at=None)
         announce([PostChange.of(post, event="post.published")])
         return
     post.progress = {"published": known}
     if first_address:
         post.progress["permalink"] = first_address
-    _start_new_run(post)
+    start_new_run(post)
     going_on = f"a person saw {part.name} live; going on with part {part.number + 1}"
-    _move(post, S.SCHEDULED, actor, reason or going_on, due_at=now)
+    move(post, S.SCHEDULED, actor, reason or going_on, due_at=now)
 
 
 def _require_settled(post: ScheduledPost) -> None:
@@ -376,8 +507,8 @@ def _require_settled(post: ScheduledPost) -> None:
 
 
 def _send_again(post: ScheduledPost, actor: str, reason: str) -> None:
-    _start_new_run(post)
-    _move(post, S.SCHEDULED, actor, reason, due_at=database_now())
+    start_new_run(post)
+    move(post, S.SCHEDULED, actor, reason, due_at=database_now())
 
 
 def reconcile_now(post_id: uuid.UUID, *, actor: str, reason: str = "") -> ScheduledPost:
@@ -386,14 +517,14 @@ def reconcile_now(post_id: uuid.UUID, *, actor: str, reason: str = "") -> Schedu
     Safe is: after the sent lease and its grace, when a hung call can no longer land.
     """
     with transaction.atomic():
-        post = _locked(post_id)
+        post = locked(post_id)
         if post.state != S.OUTCOME_UNKNOWN:
-            raise IllegalTransition(_too_late("reconciled", post))
+            raise IllegalTransition(too_late("reconciled", post))
         if post.lease_slot is not None:
             raise IllegalTransition("Carillon is asking the network about this post right now.")
         now = database_now()
-        _move(post, S.OUTCOME_UNKNOWN, actor, reason, due_at=max(now, _landed_by(post)))
-        _audit(post, actor, "post.reconcile_asked", reason)
+        move(post, S.OUTCOME_UNKNOWN, actor, reason, due_at=max(now, _landed_by(post)))
+        audit(post, actor, "post.reconcile_asked", reason)
     return post
 
 
@@ -408,10 +539,17 @@ def new_group(workspace: Workspace, created_by: User | None) -> PostGroup:
     return PostGroup.objects.create(workspace=workspace, created_by=created_by)
 
 
+def tell_of_new(posts: Sequence[ScheduledPost]) -> None:
+    """Tell the outside of posts that were just written; drafts are nobody's business."""
+    scheduled = [post for post in posts if post.state == S.SCHEDULED]
+    announce([PostChange.of(post, event="post.scheduled") for post in scheduled])
+    ask_approvers([post for post in posts if post.state == S.AWAITING_APPROVAL])
+
+
 # --- rows -----------------------------------------------------------------------------------
 
 
-def _require_same_text(known: ScheduledPost, segments: Sequence[Mapping[str, Any]]) -> None:
+def require_same_text(known: ScheduledPost, segments: Sequence[Mapping[str, Any]]) -> None:
     """Raise Invalid when a repeat has another text: dropping it silently would be a lie.
 
     Another moment is no new post: the answer shows the one that holds.
@@ -428,133 +566,3 @@ def _require_same_text(known: ScheduledPost, segments: Sequence[Mapping[str, Any
             )
         ]
     )
-
-
-def _same_external_id(connection: SocialConnection, external_id: str) -> ScheduledPost | None:
-    return (
-        ScheduledPost.objects.filter(connection=connection, external_id=external_id)
-        .exclude(state=S.CANCELLED)
-        .first()
-    )
-
-
-def _locked(post_id: uuid.UUID) -> ScheduledPost:
-    return (
-        ScheduledPost.objects.select_for_update(of=("self",))
-        .select_related("connection", "workspace")
-        .get(pk=post_id)
-    )
-
-
-def _take_from_slots(post: ScheduledPost) -> None:
-    """Raise the fencing token and end any lease: whoever held the row has lost it."""
-    post.fencing_token += 1
-    post.lease_slot = post.lease_expires_at = None
-
-
-def _start_new_run(post: ScheduledPost) -> None:
-    """A new run has its own idempotency keys and a full set of attempts; live segments stay.
-
-    Also those that only an attempt has noted: its worker had lost the row.
-    """
-    live = noted_ids(post)
-    if live and len(live) >= next_part(post).of:
-        raise IllegalTransition(
-            f"All of it is live already, with the id {live[0]} at the network: there is nothing "
-            "left to send."
-        )
-    post.publish_run += 1
-    post.max_attempts = post.attempts + settings.PUBLISHER_MAX_ATTEMPTS
-    post.late_waived = post.scheduled_at <= database_now()  # else its moment is still to come
-    post.preflight_at = post.warnings = None
-    if post.state != S.CANCELLED:  # else noted by the cancellation
-        leave(post)
-    address = {k: v for k, v in post.progress.items() if k == "permalink"}
-    post.progress = {**address, "published": live} if live else {}
-    post.progress_expires_at = None
-    post.needs_preparation = post.media_count > 0
-    post.last_category, post.last_error = "", ""
-
-
-def _move(
-    post: ScheduledPost, target: str, actor: str, reason: str, *, due_at: datetime | None
-) -> None:
-    if post.state != target:
-        ScheduledPost.graph.check(post.state, target)
-    source, post.state, post.due_at = post.state, target, due_at
-    _take_from_slots(post)
-    post.save()
-    if source != target:
-        _note_move(post, source, actor, reason)
-
-
-def _note_move(post: ScheduledPost, source: str, actor: str, reason: str) -> None:
-    PostTransition.objects.create(
-        post=post,
-        source=source,
-        target=post.state,
-        actor=actor,
-        reason=reason,
-        fencing_token=post.fencing_token,
-        at=timezone.now(),
-    )
-    tallies = Tallies()
-    tallies.reached(post.platform, post.state)
-    tallies.write()
-
-
-def _audit(
-    post: ScheduledPost,
-    actor: str,
-    action: str,
-    reason: str = "",
-    detail: Mapping[str, Any] | None = None,
-) -> None:
-    AuditEvent.objects.create(
-        workspace_id=post.workspace_id,
-        actor=actor,
-        action=action,
-        target=f"post:{post.pk}",
-        reason=reason,
-        detail=dict(detail or {}),
-    )
-
-
-def _attach(post: ScheduledPost, attachments: Sequence[Attachment]) -> None:
-    """Put the media in their places; assets that are still unsaved are saved with them."""
-    places: dict[int, int] = {}
-    rows = []
-    for item in attachments:
-        if item.asset._state.adding:  # noqa: SLF001 - documented API of models
-            item.asset.save()
-        position = places.get(item.segment, 0)
-        places[item.segment] = position + 1
-        rows.append(
-            PostMedia(
-                post=post,
-                asset=item.asset,
-                segment=item.segment,
-                position=position,
-                alt_text=item.alt_text,
-            )
-        )
-    PostMedia.objects.bulk_create(rows)
-
-
-def _attachments_of(post: ScheduledPost) -> list[Attachment]:
-    return [
-        Attachment(row.asset, row.segment, row.alt_text)
-        for row in post.post_media.select_related("asset")
-    ]
-
-
-def _too_late(wish: str, post: ScheduledPost) -> str:
-    state = post.get_state_display()
-    remedy = {
-        S.PUBLISHING: "the call to the network is under way",
-        S.PUBLISHED: "it is live",
-        S.OUTCOME_UNKNOWN: "resolve its outcome first",
-        S.PROCESSING: "the network is working on it",
-        S.CANCELLED: "it was cancelled before",
-    }.get(PostState(post.state), "")
-    return f"The post is {state}, so it cannot be {wish}" + (f": {remedy}." if remedy else ".")

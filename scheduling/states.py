@@ -33,6 +33,8 @@ NEEDS_ATTENTION = frozenset({S.OUTCOME_UNKNOWN, S.BLOCKED, S.HELD, S.FAILED, S.D
 ENDS = frozenset({S.PUBLISHED, S.FAILED, S.DEAD_LETTER, S.CANCELLED})
 CANCELLABLE = frozenset({S.DRAFT, S.AWAITING_APPROVAL, S.SCHEDULED, S.QUEUED, S.BLOCKED, S.HELD})
 REQUEUEABLE = frozenset({S.FAILED, S.DEAD_LETTER, S.CANCELLED, S.HELD, S.BLOCKED})
+# A new look at these is asked for by an edit, or by an approver who takes the approval back.
+APPROVED = frozenset({S.SCHEDULED, S.QUEUED, S.BLOCKED, S.HELD})
 EDITABLE = frozenset(
     {S.DRAFT, S.AWAITING_APPROVAL, S.SCHEDULED, S.QUEUED, S.BLOCKED, S.HELD, S.FAILED}
 )
@@ -46,10 +48,28 @@ class PostGraph(StateGraph):
         S.DRAFT: frozenset({S.AWAITING_APPROVAL, S.SCHEDULED, S.CANCELLED}),
         S.AWAITING_APPROVAL: frozenset({S.SCHEDULED, S.DRAFT, S.CANCELLED}),
         S.SCHEDULED: frozenset(
-            {S.QUEUED, S.PUBLISHING, S.BLOCKED, S.HELD, S.FAILED, S.DEAD_LETTER, S.CANCELLED}
+            {
+                S.QUEUED,
+                S.PUBLISHING,
+                S.BLOCKED,
+                S.HELD,
+                S.FAILED,
+                S.DEAD_LETTER,
+                S.CANCELLED,
+                S.AWAITING_APPROVAL,
+            }
         ),
         S.QUEUED: frozenset(
-            {S.SCHEDULED, S.PUBLISHING, S.BLOCKED, S.HELD, S.FAILED, S.DEAD_LETTER, S.CANCELLED}
+            {
+                S.SCHEDULED,
+                S.PUBLISHING,
+                S.BLOCKED,
+                S.HELD,
+                S.FAILED,
+                S.DEAD_LETTER,
+                S.CANCELLED,
+                S.AWAITING_APPROVAL,
+            }
         ),
         S.PUBLISHING: frozenset(
             {
@@ -69,10 +89,10 @@ class PostGraph(StateGraph):
         S.OUTCOME_UNKNOWN: frozenset(
             {S.PUBLISHED, S.PUBLISHING, S.SCHEDULED, S.FAILED, S.DEAD_LETTER}
         ),
-        S.BLOCKED: frozenset({S.SCHEDULED, S.HELD, S.FAILED, S.CANCELLED}),
-        S.HELD: frozenset({S.SCHEDULED, S.FAILED, S.CANCELLED}),
+        S.BLOCKED: frozenset({S.SCHEDULED, S.HELD, S.FAILED, S.CANCELLED, S.AWAITING_APPROVAL}),
+        S.HELD: frozenset({S.SCHEDULED, S.FAILED, S.CANCELLED, S.AWAITING_APPROVAL}),
         S.PUBLISHED: frozenset(),
-        S.FAILED: frozenset({S.SCHEDULED, S.CANCELLED}),
+        S.FAILED: frozenset({S.SCHEDULED, S.CANCELLED, S.AWAITING_APPROVAL}),
         S.DEAD_LETTER: frozenset({S.SCHEDULED, S.CANCELLED}),
-        S.CANCELLED: frozenset({S.SCHEDULED}),
+        S.CANCELLED: frozenset({S.SCHEDULED, S.AWAITING_APPROVAL}),
     }

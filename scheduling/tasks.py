@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from engine.runner import run_slot
-from scheduling import leftovers, look_ahead, preflight, sweeper, tidying
+from scheduling import bulk_work, leftovers, look_ahead, preflight, sweeper, tidying
 from scheduling.publisher import PostWorkload
+from scheduling.series import settling
 
 
 def run_publisher_slot() -> None:
@@ -32,6 +35,21 @@ def clear_leftovers_minutes() -> None:
     leftovers.clear()
 
 
+def run_bulk_job(job_id: str) -> None:
+    """Go on with one act on many posts."""
+    bulk_work.run(UUID(job_id))
+
+
+def bulk_jobs_minute() -> None:
+    """Go on with jobs whose worker died, or that the queue has lost."""
+    bulk_work.run_waiting()
+
+
 def tidy_daily() -> None:
     """Remove what only the past needed."""
     tidying.tidy()
+
+
+def extend_series_minutes() -> None:
+    """Make the posts of series ahead, and finish what changes of series left to do."""
+    settling.settle_all()

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from accounts.models import IdempotencyKey
 from engine.models import RateLimitState, WorkerSlot
+from scheduling import bulk_jobs
 
 KEEP_SLOTS = timedelta(days=7)
 KEEP_ANSWERS = timedelta(hours=24)
@@ -16,6 +17,7 @@ KEEP_ANSWERS = timedelta(hours=24)
 
 def tidy() -> None:
     """Delete old worker slots and answers; clear rate windows that have expired."""
+    bulk_jobs.tidy()
     WorkerSlot.objects.filter(heartbeat_at__lt=Now() - KEEP_SLOTS).delete()
     IdempotencyKey.objects.filter(created_at__lt=Now() - KEEP_ANSWERS).delete()
     RateLimitState.objects.filter(resets_at__lt=Now()).update(

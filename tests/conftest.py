@@ -35,7 +35,22 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("shared")
 
-OF_THE_NETWORKS = ("PLATFORMS", "MASTODON_SERVER", "OFFER_SANDBOX")  # settings
+OF_THE_NETWORKS = (  # settings
+    "PLATFORMS",
+    "MASTODON_SERVER",
+    "OFFER_SANDBOX",
+    "SENDGRID_API_KEY",
+    "SENDGRID_API_BASE",
+    "EMAIL_FROM",
+    "TWILIO_ACCOUNT_SID",
+    "TWILIO_AUTH_TOKEN",
+    "TWILIO_PHONE_NUMBER",
+    "TWILIO_API_BASE",
+    "FIREBASE_SERVICE_ACCOUNT",
+    "FCM_API_BASE",
+    "SLACK_BOT_TOKEN",
+    "SLACK_API_BASE",
+)
 _accounts = itertools.count(1)
 escapes: list[str] = []  # addresses off this machine that a test tried to reach
 

@@ -47,7 +47,9 @@ def isolate(scratch: Path) -> None:
     os.environ.update(
         CARILLON_ENV_FILES="",
         DJANGO_SETTINGS_MODULE="config.settings",
+        HEALTH_CHECK_ENABLED="0",  # workers of tests run side by side: one port would not do
         SECURE_COOKIES="0",  # the test servers speak plain HTTP
+        API_REQUESTS_PER_MINUTE_AND_ADDRESS="0",  # all tests come from one address
         SECRET_KEY=secrets.token_hex(32),
         CREDENTIAL_KEYS=Fernet.generate_key().decode(),
         MEDIA_ROOT=str(scratch / "media"),

@@ -2,32 +2,32 @@
 
 Message-ID comes from the delivery's id, so a mail sent twice (its worker died in between) is one
 mail to its receiver. Replies 4xx may pass, 5xx for a recipient or a message will not; a refused
-login or sender is our configuration. Source: RFC 5321, section 4.2.
+login or sender is our configuration. A mailbox that does not exist (enhanced codes 5.1.1, 5.1.6,
+5.1.10) gets nothing more. Sources: RFC 5321, section 4.2; RFC 3463, section 3.2; RFC 7505.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import smtplib
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from email.utils import parseaddr
-from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
-from django.template import Context, Engine
 
 from engine.errors import ErrorCategory, ServiceError
 from engine.redaction import redact
+from notifications.channels.base import TargetGone
 from notifications.deliveries import ClaimedDelivery
 from notifications.lanes import EMAIL_AT_ONCE
+from notifications.models import Suppression
+from notifications.rendering import render
 
-SUBJECT_CHARS = 120
 C = ErrorCategory
+NO_MAILBOX = re.compile(r"5\.1\.(1|6|10)\b")
 
 
 class EmailSender:
@@ -72,48 +72,17 @@ def _send(delivery: ClaimedDelivery) -> str:
 
 def compose(delivery: ClaimedDelivery) -> EmailMultiAlternatives:
     """Return the mail of a delivery: subject, text, HTML, and an id of its own."""
-    folder = f"notifications/{delivery.event}"
-    values = _values(delivery.context)
+    said = render(delivery.event, delivery.context)
     domain = parseaddr(settings.EMAIL_FROM)[1].rpartition("@")[2] or "localhost"
     message = EmailMultiAlternatives(
-        subject=" ".join(_plain(f"{folder}/subject.txt", values).split())[:SUBJECT_CHARS],
-        body=_plain(f"{folder}/email.txt", values),
+        subject=said.subject,
+        body=said.text,
         from_email=settings.EMAIL_FROM,
         to=[delivery.target],
         headers={"Message-ID": f"<{delivery.id}@{domain}>", "Auto-Submitted": "auto-generated"},
     )
-    engine = Engine.get_default()
-    html = engine.get_template(f"{folder}/email.html").render(Context(values))
-    message.attach_alternative(html, "text/html")
+    message.attach_alternative(said.html, "text/html")
     return message
-
-
-def _plain(template: str, values: Mapping[str, Any]) -> str:
-    """Render a text part: what is safe in HTML would only be noise here."""
-    context = Context(dict(values), autoescape=False)
-    return str(Engine.get_default().get_template(template).render(context))
-
-
-def _values(context: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the templates show: the facts, the moment on the author's clock, a link."""
-    mail = dict(context.get("mail", {}))
-    return {
-        **mail,
-        "planned": _local(str(mail.get("scheduled_at", "")), str(mail.get("time_zone", "UTC"))),
-        "link": settings.PUBLIC_URL + str(mail.get("path", "/admin/")),
-        "site": settings.PUBLIC_URL,
-    }
-
-
-def _local(instant: str, zone: str) -> str:
-    """Return an ISO instant as people of `zone` write it, "" for none."""
-    if not instant:
-        return ""
-    moment = datetime.fromisoformat(instant)
-    try:
-        return f"{moment.astimezone(ZoneInfo(zone)):%A, %d %B %Y, %H:%M} ({zone})"
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return f"{moment.astimezone(UTC):%A, %d %B %Y, %H:%M} (UTC)"
 
 
 def _failure(error: Exception) -> ServiceError:
@@ -121,7 +90,7 @@ def _failure(error: Exception) -> ServiceError:
     match error:
         case smtplib.SMTPRecipientsRefused():
             code, reply = next(iter(error.recipients.values()), (550, b""))
-            return _reply(code, reply, "refused the recipient", C.VALIDATION_ERROR)
+            return _recipient_refused(code, reply)
         case smtplib.SMTPAuthenticationError():
             return _reply(error.smtp_code, error.smtp_error, "refused the login", C.AUTH_ERROR)
         case smtplib.SMTPSenderRefused():
@@ -131,7 +100,9 @@ def _failure(error: Exception) -> ServiceError:
             return _reply(error.smtp_code, error.smtp_error, what, C.VALIDATION_ERROR)
         case smtplib.SMTPNotSupportedError():
             return ServiceError(
-                C.AUTH_ERROR, "The mail server does not offer what EMAIL_URL asks for (TLS, login)."
+                C.AUTH_ERROR,
+                "The mail server does not offer what EMAIL_URL asks for (TLS, login).",
+                app_wide=True,
             )
         case smtplib.SMTPResponseException():
             return _reply(error.smtp_code, error.smtp_error, "answered", C.SERVER_ERROR)
@@ -146,11 +117,22 @@ def _failure(error: Exception) -> ServiceError:
     return ServiceError(C.VALIDATION_ERROR, "This is not an address that mail can be sent to.")
 
 
+def _recipient_refused(code: int, reply: bytes | str) -> ServiceError:
+    error = _reply(code, reply, "refused the recipient", C.VALIDATION_ERROR)
+    words = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
+    if code >= 500 and NO_MAILBOX.match(words.strip()):
+        reason = Suppression.Reason.BOUNCED
+        return TargetGone(error.category, error.detail, reason=reason, provider_code=str(code))
+    return error
+
+
 def _reply(code: int, reply: bytes | str, what: str, refused: ErrorCategory) -> ServiceError:
     """Return a reply of the mail server as an error: 4xx may pass, 5xx is `refused`."""
     words = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
+    category = refused if code >= 500 else C.SERVER_ERROR
     return ServiceError(
-        refused if code >= 500 else C.SERVER_ERROR,
+        category,
         f"The mail server {what} ({code}): {redact(words)[:300]}",
         provider_code=str(code),
+        app_wide=category in {C.AUTH_ERROR, C.PERMISSION},
     )

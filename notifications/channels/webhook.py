@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from engine import wall_clock
+from engine import correlation, wall_clock
 from engine.errors import ErrorCategory, ServiceError
 from engine.http import HttpPool, Response
 from notifications.callbacks import body_of, is_default
@@ -45,6 +45,9 @@ class WebhookSender:
             max_body=MAX_ANSWER_BYTES,
         )
         headers = _headers(str(delivery.notification_id), body)
+        correlation_id = str(delivery.context.get("data", {}).get("correlation_id") or "")
+        if correlation.is_valid(correlation_id):
+            headers[correlation.HEADER] = correlation_id
         if ours and settings.SERVICE_TOKEN:
             headers["X-Service-Token"] = settings.SERVICE_TOKEN
         try:

@@ -329,6 +329,8 @@ class Adapter:
     # How long before the moment files are prepared; None: with the look-ahead, some minutes. Long
     # where the network takes its time with a file, short where it forgets what nobody uses.
     prepare_ahead: ClassVar[timedelta | None] = None
+    # How long after a text the same account may have the same text refused; zero: never.
+    same_text_after: ClassVar[timedelta] = timedelta()
     options_schema: ClassVar[Mapping[str, Any]] = {}  # JSON Schema of `Draft.options`
     in_flight_per_connection: ClassVar[int] = 4
     in_flight_per_app: ClassVar[int | None] = None  # None: the slot's own concurrency bounds it

@@ -79,6 +79,7 @@ class LinkedIn(LinkedInConnection):
         gif_bytes=20 * 1024 * 1024,
         comment_chars=1250,
     )
+    same_text_after = timedelta(minutes=10)  # not documented; its error asks to wait so long
     capabilities = frozenset(
         {
             Capability.IMAGES,

@@ -73,6 +73,7 @@ class X(XFinding, XAccount):
         gifs=1,
         gif_bytes=15 * 1024 * 1024,
     )
+    same_text_after = timedelta(days=1)  # undocumented; reports go from minutes to about a day
     capabilities = frozenset(
         {
             Capability.THREADS,

@@ -9,11 +9,13 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from engine import slots
-from engine.models import Installation
+from engine.models import Installation, Pause
 from scheduling.diagnosis.findings import Finding, fail, ok, warn
 from scheduling.models import ScheduledPost
+from scheduling.pauses import not_paused, sentence
 from scheduling.questions import OPEN
 from scheduling.states import WAITING, PostState
 
@@ -58,7 +60,7 @@ def check_canary() -> Iterator[Finding]:
 def check_posts() -> Iterator[Finding]:
     """Look for posts that should have gone out, and for calls nobody has finished."""
     now = Now()
-    late = ScheduledPost.objects.filter(state__in=WAITING, due_at__lt=now - LATE)
+    late = not_paused(ScheduledPost.objects.filter(state__in=WAITING, due_at__lt=now - LATE))
     oldest = late.annotate(overdue=_since("due_at")).order_by("due_at").first()
     if oldest is None:
         yield ok("posts", "None is overdue.")
@@ -127,6 +129,19 @@ def check_installation() -> Iterator[Finding]:
         )
     else:
         yield ok("installation", "Sending is not paused.")
+
+
+def check_pauses() -> Iterator[Finding]:
+    """Look what staff have stopped: platforms, workspaces, worker hosts."""
+    found = list(Pause.objects.order_by("since"))
+    for one in found:
+        yield warn(
+            f"pauses.{one.scope}",
+            sentence(one, timezone.now()),
+            "Resume it under Switches in the admin when that is settled.",
+        )
+    if not found:
+        yield ok("pauses", "No platform or workspace is paused, no host is drained.")
 
 
 def _since(column: str) -> models.ExpressionWrapper[Any]:

@@ -22,6 +22,7 @@ BEFORE_THE_DATABASE: tuple[tuple[str, Check], ...] = (
 ON_THE_DATABASE: tuple[tuple[str, Check], ...] = (
     ("clock", foundations.check_clock),
     ("installation", publishing.check_installation),
+    ("pauses", publishing.check_pauses),
     ("slots", publishing.check_slots),
     ("canary", publishing.check_canary),
     ("posts", publishing.check_posts),

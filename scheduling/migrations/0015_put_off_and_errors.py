@@ -7,9 +7,9 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0003_workspace_late_policy'),
+        ('accounts', '0005_members_and_key_rotation'),
         ('platforms', '0003_consents_and_mastodon_apps'),
-        ('scheduling', '0014_tallies'),
+        ('scheduling', '0012_bulk_jobs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

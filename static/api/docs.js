@@ -3,6 +3,11 @@
 // A file of its own, for our pages run no code but files of ours.
 const place = document.getElementById("docs");
 
+const night = matchMedia("(prefers-color-scheme: dark)");
+const dress = () => document.documentElement.classList.toggle("dark-mode", night.matches);
+night.addEventListener("change", dress);
+dress();
+
 SwaggerUIBundle({
   url: place.dataset.schema,
   domNode: place,

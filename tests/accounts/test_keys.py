@@ -9,7 +9,13 @@ from django.utils import timezone
 
 from accounts.keys import KeyRefused, authenticate_key
 from accounts.models import ApiKey, AuditEvent, User, Workspace
-from accounts.services import AccountError, issue_api_key, revoke_api_key
+from accounts.services import (
+    AccountError,
+    BeyondOwnRights,
+    issue_api_key,
+    revoke_api_key,
+    rotate_api_key,
+)
 
 
 def issued(workspace: Workspace, **fields: object) -> tuple[ApiKey, str]:
@@ -140,3 +146,80 @@ def test_commands_say_what_is_wrong(db: None, command: tuple[str, ...], part: st
 def test_a_taken_slug_is_refused(workspace: Workspace) -> None:
     with pytest.raises(CommandError, match="already"):
         call_command("create_workspace", workspace.slug)
+
+
+# --- rotating, and keys that issue keys --------------------------------------------------------
+
+
+def rotated(key: ApiKey, hours: float = 24, **fields: object) -> str:
+    overlap = timedelta(hours=hours)
+    _, token = rotate_api_key(key, overlap=overlap, actor="user:ada", **fields)  # type: ignore[arg-type]
+    return token
+
+
+def test_after_a_rotation_both_secrets_open_until_the_overlap_is_over(
+    workspace: Workspace,
+) -> None:
+    key, old = issued(workspace)
+    new = rotated(key)
+    assert new != old
+    assert authenticate_key(new).pk == authenticate_key(old).pk == key.pk
+    later = timezone.now() + timedelta(hours=24, seconds=1)
+    assert authenticate_key(new, now=later).pk == key.pk
+    assert refusal(old, now=later).code == "key_unknown"
+    event = AuditEvent.objects.get(action="api_key.rotated")
+    assert event.detail == {"overlap_seconds": 86400}
+
+
+def test_a_second_rotation_ends_the_first_secret_at_once(workspace: Workspace) -> None:
+    key, first = issued(workspace)
+    second = rotated(key)
+    third = rotated(key)
+    assert refusal(first).code == "key_unknown"
+    assert authenticate_key(second).pk == authenticate_key(third).pk == key.pk
+
+
+def test_without_overlap_the_old_secret_ends_at_once(workspace: Workspace) -> None:
+    key, old = issued(workspace)
+    assert authenticate_key(rotated(key, 0)).pk == key.pk
+    assert refusal(old).code == "key_unknown"
+
+
+def test_revoking_ends_both_secrets(workspace: Workspace) -> None:
+    key, old = issued(workspace)
+    new = rotated(key)
+    revoke_api_key(key, actor="user:ada")
+    assert {refusal(old).code, refusal(new).code} == {"key_revoked"}
+    with pytest.raises(AccountError, match="over"):
+        rotated(key)
+
+
+def test_a_key_gives_on_no_more_scopes_than_it_has(workspace: Workspace) -> None:
+    small, _ = issued(workspace, scopes=["workspace:write", "posts:read"])
+    everything, _ = issued(workspace)
+    child, _ = issued(workspace, scopes=["posts:read"], issuer=small)
+    assert child.scopes == ["posts:read"]
+    heir, _ = issued(workspace, issuer=small)
+    assert heir.scopes == ["posts:read", "workspace:write"]
+    with pytest.raises(BeyondOwnRights, match="posts:write"):
+        issued(workspace, scopes=["posts:read", "posts:write"], issuer=small)
+    for act in (lambda: rotated(everything, issuer=small), lambda: revoke_with(everything, small)):
+        with pytest.raises(BeyondOwnRights):
+            act()
+    everything.refresh_from_db()
+    assert (everything.revoked_at, everything.previous_until) == (None, None)
+    assert issued(workspace, issuer=everything)[0].scopes == []
+
+
+def revoke_with(key: ApiKey, issuer: ApiKey) -> ApiKey:
+    return revoke_api_key(key, actor="key:x", issuer=issuer)
+
+
+def test_a_key_issues_none_that_outlives_it(workspace: Workspace) -> None:
+    issuer, _ = issued(workspace, valid_for=timedelta(days=2))
+    for wish in (None, timedelta(days=365)):
+        child, _ = issued(workspace, valid_for=wish, issuer=issuer)
+        assert child.expires_at == issuer.expires_at
+    short, _ = issued(workspace, valid_for=timedelta(days=1), issuer=issuer)
+    assert short.expires_at is not None
+    assert short.expires_at < issuer.expires_at

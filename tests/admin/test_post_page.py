@@ -64,7 +64,7 @@ def test_a_paused_installation_is_told_on_every_page(
     )
     text = page_of(staff, make_post(connection)).content.decode()
     assert "Sending is paused: restored copy" in text
-    assert "Sending is paused for the whole installation." in text
+    assert "Sending is paused for the whole installation: restored copy." in text
 
 
 def test_the_flight_recorder_tells_moves_and_attempts_in_time_order(

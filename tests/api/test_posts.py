@@ -200,7 +200,7 @@ def test_a_page_costs_the_same_queries_however_full_it_is(
 ) -> None:
     for _ in range(20):
         make_post(connection)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         assert len(api.get("posts").body["results"]) == 20
 
 

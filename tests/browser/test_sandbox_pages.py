@@ -171,3 +171,63 @@ def test_a_film_plays_and_one_without_pictures_is_a_tile(
     page.wait_for_function("document.querySelector('.media video').readyState >= 1")
     width = page.evaluate("document.querySelector('.media video').videoWidth")
     assert width == 300
+
+
+def test_the_inbox_shows_every_message_in_its_own_shape(sandbox_url: str, browser: Browser) -> None:
+    import base64
+    import json
+    import urllib.request
+
+    def post(path: str, body: bytes, **headers: str) -> None:
+        request = urllib.request.Request(sandbox_url + path, data=body, headers=headers)  # noqa: S310 - loopback
+        urllib.request.urlopen(request, timeout=5).close()  # noqa: S310
+
+    as_json = {"Content-Type": "application/json"}
+    evil = "<script>document.title='run'</script><b>Your post</b>"
+    mail = {
+        "personalizations": [{"to": [{"email": "inbox@example.org"}]}],
+        "from": {"email": "carillon@example.org"},
+        "subject": "<i>Not published</i>",
+        "content": [
+            {"type": "text/plain", "value": "Plain words"},
+            {"type": "text/html", "value": evil},
+        ],
+    }
+    bearer = {"Authorization": "Bearer SG.demo-inbox"}
+    post("/sendgrid/v3/mail/send", json.dumps(mail).encode(), **as_json, **bearer)
+    sid = "AC" + 32 * "c"
+    basic = base64.b64encode(f"{sid}:demo-inbox".encode()).decode()
+    post(
+        f"/twilio/2010-04-01/Accounts/{sid}/Messages.json",
+        b"To=%2B4915100000001&From=%2B15005550006&Body=<b>Short words",
+        Authorization=f"Basic {basic}",
+    )
+    blocks = [
+        {
+            "type": "section",
+            "text": {"type": "mrkdwn", "text": "a &lt;b&gt; <https://a.example|here>"},
+        }
+    ]
+    said = {"channel": "CINBOX", "text": "t", "blocks": blocks}
+    token = {"Authorization": "Bearer xoxb-demo-inbox"}
+    post("/slack/api/chat.postMessage", json.dumps(said).encode(), **as_json, **token)
+
+    for options in ({"viewport": {"width": 1280, "height": 900}}, PHONE):
+        page = browser.new_page(**options)  # type: ignore[arg-type]
+        problems = complaints(page)
+        page.goto(f"{sandbox_url}/inbox")
+        letter = page.locator(".letter.sendgrid", has_text="inbox@example.org").first
+        assert letter.locator(".subject").inner_text() == "<i>Not published</i>"
+        assert letter.frame_locator("iframe").locator("b").inner_text() == "Your post"
+        letter.get_by_role("button", name="Text").click()
+        assert letter.locator("pre").inner_text() == "Plain words"
+        text = page.locator(".letter.twilio", has_text="+4915100000001").first
+        assert text.locator(".bubble").inner_text() == "<b>Short words"
+        slack = page.locator(".letter.slack", has_text="CINBOX").first
+        assert slack.locator(".block").inner_text() == "a <b> here"
+        assert page.title() == "Sandbox: what was delivered"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.get_by_role("button", name="SMS").click()
+        page.locator(".letter.sendgrid").first.wait_for(state="detached")
+        assert [p for p in problems if "script" not in p.lower()] == []
+        page.close()

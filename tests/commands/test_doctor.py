@@ -12,11 +12,12 @@ from django.db import connection as database
 from django.utils import timezone
 
 from accounts.models import Workspace
-from engine.models import Installation, WorkerSlot
+from engine.models import Installation, Pause, WorkerSlot
 from engine.slots import CLUSTER
 from platforms.adapters.base import ApiVersion
 from platforms.models import ConnectionState, SocialConnection
 from platforms.registry import ADAPTERS, adapter_for
+from scheduling import pauses
 from scheduling.models import ScheduledPost
 from scheduling.states import PostState
 from tests.factories import make_connection, make_post, make_user
@@ -272,3 +273,15 @@ def test_ends_of_networks_versions_are_told_in_time(
     assert finding["level"] == level
     assert words in finding["sentence"]
     assert ("A_VERSION" in finding["remedy"]) == (level != "ok")
+
+
+@pytest.mark.usefixtures("alive")
+def test_what_staff_have_stopped_is_named_and_its_posts_are_not_called_overdue(
+    connection: SocialConnection,
+) -> None:
+    make_post(connection, due_at=timezone.now() - timedelta(hours=1))
+    assert examine(exit_code=1)["posts"]["level"] == "FAIL"
+    pauses.pause(Pause.Scope.PLATFORM, "sandbox", actor="user:ada", reason="maintenance")
+    found = examine()
+    assert "Sandbox is paused by ada" in found["pauses.platform"]["sentence"]
+    assert found["posts"]["level"] == "ok"

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from engine.states import IllegalTransition
-from scheduling import services, sweeper
+from scheduling import approvals, moments, services, sweeper
 from scheduling.models import PublishAttempt, ScheduledPost
 from scheduling.records import mark_sent, record
 from scheduling.states import PostState
@@ -30,7 +30,16 @@ def edit(post_id: uuid.UUID) -> ScheduledPost:
     return services.edit_post(post_id, actor="user:test", segments=[{"text": "changed"}])
 
 
-@pytest.mark.parametrize("act", [cancel, edit])
+def withdraw(post_id: uuid.UUID) -> ScheduledPost:
+    return approvals.withdraw_approval(post_id, actor="user:test")
+
+
+def reschedule(post_id: uuid.UUID) -> ScheduledPost:
+    later = timezone.now() + timedelta(hours=1)
+    return moments.reschedule_post(post_id, actor="user:test", scheduled_at=later)
+
+
+@pytest.mark.parametrize("act", [cancel, edit, withdraw, reschedule])
 def test_a_person_who_comes_after_the_mark_is_refused(act: Act) -> None:
     post = make_post(make_connection())
     held = claim(post)
@@ -40,7 +49,7 @@ def test_a_person_who_comes_after_the_mark_is_refused(act: Act) -> None:
     assert (post.state, post.segments) == (S.PUBLISHING, [{"text": "hello"}])
 
 
-@pytest.mark.parametrize("act", [cancel, edit])
+@pytest.mark.parametrize("act", [cancel, edit, withdraw, reschedule])
 def test_a_mark_that_comes_after_a_person_is_refused(act: Act) -> None:
     post = make_post(make_connection())
     held = claim(post)
@@ -51,7 +60,7 @@ def test_a_mark_that_comes_after_a_person_is_refused(act: Act) -> None:
     assert not PublishAttempt.objects.exists()
 
 
-@pytest.mark.parametrize("act", [cancel, edit])
+@pytest.mark.parametrize("act", [cancel, edit, withdraw, reschedule])
 def test_of_a_person_and_a_mark_at_once_exactly_one_wins(act: Act) -> None:
     account = make_connection()
     posts = [make_post(account) for _ in range(40)]
@@ -137,3 +146,36 @@ def slot_that_beats() -> int:
     slot = slots.open_slot("publish")
     assert slot is not None
     return slot
+
+
+def test_an_edit_that_comes_before_the_approval_leaves_nothing_approved_unread() -> None:
+    post = make_post(make_connection(), state=S.AWAITING_APPROVAL)
+
+    def approve() -> ScheduledPost:
+        return approvals.approve_post(post.pk, actor="user:bob", content_version=1)
+
+    with behind(lambda: edit(post.pk), approve) as late:
+        assert isinstance(late.exception(), IllegalTransition)
+    post.refresh_from_db()
+    assert (post.state, post.content_version) == (S.AWAITING_APPROVAL, 2)
+
+
+def test_of_two_who_decide_at_once_one_wins() -> None:
+    post = make_post(make_connection(), state=S.AWAITING_APPROVAL)
+
+    def approve() -> bool:
+        return _done(lambda: approvals.approve_post(post.pk, actor="user:bob"))
+
+    def reject() -> bool:
+        return _done(lambda: approvals.reject_post(post.pk, actor="user:eve", reason="no"))
+
+    assert sum(together([approve, reject, approve, reject])) == 1
+    assert post.transitions.count() == 1
+
+
+def _done(act: Callable[[], object]) -> bool:
+    try:
+        act()
+    except IllegalTransition:
+        return False
+    return True

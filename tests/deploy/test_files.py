@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import shlex
@@ -15,6 +16,8 @@ from django.conf import settings
 from django.core.management import get_commands
 from django.urls import resolve
 
+from engine.probe import Probe
+from monitoring.middleware import VIEWS
 from tests.environment import ROOT, declared_variables
 
 DEPLOY = ROOT / "deploy"
@@ -136,11 +139,27 @@ def test_migrations_are_over_before_anything_else_starts() -> None:
 def test_probes_ask_what_the_site_answers() -> None:
     (web,) = PODS["carillon-web"]["containers"]
     paths = {web["readinessProbe"]["httpGet"]["path"]}
+    assert web["livenessProbe"]["httpGet"]["path"] in VIEWS
     paths |= set(re.findall(r"'(/api/[^']+)'", DOCKERFILE))
     assert {resolve(path).func.view_class.__name__ for path in paths} == {"HealthView"}
     host = {h["name"]: h["value"] for h in web["readinessProbe"]["httpGet"]["httpHeaders"]}["Host"]
     (config,) = [m["data"] for m in MANIFESTS if m["kind"] == "ConfigMap"]
     assert host in config["ALLOWED_HOSTS"].split(",")
+
+
+def test_probes_of_the_worker_ask_its_own_door() -> None:
+    (worker,) = PODS["carillon-worker"]["containers"]
+    (port,) = worker["ports"]
+    assert {e["name"]: e["value"] for e in worker["env"]} == {
+        "HEALTH_CHECK_HOST": "0.0.0.0",  # noqa: S104 - probes come from the node
+        "HEALTH_CHECK_PORT": str(port["containerPort"]),
+    }
+    for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+        asked = worker[name]["httpGet"]
+        assert asked["port"] == port["name"]
+        assert Probe(pulse=lambda: None, silence=lambda: 0.0).answer(asked["path"])[0] != 404
+    check = COMPOSE["services"]["worker"]["healthcheck"]["test"]
+    assert importlib.util.find_spec(check[check.index("-m") + 1])
 
 
 def test_nothing_runs_as_root_or_may_become_root() -> None:

@@ -15,13 +15,14 @@ from django.utils import timezone
 from engine.models import WorkerSlot
 from monitoring import readings, rollups
 from monitoring.models import MinuteSum, Total
+from monitoring.sums import Sum
 from platforms.models import ConnectionState, SocialConnection
 from scheduling import records, services, sweeper
 from scheduling.blocking import block_waiting
 from scheduling.models import ScheduledPost, Tally
 from scheduling.records import record
 from scheduling.states import PostState
-from scheduling.tallies import CALL_SECONDS, LATENESS_SECONDS, Sum, Tallies
+from scheduling.tallies import CALL_SECONDS, LATENESS_SECONDS, Tallies
 from tests.factories import make_post
 from tests.scheduling.claimed import WORKER, again, claim, marked, published
 

@@ -114,6 +114,14 @@ async def settled(database: DatabaseThread, *, seconds: float = 10.0) -> None:
             await asyncio.sleep(0.02)
 
 
+async def until_none_waits(database: DatabaseThread, *, seconds: float = 10.0) -> None:
+    """Wait until every delivery has come to an end, those that wait for their receiver too."""
+    open_ones = Delivery.objects.filter(state__in=["pending", "sending"])
+    async with asyncio.timeout(seconds):
+        while await database.run(open_ones.all().exists):
+            await asyncio.sleep(0.05)
+
+
 def played(scene: Coroutine[Any, Any, T]) -> T:
     """Run an asynchronous scene to its end."""
     return asyncio.run(scene)

@@ -70,6 +70,7 @@ def test_a_callback_carries_ids_state_and_moments(connection: SocialConnection) 
         remote_ids=["77", "78"],
         permalink="https://x.example/77",
         published_at=NINE,
+        correlation_id="trace-1",
     )
     announce([change(post, "post.published")])
     assert Notification.objects.get().context["data"] == {
@@ -84,6 +85,8 @@ def test_a_callback_carries_ids_state_and_moments(connection: SocialConnection) 
         "scheduled_at": "2026-11-23T08:00:00Z",
         "category": None,
         "reason": None,
+        "sequence": 0,
+        "correlation_id": "trace-1",
     }
 
 
@@ -183,3 +186,15 @@ def test_cancelling_writes_the_callback_with_the_cancellation(
     services.cancel_post(post.pk, actor="user:ada")
     assert targets() == [("post.cancelled", HOOK)]
     assert Notification.objects.get().context["data"]["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("event", ["post.held", "post.blocked"])
+def test_a_callback_is_of_each_post_though_one_mail_is_of_many(
+    connection: SocialConnection, author: User, event: str
+) -> None:
+    posts = [make_post(connection, created_by=author, callback_url=HOOK) for _ in range(3)]
+    announce([change(post, event) for post in posts])
+    assert targets() == [(event, "ada@example.org"), *[(event, HOOK)] * 3]
+    announce([change(posts[0], event)])  # recorded again
+    announce([change(posts[0], event, sequence=7)])  # it happened again to the same version
+    assert targets() == [(event, "ada@example.org"), *[(event, HOOK)] * 4]

@@ -16,9 +16,10 @@ from django.template.loader import get_template
 from django.utils import timezone
 
 from engine.ids import uuid7
-from notifications.channels.email import SUBJECT_CHARS, compose
+from notifications.channels.email import compose
 from notifications.deliveries import ClaimedDelivery
 from notifications.models import Delivery, DeliveryState
+from notifications.rendering import SUBJECT_CHARS
 from scheduling.announcements import MAILED
 from tests.notifications.stage import deliver_all, notifier, played, settled, tell
 from tests.services import free_port
@@ -137,6 +138,24 @@ def test_what_may_pass_is_tried_again_and_a_refusal_is_final(
     if state == D.PENDING:
         wait = (delivery.due_at or timezone.now()) - (delivery.sent_at or timezone.now())
         assert timedelta(seconds=24) <= wait <= timedelta(seconds=40)
+
+
+@pytest.mark.parametrize(
+    ("reply", "is_gone"),
+    [
+        ("550 5.1.1 no such user", True),
+        ("556 5.1.10 the domain takes no mail", True),
+        ("550 5.7.1 refused as spam", False),
+        ("550 no such user", False),  # without an enhanced code it may mean anything
+    ],
+)
+def test_a_mailbox_that_does_not_exist_gets_nothing_more(
+    mailing: Any, reply: str, is_gone: bool
+) -> None:
+    first, second = mailed(Postbox(recipient=reply), mailing, times=2)
+    assert first.state == D.FAILED
+    assert second.state == (D.SKIPPED if is_gone else D.FAILED)
+    assert ("bounced" in second.error_text) is is_gone
 
 
 def test_a_refused_login_is_shown_asked_again_rarely_and_not_repeated_by_each_mail(

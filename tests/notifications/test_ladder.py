@@ -80,6 +80,29 @@ def test_the_lane_of_a_callback_is_its_host(target: str, lane: str) -> None:
     assert lane_of("webhook", target) == lane
 
 
+@pytest.mark.parametrize(
+    ("channel", "target", "lane"),
+    [
+        ("email", "ada@example.org", "email"),
+        ("sms", "+4915112345678", "sms"),
+        ("push", "01890000-0000-7000-8000-000000000000", "push"),
+        ("slack", "C024BE91L", "slack:c024be91l"),
+        ("slack", "#Posts", "slack:_posts"),
+    ],
+)
+def test_a_provider_is_one_lane_and_each_slack_channel_its_own(
+    channel: str, target: str, lane: str
+) -> None:
+    assert lane_of(channel, target) == lane
+
+
+@pytest.mark.parametrize("channel", Channel.values)
+def test_only_a_text_message_is_given_up_when_its_answer_is_lost(channel: str) -> None:
+    lost = ServiceError(ErrorCategory.OUTCOME_UNKNOWN, "the answer was lost")
+    wait = wait_after(channel, lost, attempt=1, rng=RNG)
+    assert (wait is None) is (channel == Channel.SMS)
+
+
 def test_a_silent_receiver_gets_one_call_at_a_time_until_it_answers() -> None:
     lanes = Lanes(50)
     assert (lanes.cap("a"), lanes.cap("email")) == (10, 4)

@@ -74,3 +74,23 @@ def test_a_secret_that_cannot_sign_stops_the_start_and_is_not_repeated(
     with pytest.raises(CommandError, match=why) as refused:
         call_command("callback_secret", stdout=io.StringIO())
     assert secret not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("FIREBASE_SERVICE_ACCOUNT", '{"private_key": "MII-hush"}', "carillon.W011"),
+        ("FIREBASE_SERVICE_ACCOUNT", "{}", ""),
+        ("SENDGRID_WEBHOOK_PUBLIC_KEY", "MII-hush", "carillon.W012"),
+        ("SENDGRID_WEBHOOK_PUBLIC_KEY", "", ""),
+    ],
+)
+def test_a_channel_that_cannot_be_used_is_said_at_the_start(
+    settings: Any, name: str, value: str, found: str
+) -> None:
+    setattr(settings, name, value)
+    problems = [
+        m for m in run_checks(tags=["carillon"]) if m.id in {"carillon.W011", "carillon.W012"}
+    ]
+    assert [m.id for m in problems] == ([found] if found else [])
+    assert "hush" not in str([(m.msg, m.hint) for m in problems])

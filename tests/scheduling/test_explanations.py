@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from engine.states import IllegalTransition
 from platforms.models import ConnectionState, SocialConnection
-from scheduling import services
+from scheduling import approvals, moments, services
 from scheduling.explanations import ALLOWED, explain, lateness_of, refusal
 from scheduling.models import ScheduledPost
+from scheduling.pauses import Pauses
 from scheduling.states import PostState
 from tests.factories import make_post
 
@@ -119,12 +120,12 @@ def test_a_call_in_flight_tells_when_it_becomes_doubtful() -> None:
 @pytest.mark.parametrize(
     ("account", "paused", "told"),
     [
-        ({}, True, "paused for the whole installation"),
-        ({"state": ConnectionState.PAUSED}, False, "ada on X is paused"),
+        ({}, Pauses(everything="Sending is paused."), "Sending is paused."),
+        ({"state": ConnectionState.PAUSED}, Pauses(), "ada on X is paused"),
     ],
 )
 def test_a_waiting_post_tells_who_stopped_it(
-    account: dict[str, Any], paused: bool, told: str
+    account: dict[str, Any], paused: Pauses, told: str
 ) -> None:
     post = unsaved(S.SCHEDULED, due_at=NOW + HOUR, account=account)
     explanation = explain(post, now=NOW, paused=paused)
@@ -154,6 +155,12 @@ SERVICES: dict[str, Callable[[Any], object]] = {
     "publish_now": lambda pk: services.publish_now(pk, actor="t"),
     "resolve": lambda pk: services.resolve_outcome(pk, actor="t", live=True),
     "reconcile_now": lambda pk: services.reconcile_now(pk, actor="t"),
+    "approve": lambda pk: approvals.approve_post(pk, actor="t"),
+    "reject": lambda pk: approvals.reject_post(pk, actor="t", reason="no"),
+    "withdraw_approval": lambda pk: approvals.withdraw_approval(pk, actor="t"),
+    "reschedule": lambda pk: moments.reschedule_post(
+        pk, actor="t", scheduled_at=timezone.now() + MINUTE
+    ),
 }
 
 

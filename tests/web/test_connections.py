@@ -57,6 +57,7 @@ S = ConnectionState
         ({"expires_at": NOW - timedelta(5)}, False, "bad", "connect again", "Its token ended"),
         ({"state_reason": "X is down."}, False, "warn", "trouble", "X is down."),
         ({"state": S.PAUSED}, False, "warn", "paused", "Its posts wait until it is resumed."),
+        ({"state": S.PAUSED, "state_reason": "rest"}, False, "warn", "paused", "rest. Its posts"),
         (
             {"state": S.NEEDS_RECONNECT, "state_reason": "It was taken back."},
             False,

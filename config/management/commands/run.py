@@ -146,6 +146,7 @@ def _welcome(user: str, password: str, demo_posts: int, *, with_sandbox: bool) -
     ]
     if with_sandbox:
         lines.append(f"  Sandbox   {settings.SANDBOX_URL}/   (what readers of the networks see)")
+        lines.append(f"  Inbox     {settings.SANDBOX_URL}/inbox   (what people are told)")
     if demo_posts:
         lines += ["", f"{demo_posts} demo posts go out in the next two minutes: watch the sandbox."]
     return "\n".join([*lines, ""])

@@ -28,9 +28,18 @@ Schedule the posts of a CSV file (UTF-8, commas). Columns, in any order:
   scheduled_at  2026-11-23T09:00:00+01:00, or without offset if time_zone is filled in
   time_zone     optional, such as Europe/Berlin; the clock on its walls is meant. When clocks
                 go back the first of the two is taken; a time that clocks skip is an error
-  media         optional: addresses or asset ids, separated by spaces, all for the first segment
+  media         optional: addresses or asset ids, separated by spaces, all for the first segment;
+                or a JSON list of {"source", "segment", "alt_text"}
   external_id   optional: your own id; a row whose connection already has it is not scheduled again
+  state         optional: draft, awaiting_approval or scheduled; rows of posts that were published,
+                cancelled or the like are left out
+  segments      optional, instead of a text: a JSON list of the texts of a thread
+  first_comment, options (a JSON object), priority, late_policy, late_limit_minutes, callback_url
+                optional, as in the API
+  group         optional: rows with the same word here become one group
+  id, permalink, published_at    are passed over: an export of the calendar has them
 
+A cell that begins with an apostrophe before = + - @ or a blank is taken without that apostrophe.
 All rows are checked before any is written. Exit code 0: done. 1: nothing was written.
 3: written, but bad rows were skipped (--skip-bad).
 """
@@ -84,6 +93,7 @@ class Command(BaseCommand):
         verb = "would be created" if dry_run else "created"
         self.stdout.write(
             f"{report.created} {verb}, {report.existing} already there, {report.bad} bad"
+            + (f", {report.left_out} left out" if report.left_out else "")
         )
         if report.bad:
             raise CommandError(f"{_rows(report.bad)} skipped.", returncode=SKIPPED)

@@ -1,0 +1,122 @@
+"""What was read is what is changed, and what is known is not sent again."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connections
+
+from api.conditions import is_known, matches, tag_of
+from platforms.models import SocialConnection
+from scheduling.models import ScheduledPost
+from scheduling.states import PostState
+from tests.api.client import Answer, Api, keyed, soon
+from tests.factories import make_post
+
+
+def test_a_post_that_is_known_is_not_sent_again(api: Api, connection: SocialConnection) -> None:
+    post = make_post(connection)
+    first = api.get(f"posts/{post.pk}")
+    tag = first.headers["ETag"]
+    assert tag.startswith('"')
+    for known in (tag, f"W/{tag}", f'"x", {tag}', "*"):
+        again = api.get(f"posts/{post.pk}", If_None_Match=known)
+        assert (again.status, again.body, again.headers["ETag"]) == (304, None, tag)
+    assert api.get(f"posts/{post.pk}", If_None_Match='"x"').body == first.body
+
+
+def test_a_change_gives_another_tag(api: Api, connection: SocialConnection) -> None:
+    post = make_post(connection)
+    tags = [api.get(f"posts/{post.pk}").headers["ETag"]]
+    for method, path, body in (
+        ("PATCH", "", {"text": "another"}),
+        ("PATCH", "", {"scheduled_at": soon(hours=2)}),
+        ("PATCH", "", {"priority": 3}),
+        ("POST", "/publish-now", {}),
+        ("POST", "/cancel", {}),
+        ("POST", "/retry", {}),
+    ):
+        answer = api(method, f"posts/{post.pk}{path}", body, If_Match=tags[-1])
+        assert answer.status == 200, answer.body
+        tags.append(answer.headers["ETag"])
+        assert api.get(f"posts/{post.pk}").headers["ETag"] == tags[-1]
+    assert len(set(tags)) == len(tags)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "", {"text": "mine"}),
+        ("POST", "/cancel", {}),
+        ("POST", "/publish-now", {}),
+        ("POST", "/retry", {}),
+        ("POST", "/resolve", {"live": True}),
+    ],
+)
+def test_what_changed_meanwhile_is_left_alone(
+    api: Api, connection: SocialConnection, method: str, path: str, body: dict[str, object]
+) -> None:
+    post = make_post(connection)
+    read = api.get(f"posts/{post.pk}").headers["ETag"]
+    api("PATCH", f"posts/{post.pk}", {"text": "theirs"})
+    for stale in (read, f"W/{read}", '"x"', "nonsense", ""):
+        answer = api(method, f"posts/{post.pk}{path}", body, If_Match=stale)
+        answer.problem(412, "precondition_failed")
+        assert answer.headers["ETag"] == api.get(f"posts/{post.pk}").headers["ETag"]
+    kept = ScheduledPost.objects.get(pk=post.pk)
+    assert (kept.state, kept.segments) == (PostState.SCHEDULED, [{"text": "theirs"}])
+
+
+def test_any_state_will_do_when_the_caller_says_so(api: Api, connection: SocialConnection) -> None:
+    post = make_post(connection)
+    assert api("PATCH", f"posts/{post.pk}", {"text": "mine"}, If_Match="*").status == 200
+
+
+def test_a_condition_belongs_to_the_request_under_a_key(
+    api: Api, connection: SocialConnection
+) -> None:
+    post = make_post(connection)
+    path = f"posts/{post.pk}/cancel"
+    api.post(path, {}, If_Match='"x"', Idempotency_Key="k").problem(412, "precondition_failed")
+    api.post(path, {}, If_Match="*", Idempotency_Key="k").problem(
+        422, "idempotency_key_reused", "Idempotency-Key"
+    )
+    assert api.post(path, {}, If_Match="*", Idempotency_Key="k2").status == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_changes_of_one_reading_one_is_made(connection: SocialConnection) -> None:
+    post = make_post(connection)
+    api = keyed(connection.workspace)
+    read = api.get(f"posts/{post.pk}").headers["ETag"]
+    answers: list[Answer] = []
+    barrier = threading.Barrier(6)
+
+    def change(number: int) -> None:
+        try:
+            barrier.wait(10)
+            mine = Api(**api.headers)
+            body = {"text": f"text {number}"}
+            answers.append(mine("PATCH", f"posts/{post.pk}", body, If_Match=read))
+        finally:
+            connections["default"].close()
+
+    threads = [threading.Thread(target=change, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(answer.status for answer in answers) == [200, 412, 412, 412, 412, 412]
+    assert ScheduledPost.objects.get(pk=post.pk).content_version == post.content_version + 1
+
+
+def test_tags_are_compared_as_the_rfc_says() -> None:
+    tag = tag_of("row", 1)
+    assert tag != tag_of("row", 2)
+    assert tag_of("a", "b") != tag_of("ab", "")
+    assert matches(tag, tag)
+    assert matches(f'"x", {tag}', tag)
+    assert not matches(f"W/{tag}", tag)
+    assert is_known(f"W/{tag}", tag)
+    assert not is_known("", tag)
