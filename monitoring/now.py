@@ -18,7 +18,7 @@ from django.urls import reverse
 
 from engine import slots
 from engine.admin_cells import BAD, BUSY, GOOD, MUTED, WAIT, WARN
-from engine.models import Installation, RateLimitState, WorkerSlot
+from engine.models import Installation, Pause, RateLimitState, WorkerSlot
 from engine.words import duration
 from monitoring.broker import queue_depth
 from monitoring.counting import count_each, shown
@@ -107,6 +107,7 @@ def _under_way(now: datetime) -> Sequence[Listed]:
         Listed("accounts told to wait", LIMIT, waiting_accounts(now), "waiting=accounts", WARN),
         Listed("limits in force", LIMIT, waiting(now), "waiting=yes", WARN),
         Listed("breakers open", LIMIT, breaking(now), "waiting=breaker", BAD),
+        Listed("platforms, workspaces, hosts stopped", Pause, Q(), "", WARN),
         Listed("accounts paused", ACCOUNT, Q(state=paused), _state(paused), WAIT),
         Listed("messages not sent yet", Delivery, backlog(now), "backlog=yes", WAIT),
     )

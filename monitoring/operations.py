@@ -32,6 +32,15 @@ POSTS, ATTEMPTS = "scheduling_scheduledpost", "scheduling_publishattempt"
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """How many posts went live in a time, with their list."""
+
+    when: str
+    number: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class LatenessRow:
     """One network's lateness in the past hour; `shares` are p50, p95 and p99 in words."""
 
@@ -69,14 +78,17 @@ def operations(request: HttpRequest) -> dict[str, Any]:
     since, until = day_before(now)
     counts = counts_between(since, until)
     hour = past_hour(counts, until)
-    published = sum(column.counts[0] for column in hour.columns)
+    in_hour = sum(column.counts[0] for column in hour.columns)
+    in_day = sum(number for (_, series), number in counts.items() if series == 0)
     return {
         "as_of": now,
         "groups": groups(request, now),
         "oldest": _oldest(now),
         "charts": [hour, past_day(counts, until)],
-        "published": published,
-        "published_url": f"{_list(POSTS)}?done=published_hour",
+        "published": [
+            Published("past hour", in_hour, f"{_list(POSTS)}?done=published_hour"),
+            Published("past 24 hours", in_day, f"{_list(POSTS)}?done=published_day"),
+        ],
         "lateness": _lateness(now),
         "errors": _errors(now),
     }
