@@ -187,7 +187,7 @@ def _events(
         return [_event(change, None, NOT_AT_ALL)]
     key = _dedupe_key(change, addressee)
     ways = readers.ways(change.event, addressee.user_id, change.workspace_id, key=key)
-    apart = change.event in WAITS or (change.event == SUCCESS and ways.digest_at is not None)
+    apart = change.event in WAITS or change.event == SUCCESS
     if not ways:
         return [_event(change, None, ways)]
     if not change.callback_url or not apart:

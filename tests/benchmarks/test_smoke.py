@@ -58,3 +58,18 @@ def test_the_stub_accepts_right_signatures_and_no_others() -> None:
 def test_a_text_tells_its_number_and_moment() -> None:
     assert read_text(f'{{"text":"{text_of(17, 1790000000.25)}"}}'.encode()) == (17, 1790000000.25)
     assert read_text(b'{"text":"something else"}') is None
+
+
+def test_a_scrape_is_measured_in_both_formats(tmp_path: Path, live_database: str) -> None:
+    subprocess.run(
+        [
+            sys.executable, "-m", "benchmarks", "metrics", "--quick",
+            "--results", str(tmp_path / "results"),
+            "--database", live_database, "--broker", os.environ["REDIS_URL"],
+        ],
+        cwd=ROOT, check=True, timeout=120,
+    )  # fmt: skip
+    (kept,) = (tmp_path / "results").glob("*-metrics.json")
+    found = json.loads(kept.read_text())
+    assert found["bytes"] > 1000
+    assert {len(found[name]) for name in ("text", "openmetrics")} == {20}
