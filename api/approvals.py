@@ -103,22 +103,13 @@ class SubmitPost(PostAction):
 
 
 class Decision(PostAction):
-    """What an approver does; a key is nobody's word, so it needs a person."""
+    """What an approver does; to stop a post, a key will do."""
 
     write_role = Role.APPROVER
 
-    def require_person(self) -> None:
-        """Raise Problem 403 for keys and services that act for nobody."""
-        if self.caller.user is None:
-            raise Problem(
-                403,
-                "person_needed",
-                "A person approves: send a token of theirs, or use their browser session.",
-            )
-
 
 class ApprovePost(Decision):
-    """Let a post go out."""
+    """Let a post go out; a key is nobody's word, so it takes a person."""
 
     @operation(
         "approve_post",
@@ -137,7 +128,12 @@ class ApprovePost(Decision):
 
         If that has passed, its late policy decides. With `content_version` only that version.
         """
-        self.require_person()
+        if self.caller.user is None:
+            raise Problem(
+                403,
+                "person_needed",
+                "A person approves: send a token of theirs, or use their browser session.",
+            )
         return self.carry_out(post_id, ApprovalInput, approvals.approve_post)
 
 
