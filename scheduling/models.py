@@ -202,6 +202,11 @@ class ScheduledPost(LeasedJob):
         return f"{self.platform} post {self.pk}"
 
     @property
+    def media_rows(self) -> Sequence[PostMedia]:
+        """Return its media in their places; those who have none are not asked for them."""
+        return list(self.post_media.all()) if self.media_count else ()
+
+    @property
     def current_warnings(self) -> list[dict[str, str]]:
         """Return what the preflight found, as long as the post still waits for its moment."""
         return list(self.warnings or ()) if self.state in WAITING else []
