@@ -138,9 +138,7 @@ class GroupsView(ApiView):
 class GroupView(ApiView):
     """GET shows a group and its posts; PATCH changes those that can still be changed."""
 
-    @operation(
-        "get_group", "Look at a group", tag="groups", answers={200: GROUP}, conditional=True
-    )
+    @operation("get_group", "Look at a group", tag="groups", answers={200: GROUP}, conditional=True)
     def get(self, request: Request, group_id: str) -> Response:
         """Return the group with its posts in full."""
         group = group_of(self.enter(), group_id)

@@ -327,7 +327,7 @@ def shown_post(post: ScheduledPost) -> dict[str, Any]:
 def posts_in_full(ids: Sequence[Any]) -> list[ScheduledPost]:
     """Return posts with all that an answer shows, in one query, or three if any has media."""
     posts = ScheduledPost.objects.filter(pk__in=ids).select_related("connection")
-    found = list(posts.annotate(of_series=F("occurrence__series_id")))
+    found: list[ScheduledPost] = list(posts.annotate(of_series=F("occurrence__series_id")))
     read_media(found)
     return found
 
