@@ -27,7 +27,7 @@ from notifications.models import (
 )
 from platforms.models import SocialConnection
 from scheduling import bulk_jobs
-from scheduling.models import BulkJob, PostSeries, PublishAttempt, ScheduledPost
+from scheduling.models import BulkJob, PostGroup, PostSeries, PublishAttempt, ScheduledPost
 from scheduling.queue_slots import services as queue_slots
 from scheduling.queue_slots.models import PostQueue
 from tests.factories import make_post
@@ -41,7 +41,7 @@ def one_of_each(connection: SocialConnection, user: User) -> Rows:
     """Save one row for every kind of page."""
     now, workspace = timezone.now(), connection.workspace
     notification = Notification.objects.create(event="post.failed", dedupe_key="one")
-    post = make_post(connection)
+    post = make_post(connection, group=PostGroup.objects.create(workspace=workspace))
     Pause.objects.create(scope=Pause.Scope.WORKSPACE, key=str(workspace.pk), by="user:ada")
     queue_slots.set_slots(connection, slots=[("MO", "09:00")], time_zone="UTC", actor=ADA)
     return {

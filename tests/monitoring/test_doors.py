@@ -26,6 +26,7 @@ from scheduling.models import ScheduledPost
 from scheduling.records import record
 from scheduling.states import PostState
 from tests.factories import make_connection, make_post, make_user
+from tests.monitoring.here import ask_here
 from tests.scheduling.claimed import WORKER, again, marked, published
 
 S = PostState
@@ -42,21 +43,7 @@ def _forget() -> Iterator[None]:
 def asked_here(monkeypatch: pytest.MonkeyPatch, db: None) -> None:
     """Ask on the test's own thread, whose transaction the rows are in."""
 
-    class Here(Question[Any]):
-        def begin(self) -> Any:
-            from concurrent.futures import Future
-
-            answer: Future[Any] = Future()
-            answer.set_result(self._ask())
-            return answer
-
-    for module, names in (
-        (readiness, ("_database", "_broker")),
-        (views, ("_text", "_openmetrics")),
-    ):
-        for name in names:
-            found = getattr(module, name)
-            monkeypatch.setattr(module, name, Here(found.name, found._ask))
+    ask_here(monkeypatch)
 
 
 def _well() -> WorkerSlot:
