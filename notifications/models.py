@@ -1,7 +1,7 @@
 """The outbox: what is to be told to whom, written in the transaction of the event itself.
 
-Beside it what is known of the targets: devices that take pushes, addresses that take nothing more,
-and channels whose provider refuses us.
+Beside it what is known of the targets: devices that take pushes, endpoints that take a workspace's
+events, addresses that take nothing more, and channels whose provider refuses us.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class Channel(models.TextChoices):
     SMS = "sms", "SMS"
     PUSH = "push", "push"
     SLACK = "slack", "Slack"
+    ENDPOINT = "endpoint", "webhook endpoint"  # `WebhookEndpoint`; WEBHOOK is a post's own address
 
 
 class Report(models.TextChoices):
@@ -88,7 +89,8 @@ class Delivery(LeasedJob):
         Notification, on_delete=models.CASCADE, related_name="deliveries"
     )
     channel = models.CharField(max_length=16, choices=Channel.choices)
-    target = models.CharField(max_length=2000)  # URL, address, number, device id or Slack channel
+    target = models.CharField(max_length=2000)  # URL, address, number, Slack channel; a device's or
+    # an endpoint's id
     lane = models.CharField(max_length=255, default="")  # receivers that share it share its cap
     state = models.CharField(
         max_length=16, choices=DeliveryState.choices, default=DeliveryState.PENDING
@@ -115,6 +117,11 @@ class Delivery(LeasedJob):
                 fields=["lease_slot"],
                 condition=models.Q(lease_slot__isnull=False),
                 name="delivery_leased",
+            ),
+            models.Index(
+                fields=["target", "id"],
+                condition=models.Q(channel="endpoint"),
+                name="delivery_of_endpoint",
             ),
         ]
 
@@ -149,6 +156,51 @@ class Device(models.Model):
 
     def __str__(self) -> str:
         return self.name or f"{self.get_platform_display()} device"
+
+
+class WebhookEndpoint(models.Model):
+    """An address that takes a workspace's events, signed with a secret of its own.
+
+    `secret` holds, encrypted, the present secret and the one before it, which signs as well until
+    `previous_until`. `failing_since` is when the first of the attempts failed since which none
+    has succeeded.
+    """
+
+    class State(models.TextChoices):
+        ENABLED = "enabled", "enabled"
+        DISABLED = "disabled", "disabled"  # its deliveries are skipped; see `disabled_reason`
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, related_name="webhook_endpoints"
+    )
+    url = models.CharField(max_length=2000)
+    description = models.CharField(max_length=255, blank=True, default="")
+    events = models.JSONField(default=list, blank=True)  # types of events; none: all of them
+    secret = models.BinaryField(editable=False)
+    previous_until = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.ENABLED)
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    disabled_reason = models.CharField(max_length=500, blank=True, default="")
+    failing_since = models.DateTimeField(null=True, blank=True)
+    last_success_at = models.DateTimeField(null=True, blank=True)
+    last_failure_at = models.DateTimeField(null=True, blank=True)
+    last_failure = models.CharField(max_length=500, blank=True, default="")
+    version = models.PositiveIntegerField(default=1)  # grows with what people or we decide of it
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(state="enabled", disabled_at__isnull=True)
+                | models.Q(state="disabled", disabled_at__isnull=False),
+                name="disabled_endpoint_says_since_when",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.description or self.url
 
 
 class Suppression(models.Model):

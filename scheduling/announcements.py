@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from notifications import callbacks
+from notifications import callbacks, endpoint_events
 from notifications.models import Channel
 from notifications.outbox import OutboxEvent, write
 from platforms.registry import ADAPTERS
@@ -130,7 +130,7 @@ class Addressee:
 
 
 def announce(changes: Sequence[PostChange]) -> None:
-    """Write the outbox rows for `changes` in the current transaction; no query if none are due."""
+    """Write the outbox rows for `changes` in the current transaction."""
     addressees = _addressees([c.post_id for c in changes if c.event in MAILED and c.created_by_id])
     events = [
         event
@@ -138,7 +138,23 @@ def announce(changes: Sequence[PostChange]) -> None:
         if change.callback_url or change.post_id in addressees
         for event in _events(change, addressees.get(change.post_id))
     ]
-    write([event for event in events if event.deliveries])
+    write([event for event in events if event.deliveries] + _for_endpoints(changes))
+
+
+def _for_endpoints(changes: Sequence[PostChange]) -> list[OutboxEvent]:
+    """Return what the workspaces' webhook endpoints are told (one query)."""
+    return endpoint_events.addressed(
+        [
+            endpoint_events.Happening(
+                event=change.event,
+                workspace_id=change.workspace_id,
+                data=_data(change),
+                dedupe_key=_dedupe_key(change, None),
+            )
+            for change in changes
+            if change.event in CALLED_BACK
+        ]
+    )
 
 
 def _events(change: PostChange, addressee: Addressee | None) -> list[OutboxEvent]:
