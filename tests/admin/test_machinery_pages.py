@@ -17,7 +17,8 @@ from accounts.keys import authenticate_key
 from accounts.models import ApiKey, AuditEvent, User, Workspace
 from engine.models import Installation, RateLimitState, WorkerSlot
 from media.models import Asset
-from notifications.models import Delivery, DeliveryState, Notification
+from notifications import endpoints
+from notifications.models import Delivery, DeliveryState, Notification, WebhookEndpoint
 from platforms.models import ConnectionState, SocialConnection
 from scheduling.models import PublishAttempt, ScheduledPost
 from scheduling.states import PostState
@@ -65,6 +66,9 @@ def everything(connection: SocialConnection, user: User) -> dict[type, Any]:
         Delivery: Delivery.objects.create(
             notification=notification, channel="email", target="ada@x.example"
         ),
+        WebhookEndpoint: endpoints.create(
+            connection.workspace, url="https://x.example/", actor="user:ada"
+        )[0],
     }
 
 
@@ -245,3 +249,28 @@ def test_the_audit_log_cannot_be_changed_here(staff: Client, everything: dict[ty
     assert staff.post(f"{place}/delete/", {"post": "yes"}).status_code == 403
     event.refresh_from_db()
     assert event.actor == "test"
+
+
+def test_an_endpoint_is_disabled_tested_and_enabled_with_its_reason(
+    staff: Client, everything: dict[type, Any]
+) -> None:
+    endpoint = everything[WebhookEndpoint]
+    place = "/admin/notifications/webhookendpoint/"
+
+    def act(name: str) -> str:
+        staff.post(f"{place}act/{name}/", {"ids": str(endpoint.pk), "reason": "moving"})
+        endpoint.refresh_from_db()
+        return str(endpoint.state)
+
+    assert act("test") == "enabled"
+    assert endpoints.deliveries_of(endpoint).get().notification.event == "webhook.test"
+    assert act("disable") == "disabled"
+    assert "moving" in endpoint.disabled_reason
+    assert act("test") == "disabled"
+    assert endpoints.deliveries_of(endpoint).count() == 1
+    page = staff.get(f"{place}{endpoint.pk}/change/").content.decode()
+    assert "moving" in page
+    assert "whsec_" not in page
+    assert act("enable") == "enabled"
+    acts = AuditEvent.objects.filter(target=f"webhook_endpoint:{endpoint.pk}", reason="moving")
+    assert acts.count() == 3

@@ -16,7 +16,8 @@ from accounts.staff_roles import ADMIN, OPERATOR, ROLES, group_name
 from engine import rights
 from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin
 from engine.models import Installation, Pause, RateLimitState
-from notifications.models import Delivery, Notification
+from notifications import endpoints
+from notifications.models import Delivery, Notification, Suppression, WebhookEndpoint
 from platforms.models import SocialConnection
 from scheduling.models import ScheduledPost
 from scheduling.states import PostState
@@ -60,6 +61,10 @@ def rows(connection: SocialConnection) -> dict[type, Any]:
         User: make_user(),
         ApiKey: ApiKey.objects.create(workspace=connection.workspace, name="k", prefix="p"),
         Delivery: Delivery.objects.create(notification=note, channel="email", target="a@b.example"),
+        Suppression: Suppression.objects.create(channel="sms", target_hash="h", hint="+49***12"),
+        WebhookEndpoint: endpoints.create(
+            connection.workspace, url="https://example.com/", actor="user:ada"
+        )[0],
     }
 
 
@@ -79,6 +84,9 @@ def test_an_action_is_open_to_those_who_have_its_right_and_to_nobody_else(
     assert (client.get(f"{address}?ids={row.pk}").status_code == 200) == allowed
     answer = client.post(address, {"ids": str(row.pk)})
     assert (answer.status_code != 403) == allowed
+    if not registered.model.objects.filter(pk=row.pk).exists():  # the act was to delete it
+        assert allowed
+        return
     page = client.get(reverse(f"{place}_change", args=[row.pk]))
     assert page.status_code == 200
     shown = {button["name"] for button in page.context.get("console_buttons") or []}
