@@ -111,10 +111,6 @@ class NotificationInput(StrictBody):
                 {wrong: [f"Say to whom in `{kind}`, and in no other."]}, "one_of"
             )
         told = json.dumps(attrs["templateData"], ensure_ascii=False)
-        if "\\u0000" in told or "\x00" in told:
-            raise serializers.ValidationError(
-                {"templateData": ["Texts must not contain the NUL character."]}, "invalid"
-            )
         if len(told) > DATA_BYTES:
             raise serializers.ValidationError(
                 {"templateData": [f"Give at most {DATA_BYTES} characters of JSON."]}, "max_length"

@@ -22,9 +22,6 @@ TYPES = (
     "post.approval_decided",
     "post.blocked",
     "post.held",
-    "connection.connected",
-    "connection.disconnected",
-    "connection.needs_reconnect",
 )
 KEY_PREFIX = "endpoints:"
 
