@@ -58,3 +58,20 @@ def test_the_stub_accepts_right_signatures_and_no_others() -> None:
 def test_a_text_tells_its_number_and_moment() -> None:
     assert read_text(f'{{"text":"{text_of(17, 1790000000.25)}"}}'.encode()) == (17, 1790000000.25)
     assert read_text(b'{"text":"something else"}') is None
+
+
+def test_webhooks_of_ill_endpoints_delay_no_others_and_nothing_is_lost(
+    tmp_path: Path, live_database: str
+) -> None:
+    subprocess.run(
+        [
+            sys.executable, "-m", "benchmarks", "webhooks", "--quick",
+            "--results", str(tmp_path / "results"),
+            "--database", live_database, "--broker", os.environ["REDIS_URL"],
+        ],
+        cwd=ROOT, check=True, timeout=300,
+    )  # fmt: skip
+    (kept,) = (tmp_path / "results").glob("*-webhooks.json")
+    for run in json.loads(kept.read_text())["runs"]:
+        assert (run["deliveries"], run["healthy"]) == (200, 160)
+        assert (run["lost"], run["silent"], run["bad_signatures"]) == (0, 0, 0)
