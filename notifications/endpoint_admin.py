@@ -15,7 +15,7 @@ from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin
 from engine.admin_cells import BAD, GOOD, MUTED, NOTHING, WAIT, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
 from notifications import endpoints
-from notifications.models import WebhookEndpoint
+from notifications.models import Channel, WebhookEndpoint
 
 State = WebhookEndpoint.State
 MAY = "notifications.change_webhookendpoint"
@@ -144,4 +144,5 @@ class WebhookEndpointAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
     @admin.display(description="deliveries")
     def deliveries(self, endpoint: WebhookEndpoint) -> SafeString:
         address = reverse("admin:notifications_delivery_changelist")
-        return format_html('<a href="{}?q={}">Its deliveries</a>', address, endpoint.pk)
+        of_it = f"?channel__exact={Channel.ENDPOINT.value}&target__exact={endpoint.pk}"
+        return format_html('<a href="{}{}">Its deliveries</a>', address, of_it)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -271,6 +272,8 @@ def test_an_endpoint_is_disabled_tested_and_enabled_with_its_reason(
     page = staff.get(f"{place}{endpoint.pk}/change/").content.decode()
     assert "moving" in page
     assert "whsec_" not in page
+    listed = staff.get(unescape(re.findall(r'href="([^"]+target__exact[^"]+)"', page)[0]))
+    assert "webhook.test" in listed.content.decode()
     assert act("enable") == "enabled"
     acts = AuditEvent.objects.filter(target=f"webhook_endpoint:{endpoint.pk}", reason="moving")
     assert acts.count() == 3

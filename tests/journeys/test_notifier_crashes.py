@@ -73,6 +73,8 @@ def tell(stage: Stage, channel: str, target: str) -> Delivery:
 def test_notifiers_killed_at_every_step_lose_nothing_and_double_no_text_message(
     stage: Stage, settings: Any, tmp_path: Path
 ) -> None:
+    armed = tmp_path / "armed"
+    armed.mkdir()
     values = {
         **provider_settings(stage.judge.url),
         "PRIVATE_HOSTS_ALLOWED": "127.0.0.0/8",
@@ -87,7 +89,7 @@ def test_notifiers_killed_at_every_step_lose_nothing_and_double_no_text_message(
     stage.cluster(
         **env,
         NOTIFIER_SLOTS="2",
-        CRASH_POINTS=str(tmp_path),
+        CRASH_POINTS=str(armed),
         CREDENTIAL_KEYS=os.environ["CREDENTIAL_KEYS"],
     )
     begun = time.monotonic()
@@ -95,16 +97,16 @@ def test_notifiers_killed_at_every_step_lose_nothing_and_double_no_text_message(
     told: list[tuple[str, str, Delivery]] = []
     for life in range(DEATHS):
         for number, step in enumerate(DEADLY):
-            (tmp_path / step).write_text(str((number + life) % 3))
+            (armed / step).write_text(str((number + life) % 3))
         share = everything[life * 36 : (life + 1) * 36]
         told += [(channel, shown, tell(stage, channel, to)) for channel, to, shown in share]
         extra = 0
-        while list(tmp_path.iterdir()):  # something must happen for them to die of
+        while list(armed.iterdir()):  # something must happen for them to die of
             extra += 1
             target = f"{stage.judge.url}/hooks/x-{stage.tag}-{life}-{extra}"
             shown = target.removeprefix(stage.judge.url)
             told.append(("webhook", shown, tell(stage, "webhook", target)))
-            assert extra < 600, [path.name for path in tmp_path.iterdir()]
+            assert extra < 600, [path.name for path in armed.iterdir()]
             time.sleep(0.4)
     open_ones = Delivery.objects.filter(state__in=[D.PENDING, D.SENDING])
     wait_until(lambda: not open_ones.all().exists(), seconds=150, what="the end of all deliveries")
