@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin
-from engine.admin_cells import BAD, GOOD, MUTED, NOTHING, WAIT, badge, time_cell
+from engine.admin_cells import BAD, GOOD, MUTED, NOTHING, WARN, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
 from notifications import endpoints
 from notifications.models import Channel, WebhookEndpoint
@@ -116,8 +116,8 @@ class WebhookEndpointAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
             return badge("disabled", MUTED)
         if endpoint.failing_since is None:
             return badge("enabled", GOOD)
-        is_new = endpoint.last_success_at is None
-        return badge("failing", BAD if is_new else WAIT)
+        never_worked = endpoint.last_success_at is None
+        return badge("failing", BAD if never_worked else WARN)
 
     @admin.display(description="endpoint")
     def endpoint(self, endpoint: WebhookEndpoint) -> str:

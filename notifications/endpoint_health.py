@@ -123,7 +123,7 @@ def _tell_owners(endpoint: WebhookEndpoint) -> None:
                 context={
                     "mail": {
                         "endpoint": str(endpoint),
-                        "url": endpoint.url,
+                        "url": endpoint.url.partition("?")[0],
                         "workspace": endpoint.workspace.name,
                         "reason": endpoint.disabled_reason,
                         "path": f"/admin/notifications/webhookendpoint/{endpoint.pk}/change/",

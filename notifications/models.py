@@ -15,6 +15,8 @@ from engine.ids import uuid7
 from engine.jobs import LeasedJob
 from engine.states import StateGraph
 
+SHOWN_CHARS = 50  # of an endpoint's address
+
 
 class Notification(models.Model):
     """One event worth telling, kept single by `dedupe_key`; each way to tell it is a Delivery."""
@@ -200,7 +202,9 @@ class WebhookEndpoint(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.description or self.url
+        """Return how people call it; what stands in an address's query may be secret."""
+        bare = self.url.partition("?")[0]
+        return self.description or (bare if len(bare) <= SHOWN_CHARS else f"{bare[:SHOWN_CHARS]}…")
 
 
 class Suppression(models.Model):
