@@ -13,6 +13,7 @@ from accounts.access import Access
 from accounts.models import Membership, Role
 from accounts.services import add_member, provision_user
 from api.base import ApiView, as_uuid
+from api.conditions import tag_of
 from api.fields import instant
 from api.pages import PAGED, Pages
 from api.problems import Problem, invalid, unknown
@@ -120,10 +121,18 @@ class MembersView(OwnersView):
 class MemberView(OwnersView):
     """GET shows a member; PATCH changes the role; DELETE removes them, or oneself."""
 
-    @operation("get_member", "Look at a member", tag="members", answers={200: MEMBER})
+    @operation(
+        "get_member",
+        "Look at a member",
+        tag="members",
+        answers={200: MEMBER},
+        conditional=True,
+    )
     def get(self, request: Request, member_id: str) -> Response:
         """Return who they are and what they may do."""
-        return Response(member_json(_member_of(self.enter(), member_id)))
+        member = _member_of(self.enter(), member_id)
+        tag = member_tag(member)
+        return self.unchanged(tag) or self.answer(member_json(member), tag=tag)
 
     @operation(
         "change_member",
@@ -133,16 +142,23 @@ class MemberView(OwnersView):
         example={"role": "approver", "reason": "Moved to the legal team."},
         answers={200: MEMBER},
         problems={409: "The workspace's last owner keeps that role."},
+        conditional=True,
     )
     def patch(self, request: Request, member_id: str) -> Response:
         """Give another role; nobody gives more than they have themselves."""
         wish = self.read(RoleInput)
         access = self.enter()
         member = _member_of(access, member_id)
-        changed = members.change_role(
-            member, wish["role"], actor=access.actor, own_role=access.role, reason=wish["reason"]
-        )
-        return self.answer(member_json(changed))
+        with transaction.atomic():
+            self.require_match(member, member_tag)
+            changed = members.change_role(
+                member,
+                wish["role"],
+                actor=access.actor,
+                own_role=access.role,
+                reason=wish["reason"],
+            )
+            return self.answer(member_json(changed), tag=member_tag(changed))
 
     @operation(
         "remove_member",
@@ -163,6 +179,11 @@ class MemberView(OwnersView):
             )
         members.remove_member(member, actor=access.actor, own_role=access.role, is_self=is_self)
         return Response({"id": str(member.public_id), "removed": True})
+
+
+def member_tag(member: Membership) -> str:
+    """Return the ETag of a member's role."""
+    return tag_of(str(member.public_id), str(member.role))
 
 
 def _member_of(access: Access, member_id: str) -> Membership:

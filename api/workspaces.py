@@ -14,6 +14,7 @@ from accounts.access import Caller
 from accounts.models import Role, Workspace
 from accounts.services import change_workspace
 from api.base import ApiView
+from api.conditions import tag_of
 from api.fields import instant
 from api.pages import PAGED, Pages
 from api.schema import operation
@@ -44,10 +45,18 @@ class WorkspaceView(ApiView):
     write_role = Role.OWNER
     scope_suffices = True
 
-    @operation("get_workspace", "Look at the workspace", tag="workspace", answers={200: WORKSPACE})
+    @operation(
+        "get_workspace",
+        "Look at the workspace",
+        tag="workspace",
+        answers={200: WORKSPACE},
+        conditional=True,
+    )
     def get(self, request: Request) -> Response:
         """Return the workspace that this request acts in."""
-        return Response(workspace_json(self.enter().workspace))
+        workspace = self.enter().workspace
+        tag = workspace_tag(workspace)
+        return self.unchanged(tag) or self.answer(workspace_json(workspace), tag=tag)
 
     @operation(
         "change_workspace",
@@ -56,14 +65,16 @@ class WorkspaceView(ApiView):
         body=WorkspaceChanges,
         example={"time_zone": "Europe/Brussels", "late_limit_minutes": 60},
         answers={200: WORKSPACE},
+        conditional=True,
     )
     def patch(self, request: Request) -> Response:
         """Change name, time zone or what happens to late posts."""
         changes = self.read(WorkspaceChanges)
         access = self.enter()
         with transaction.atomic():
+            self.require_match(access.workspace, workspace_tag)
             changed = change_workspace(access.workspace, actor=access.actor, **changes)
-            return self.answer(workspace_json(changed))
+            return self.answer(workspace_json(changed), tag=workspace_tag(changed))
 
 
 class WorkspacesView(ApiView):
@@ -101,6 +112,17 @@ def workspace_json(workspace: Workspace) -> dict[str, Any]:
         "default_late_limit_minutes": default,
         "created_at": instant(workspace.created_at),
     }
+
+
+def workspace_tag(workspace: Workspace) -> str:
+    """Return the ETag of a workspace's settings."""
+    return tag_of(
+        workspace.pk,
+        workspace.name,
+        workspace.time_zone,
+        workspace.late_policy,
+        workspace.late_limit_minutes,
+    )
 
 
 def _workspaces_of(caller: Caller) -> QuerySet[Workspace]:

@@ -25,6 +25,7 @@ from typing import Any
 
 from accounts.services import issue_api_key
 from benchmarks.ground import Ground
+from benchmarks.meters import CpuMeter
 from benchmarks.posts import make_connections, settle_database
 from benchmarks.results import median, print_table, spread_of
 from platforms.models import SocialConnection
@@ -46,11 +47,12 @@ def run(ground: Ground, options: Any) -> dict[str, Any]:
     (account, *_) = make_connections()
     _, key = issue_api_key(workspace=account.workspace, name="bench", actor="system")
     runs = []
-    with _server(ground) as port:
+    with _server(ground) as (port, pid):
+        meter = CpuMeter({**ground.server_pids, "gunicorn": pid})
         _schedule_all(port, key, account, 60, clients=CLIENTS)  # everything is loaded and connected
         for _ in range(options.runs):
             settle_database()
-            runs.append(_measure(port, key, account, one_by_one, at_once))
+            runs.append(_measure(port, key, account, one_by_one, at_once, meter))
     posts = ScheduledPost.objects.count()
     figures = {"clients": CLIENTS, "wanted": WANTED, "posts": posts, "runs": runs}
     _print(runs)
@@ -58,16 +60,23 @@ def run(ground: Ground, options: Any) -> dict[str, Any]:
 
 
 def _measure(
-    port: int, key: str, account: SocialConnection, one_by_one: int, at_once: int
+    port: int,
+    key: str,
+    account: SocialConnection,
+    one_by_one: int,
+    at_once: int,
+    meter: CpuMeter,
 ) -> dict[str, Any]:
     alone = _schedule_all(port, key, account, one_by_one, clients=1)
-    begun = time.perf_counter()
+    before = meter.read()
     crowd = _schedule_all(port, key, account, at_once, clients=CLIENTS)
-    rate = len(crowd) / (time.perf_counter() - begun)
+    usage = meter.since(before)
     ask = _client(port, key)
     return {
         "schedule_ms": spread_of(alone, scale=1000),
-        "schedule_per_second": round(rate, 1),
+        "schedule_per_second": round(len(crowd) / usage.seconds, 1),
+        "schedule_cpu_ms": round(usage.roles["gunicorn"] / len(crowd) * 1000, 3),
+        "cores_used_by_others": round(usage.foreign_share, 3),
         "schedule_in_the_crowd_ms": spread_of(crowd, scale=1000),
         "read_ms": spread_of(_times(one_by_one, _reading(ask)), scale=1000),
         "bulk_500_ms": spread_of(_times(5, lambda: _bulk(ask, account)), scale=1000),
@@ -75,8 +84,8 @@ def _measure(
 
 
 @contextmanager
-def _server(ground: Ground) -> Iterator[int]:
-    """Run gunicorn as deployed, on one core, and give its port."""
+def _server(ground: Ground) -> Iterator[tuple[int, int]]:
+    """Run gunicorn as deployed, on one core; give its port and process id."""
     port = free_port()
     server = ground.processes.start(
         sys.executable, "-m", "gunicorn", "--config", "python:config.gunicorn",
@@ -86,7 +95,7 @@ def _server(ground: Ground) -> Iterator[int]:
     os.sched_setaffinity(server.process.pid, {CORE})  # its workers inherit it
     try:
         wait_until(lambda: _answers(port), what="gunicorn's first answer")
-        yield port
+        yield port, server.process.pid
     finally:
         server.end()
 
@@ -196,6 +205,7 @@ def _print(runs: list[dict[str, Any]]) -> None:
             ["schedule, ms p50", *told("schedule_ms", "p50"), "<= 15"],
             ["schedule, ms p99", *told("schedule_ms", "p99"), ""],
             ["schedule, per second", *told("schedule_per_second"), ">= 150"],
+            ["schedule, ms of gunicorn's CPU", *told("schedule_cpu_ms"), "<= 6.7"],
             ["read a post, ms p50", *told("read_ms", "p50"), ""],
             [f"bulk of {ROWS}, ms p50", *told("bulk_500_ms", "p50"), "<= 500"],
         ],

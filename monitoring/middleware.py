@@ -36,6 +36,8 @@ class Instruments:
             return HttpResponseNotAllowed(["GET", "HEAD"])
         answer = view(request)
         answer["Cache-Control"] = "no-store"
+        # Django would log an error for every probe of an outage; `readiness` tells of its begin.
+        setattr(answer, "_has_been_logged", True)  # noqa: B010 - Django's name
         return answer
 
 

@@ -25,10 +25,20 @@ from scheduling.admin_attempts import failed_since
 from scheduling.admin_filters import day_before, hour_before, overdue, put_off
 from scheduling.explanations import Explanation
 from scheduling.models import PublishAttempt, ScheduledPost
+from scheduling.pauses import going_on
 from scheduling.reasons import explain_now
 
 SHARES = (0.5, 0.95, 0.99)
 POSTS, ATTEMPTS = "scheduling_scheduledpost", "scheduling_publishattempt"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """How many posts went live in a time, with their list."""
+
+    when: str
+    number: int
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +79,31 @@ def operations(request: HttpRequest) -> dict[str, Any]:
     since, until = day_before(now)
     counts = counts_between(since, until)
     hour = past_hour(counts, until)
-    published = sum(column.counts[0] for column in hour.columns)
+    in_hour = sum(column.counts[0] for column in hour.columns)
+    in_day = sum(number for (_, series), number in counts.items() if series == 0)
     return {
         "as_of": now,
         "groups": groups(request, now),
         "oldest": _oldest(now),
         "charts": [hour, past_day(counts, until)],
-        "published": published,
-        "published_url": f"{_list(POSTS)}?done=published_hour",
+        "published": [
+            Published("past hour", in_hour, f"{_list(POSTS)}?done=published_hour"),
+            Published("past 24 hours", in_day, f"{_list(POSTS)}?done=published_day"),
+        ],
         "lateness": _lateness(now),
         "errors": _errors(now),
     }
 
 
 def _oldest(now: datetime) -> Waiting | None:
-    """Return the oldest of the overdue and of those put off; both have an index in that order."""
+    """Return the oldest of the overdue and of those put off; both have an index in that order.
+
+    Posts of what staff have paused are not asked about.
+    """
     posts = ScheduledPost.objects.select_related("connection")
     found = [
         posts.filter(overdue(now)).order_by("due_at").first(),
-        posts.filter(put_off(now)).order_by("scheduled_at").first(),
+        posts.filter(put_off(now) & going_on()).order_by("scheduled_at").first(),
     ]
     waiting = [post for post in found if post is not None]
     if not waiting:

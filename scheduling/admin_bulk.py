@@ -22,6 +22,7 @@ from scheduling.bulk_jobs import JobRefused
 from scheduling.models import BulkJob
 from scheduling.states import PostState
 
+LAYOUT = frozenset({"p", "o", "all", "e"})  # parameters of the list that narrow nothing
 POSTS = "admin:scheduling_scheduledpost_changelist"
 
 
@@ -56,7 +57,10 @@ class BulkStart(ConfirmedActionsAdmin):
             changelist = self.get_changelist_instance(request)
         except IncorrectLookupParameters:
             return HttpResponseRedirect(f"{reverse(POSTS)}?e=1")
-        if not (changelist.has_active_filters or changelist.query):
+        narrows = any(
+            str(value).strip() for name, value in request.GET.items() if name not in LAYOUT
+        )
+        if not narrows:
             self.message_user(request, "Narrow the list first, then act on it.", messages.ERROR)
             return HttpResponseRedirect(reverse(POSTS))
         posts = changelist.get_queryset(request)

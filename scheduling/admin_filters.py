@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -21,6 +22,7 @@ from engine.ids import first_key_of
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS
 from scheduling.models import PublishAttempt
+from scheduling.pauses import going_on
 from scheduling.questions import OPEN
 from scheduling.states import WAITING, PostState
 
@@ -39,8 +41,11 @@ def due(now: datetime) -> Q:
 
 
 def overdue(now: datetime) -> Q:
-    """Posts that are due for longer than a burst of thousands takes to leave."""
-    return due(now - OVERDUE_AFTER)
+    """Posts that are due for longer than a burst of thousands takes to leave.
+
+    Those of a paused platform or workspace are not late: they wait because staff said so.
+    """
+    return due(now - OVERDUE_AFTER) & going_on()
 
 
 def put_off(now: datetime) -> Q:
@@ -107,6 +112,14 @@ def _scheduled_between(start: datetime, end: datetime) -> Q:
     return Q(workspace__in=everyone, scheduled_at__gte=start, scheduled_at__lt=end)
 
 
+def _one_of(spec: admin.SimpleListFilter, choices: Collection[str]) -> str:
+    """Return what was chosen; raises IncorrectLookupParameters: never all rows."""
+    value = str(spec.value())
+    if value not in choices:
+        raise IncorrectLookupParameters(f"{value!r} is no choice of {spec.title}")
+    return value
+
+
 class RuleFilter(admin.SimpleListFilter):
     """A filter whose choices are (value, label, rule of the present moment)."""
 
@@ -119,6 +132,8 @@ class RuleFilter(admin.SimpleListFilter):
         for value, _, rule in self.rules:
             if value == self.value():
                 return queryset.filter(rule(timezone.now()))
+        if self.value():
+            _one_of(self, [value for value, _, _ in self.rules])
         return queryset
 
 
@@ -218,10 +233,11 @@ class PlatformFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: Posts) -> Posts:
         if not self.value():
             return queryset
-        accounts = SocialConnection.objects.filter(platform=self.value())
+        known = _one_of(self, ADAPTERS)
+        accounts = SocialConnection.objects.filter(platform=known)
         keys = list(accounts.values_list("pk", flat=True)[: MOST_OWNERS + 1])
         if len(keys) > MOST_OWNERS:
-            return queryset.filter(platform=self.value())
+            return queryset.filter(platform=known)
         return queryset.filter(connection__in=keys)  # their index finds the posts of a rare one
 
 
@@ -235,8 +251,9 @@ class CategoryFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: Posts) -> Posts:
         if not self.value():
             return queryset
+        known = _one_of(self, list(ErrorCategory))
         everyone = SocialConnection.objects.values("pk")  # for the index of posts with a category
-        category = ~Q(last_category="") & Q(last_category=self.value())
+        category = ~Q(last_category="") & Q(last_category=known)
         return queryset.filter(category, connection__in=everyone)
 
 

@@ -193,12 +193,14 @@ def edit_post(
     actor: str,
     expected_version: int | None = None,
     reason: str = "",
+    asks: bool = True,
     **changes: Any,
 ) -> ScheduledPost:
     """Change a post that has not been sent: segments, scheduled_at, options and the like.
 
     `attachments`, if given, replace the media. Prepared uploads are discarded and made anew. Where
-    the workspace's rule asks `actor` for approval, an approved post awaits it anew.
+    the workspace's rule asks `actor` for approval, an approved post awaits it anew; approvers are
+    asked, unless the caller `asks` them itself, for many posts at once.
     Raises IllegalTransition when it is too late, Invalid when the result breaks a rule.
     """
     attachments: Sequence[Attachment] | None = changes.pop("attachments", None)
@@ -245,7 +247,7 @@ def edit_post(
             attach(post, attachments)
         if source != post.state:
             note_move(post, source, actor, reason or "edited")
-            if post.state == S.AWAITING_APPROVAL:
+            if asks and post.state == S.AWAITING_APPROVAL:
                 ask_approvers([post])
         audit(post, actor, "post.edited", reason, {"fields": sorted(changes)})
     return post
@@ -304,7 +306,12 @@ def cancel_post(post_id: uuid.UUID, *, actor: str, reason: str = "") -> Schedule
 
 
 def requeue_post(
-    post_id: uuid.UUID, *, actor: str, reason: str = "", confirm_not_live: bool = False
+    post_id: uuid.UUID,
+    *,
+    actor: str,
+    reason: str = "",
+    confirm_not_live: bool = False,
+    asks: bool = True,
 ) -> ScheduledPost:
     """Put a failed, dead, held, blocked or cancelled post back: a new run, its history stays.
 
@@ -342,7 +349,8 @@ def requeue_post(
         start_new_run(post)
         if awaits_approval:  # it may have been cancelled before anybody approved it
             move(post, S.AWAITING_APPROVAL, actor, reason or "requeued by a person", due_at=None)
-            ask_approvers([post], reason=reason)
+            if asks:
+                ask_approvers([post], reason=reason)
             audit(post, actor, "post.requeued", reason)
             return post
         move(

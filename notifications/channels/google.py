@@ -20,7 +20,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import caches
+from django.core.cache.backends.base import BaseCache
 
 from engine import wall_clock
 from engine.credentials import CredentialError, decrypt, encrypt
@@ -115,6 +116,14 @@ class AccessTokens:
         self._token: AccessToken | None = None
         self._of: ServiceAccount | None = None
         self._lock = asyncio.Lock()
+        self._shared: BaseCache | None = None
+
+    @property
+    def _cache(self) -> BaseCache:
+        """Return one cache for all threads: each would open a connection of its own."""
+        if self._shared is None:
+            self._shared = caches["default"]
+        return self._shared
 
     async def get(self, http: Http, account: ServiceAccount) -> AccessToken:
         """Return a token that lasts for a call; raises ServiceError, and nothing was sent then."""
@@ -122,10 +131,10 @@ class AccessTokens:
             now = wall_clock.now()
             if self._token is not None and self._of == account and self._token.is_fresh(now):
                 return self._token
-            token = await asyncio.to_thread(_from_cache, account)
+            token = await asyncio.to_thread(_from_cache, self._cache, account)
             if token is None or not token.is_fresh(now):
                 token = await _ask(http, account)
-                await asyncio.to_thread(_to_cache, account, token)
+                await asyncio.to_thread(_to_cache, self._cache, account, token)
             self._token, self._of = token, account
             return token
 
@@ -134,8 +143,8 @@ class AccessTokens:
         async with self._lock:
             if self._token == token:
                 self._token = None
-            if await asyncio.to_thread(_from_cache, account) == token:
-                await asyncio.to_thread(_drop, account)
+            if await asyncio.to_thread(_from_cache, self._cache, account) == token:
+                await asyncio.to_thread(_drop, self._cache, account)
 
 
 def assertion_of(account: ServiceAccount, now: float) -> str:
@@ -179,7 +188,7 @@ def _cache_key(account: ServiceAccount) -> str:
     return "fcm-token-" + hashlib.sha256(named.encode()).hexdigest()
 
 
-def _from_cache(account: ServiceAccount) -> AccessToken | None:
+def _from_cache(cache: BaseCache, account: ServiceAccount) -> AccessToken | None:
     """Return the shared token, None without one; the cache saves a call and is never needed."""
     sealed: Any = None
     with contextlib.suppress(Exception):  # whatever its backend raises when it is away
@@ -193,7 +202,7 @@ def _from_cache(account: ServiceAccount) -> AccessToken | None:
         return None
 
 
-def _to_cache(account: ServiceAccount, token: AccessToken) -> None:
+def _to_cache(cache: BaseCache, account: ServiceAccount, token: AccessToken) -> None:
     life = token.ends_at - token.given_at - SPARE_SECONDS
     kept = {"text": token.text, "given_at": token.given_at, "ends_at": token.ends_at}
     if life > 0 and settings.CREDENTIAL_KEYS:
@@ -201,6 +210,6 @@ def _to_cache(account: ServiceAccount, token: AccessToken) -> None:
             cache.set(_cache_key(account), encrypt(kept), life)
 
 
-def _drop(account: ServiceAccount) -> None:
+def _drop(cache: BaseCache, account: ServiceAccount) -> None:
     with contextlib.suppress(Exception):
         cache.delete(_cache_key(account))

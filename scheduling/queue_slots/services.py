@@ -24,6 +24,7 @@ from platforms.models import SocialConnection
 from scheduling import services
 from scheduling.drafts import FieldError
 from scheduling.models import PostQueue, QueuePlace, ScheduledPost
+from scheduling.moments import reschedule_post
 from scheduling.queue_slots.weekly import CLOCK, SLOTS_MOST, Day, Slot, WeeklySlots, sorted_slots
 from scheduling.rules import Invalid
 from scheduling.series.wall_clock import Moment, UnknownZone, zone_named
@@ -194,7 +195,7 @@ def _move_down(chain: Chain, actor: str) -> None:
     """Move each post of the chain to the slot after its own, the last one first."""
     for (_, place), (to, _) in reversed(list(pairwise(chain))):
         if place is not None:
-            services.edit_post(place.post_id, actor=actor, scheduled_at=to)
+            reschedule_post(place.post_id, actor=actor, scheduled_at=to)
             place.at = to
             place.save(update_fields=["at"])
 

@@ -27,7 +27,8 @@ from django.db.models import F, Q
 from engine.clock import database_now
 from engine.states import IllegalTransition
 from scheduling import services
-from scheduling.models import PostGroup
+from scheduling.approval_mails import ask_approvers
+from scheduling.models import PostGroup, ScheduledPost
 from scheduling.rules import Invalid
 from scheduling.series.content import (
     attachments_of,
@@ -105,6 +106,7 @@ class SeriesPass:
         self.by_connection = {target.connection_id: target for target in self.targets}
         self.attachments = attachments_of(series)
         self.left = PASS
+        self._to_approve: list[ScheduledPost] = []
 
     def run(self) -> bool:
         series = self.series
@@ -139,6 +141,7 @@ class SeriesPass:
         wanted = self._wanted_until(rows[-1].at)
         for row in rows:
             self._apply(row, wanted)
+        ask_approvers(self._to_approve)
         SeriesOccurrence.objects.bulk_update(
             rows, ["state", "is_detached", "post_version", "series_version", "problem"]
         )
@@ -185,8 +188,9 @@ class SeriesPass:
         if row.post is None or row.post.state != S.CANCELLED:
             return  # somebody requeued it meanwhile
         reason = f"the series {self.series} has this occurrence again"
-        services.requeue_post(row.post.pk, actor=self.actor, reason=reason)
-        row.post.state = S.SCHEDULED
+        row.post = services.requeue_post(row.post.pk, actor=self.actor, reason=reason, asks=False)
+        if row.post.state == S.AWAITING_APPROVAL:
+            self._to_approve.append(row.post)
 
     def _rewrite(self, row: SeriesOccurrence) -> None:
         if row.post is None or row.post.state not in FOLLOWING:
@@ -201,6 +205,7 @@ class SeriesPass:
                 actor=self.series.written_by,
                 expected_version=row.post_version,
                 attachments=self.attachments,
+                asks=False,
                 **content,
             )
         except Invalid as refused:
@@ -210,6 +215,8 @@ class SeriesPass:
             row.is_detached = row.stands_alone  # else it is on its way
         else:
             row.post_version = edited.content_version
+            if edited.state == S.AWAITING_APPROVAL != row.post.state:
+                self._to_approve.append(edited)
 
     # --- what is new --------------------------------------------------------------------------
     def _extend(self) -> None:

@@ -65,10 +65,10 @@ def test_all_auth_failures_of_an_account_since_nine_are_requeued(
     assert ScheduledPost.objects.filter(state=S.FAILED).count() == 6
     said = confirm(staff, job).content.decode()
     assert "waiting" in said
-    assert 'http-equiv="refresh"' in said
+    assert 'hx-trigger="every 2s' in said
     bulk_work.run(job.pk)
     done = staff.get(f"/admin/scheduling/bulkjob/{job.pk}/change/").content.decode()
-    assert 'http-equiv="refresh"' not in done
+    assert "hx-trigger" not in done
     assert "<b>3</b> requeued" in done
     scheduled = ScheduledPost.objects.filter(state=S.SCHEDULED)
     assert set(scheduled.values_list("pk", flat=True)) == {post.pk for post in wanted}
@@ -104,7 +104,22 @@ def test_a_reason_is_wanted(staff: Client, connection: SocialConnection) -> None
     assert job.state == "proposed"
 
 
-@pytest.mark.parametrize("query", ["since=nonsense", "until=2026-99-99", "account=nobody-at-all"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "since=nonsense",
+        "until=2026-99-99",
+        "account=nobody-at-all",
+        "account=",
+        "account=%20",
+        "account=%00",
+        "category=%00",
+        "lateness=whatever",
+        "state__exact=",
+        "p=0",
+        "q=",
+    ],
+)
 def test_a_filter_that_means_nothing_never_means_everything(
     staff: Client, connection: SocialConnection, query: str
 ) -> None:

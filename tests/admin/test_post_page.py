@@ -126,6 +126,7 @@ def test_the_flight_recorder_tells_what_people_did_and_what_was_told(
     told = sorted((d.notification.event, d.channel) for d in recorder.deliveries)
     assert told == [
         ("post.blocked", "email"),
+        ("post.blocked", "webhook"),
         ("post.failed", "email"),
         ("post.failed", "webhook"),
     ]
@@ -218,7 +219,7 @@ def test_the_page_takes_few_queries_whatever_the_history(
         PostTransition.objects.create(
             post=post, source="a", target="b", actor="w", at=timezone.now()
         )
-    assert queries() == few <= 12
+    assert queries() == few <= 14
 
 
 @pytest.mark.parametrize(

@@ -86,3 +86,12 @@ def test_a_drained_host_says_so_on_its_slots(staff: Client) -> None:
     board = staff.get(BOARD).content.decode()
     assert "Every host is drained by ada since" in board
     assert "1 slot, 3 in flight, 0 claimed" in board
+
+
+def test_every_page_says_what_is_stopped(staff: Client, connection: SocialConnection) -> None:
+    assert "Stopped for now" not in staff.get("/admin/").content.decode()
+    for key in ("x", "sandbox", "mastodon", "tiktok", "bluesky", "threads"):
+        Pause.objects.create(scope="platform", key=key, by="user:ada")
+    for address in ("/admin/", BOARD, "/admin/accounts/auditevent/"):
+        page = staff.get(address).content.decode()
+        assert "Stopped for now: X, Sandbox, Mastodon, TikTok, Bluesky and 1 more." in page

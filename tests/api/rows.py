@@ -9,9 +9,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
-from accounts.models import Workspace
+from accounts.members import invite
+from accounts.models import Membership, Role, Workspace
+from accounts.services import issue_api_key
+from engine.models import RateLimitState
 from notifications import endpoints, jobs
 from notifications.targets import register_device
+from scheduling.announcements import PostChange, announce
+from scheduling.callback_log import callbacks_of
 from scheduling.states import PostState
 from tests.factories import make_connection, make_post, make_user
 
@@ -25,12 +30,6 @@ def _endpoint(workspace: Workspace) -> str:
     return str(endpoint.pk)
 
 
-def _delivery(workspace: Workspace) -> str:
-    """Return a delivery of a new endpoint."""
-    endpoint = uuid.UUID(_endpoint(workspace))
-    return str(endpoints.send_test(endpoint, actor="user:ada").pk)
-
-
 def _notification(workspace: Workspace) -> str:
     job = jobs.NotificationJob("email", "ada@example.com", "welcome", {})
     return str(jobs.send(workspace, job, actor="user:ada").pk)
@@ -41,14 +40,51 @@ def _device(workspace: Workspace) -> str:
     return str(register_device(user=user, token=str(uuid.uuid4()), platform="web").pk)
 
 
+def _connection(workspace: Workspace) -> str:
+    return str(make_connection(workspace).pk)
+
+
+def _limit(workspace: Workspace) -> str:
+    connection = make_connection(workspace)
+    return str(RateLimitState.objects.create(scope="connection", key=str(connection.pk)).pk)
+
+
+def _member(workspace: Workspace) -> str:
+    user = make_user(workspace, role=Role.VIEWER)
+    return str(Membership.objects.get(workspace=workspace, user=user).public_id)
+
+
+def _invitation(workspace: Workspace) -> str:
+    made, _ = invite(
+        workspace, role=Role.VIEWER, actor="test", own_role=Role.OWNER, email="a@example.org"
+    )
+    return str(made.pk)
+
+
+def _key(workspace: Workspace) -> str:
+    key, _ = issue_api_key(workspace=workspace, name="x", actor="test", scopes=["workspace:write"])
+    return str(key.pk)
+
+
+def _delivery(workspace: Workspace) -> str:
+    post = make_post(make_connection(workspace), callback_url="https://customer.example/hook")
+    announce([PostChange.of(post, event="post.published")])
+    return str(callbacks_of(post).get().pk)
+
+
 # The name of a path's parameter -> how to make such a row in a workspace and name it.
 ROWS: dict[str, Callable[[Workspace], str]] = {
     "post_id": _post,
     "job_id": _post,
     "endpoint_id": _endpoint,
-    "delivery_id": _delivery,
     "notification_id": _notification,
     "device_id": _device,
+    "connection_id": _connection,
+    "limit_id": _limit,
+    "member_id": _member,
+    "invitation_id": _invitation,
+    "key_id": _key,
+    "delivery_id": _delivery,
 }
 
 

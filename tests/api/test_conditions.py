@@ -7,12 +7,13 @@ import threading
 import pytest
 from django.db import connections
 
+from accounts.models import Membership, Role, Workspace
 from api.conditions import is_known, matches, tag_of
 from platforms.models import SocialConnection
 from scheduling.models import ScheduledPost
 from scheduling.states import PostState
 from tests.api.client import Answer, Api, keyed, soon
-from tests.factories import make_post
+from tests.factories import make_post, make_user
 
 
 def test_a_post_that_is_known_is_not_sent_again(api: Api, connection: SocialConnection) -> None:
@@ -120,3 +121,19 @@ def test_tags_are_compared_as_the_rfc_says() -> None:
     assert not matches(f"W/{tag}", tag)
     assert is_known(f"W/{tag}", tag)
     assert not is_known("", tag)
+
+
+@pytest.mark.parametrize(
+    ("path", "changes"), [("workspace", {"name": "Other"}), ("members/{m}", {"role": "approver"})]
+)
+def test_settings_and_roles_are_changed_as_they_were_read(
+    api: Api, workspace: Workspace, path: str, changes: dict[str, str]
+) -> None:
+    user = make_user(workspace, role=Role.VIEWER)
+    member = Membership.objects.get(user=user)
+    path = path.format(m=member.public_id)
+    first = api.get(path).headers["ETag"]
+    assert api.get(path, If_None_Match=first).status == 304
+    second = api("PATCH", path, changes, If_Match=first).headers["ETag"]
+    assert second == api.get(path).headers["ETag"] != first
+    assert api("PATCH", path, changes, If_Match=first).status == 412

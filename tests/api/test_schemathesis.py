@@ -64,6 +64,8 @@ CHECKS = [
     checks.unsupported_method,
     checks.missing_required_header,
 ]
+# These judge each row by itself: a wrong one is told in its result, the answer is 200 all the same.
+ROW_BY_ROW = {"POST /api/v1/posts/bulk"}
 seen: Counter[str] = Counter()
 
 
@@ -143,7 +145,8 @@ def test_no_request_breaks_it_and_every_answer_is_as_told(
             answer = case.call(headers=headers)
             transaction.set_rollback(True)
         seen[str(answer.status_code)] += 1
-        case.validate_response(answer, checks=CHECKS, headers=headers)
+        skipped = [checks.negative_data_rejection] if label in ROW_BY_ROW else []
+        case.validate_response(answer, checks=CHECKS, excluded_checks=skipped, headers=headers)
 
     for mode in BOTH:
         if mode is GenerationMode.POSITIVE or _can_be_wrong(operation):

@@ -60,6 +60,21 @@ def test_a_text_tells_its_number_and_moment() -> None:
     assert read_text(b'{"text":"something else"}') is None
 
 
+def test_a_scrape_is_measured_in_both_formats(tmp_path: Path, live_database: str) -> None:
+    subprocess.run(
+        [
+            sys.executable, "-m", "benchmarks", "metrics", "--quick",
+            "--results", str(tmp_path / "results"),
+            "--database", live_database, "--broker", os.environ["REDIS_URL"],
+        ],
+        cwd=ROOT, check=True, timeout=120,
+    )  # fmt: skip
+    (kept,) = (tmp_path / "results").glob("*-metrics.json")
+    found = json.loads(kept.read_text())
+    assert found["bytes"] > 1000
+    assert {len(found[name]) for name in ("text", "openmetrics")} == {20}
+
+
 def test_webhooks_of_ill_endpoints_delay_no_others_and_nothing_is_lost(
     tmp_path: Path, live_database: str
 ) -> None:

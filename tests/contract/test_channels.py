@@ -166,6 +166,18 @@ def test_a_lost_answer_may_have_been_sent(channel: str, lost: Step, settings: An
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
+def test_an_endless_answer_is_cut_off_and_counts_by_its_status(channel: str, settings: Any) -> None:
+    async def story(server: Scripted, send: Send) -> None:
+        answer(server, Reply(GOOD[channel].status, HUGE))
+        if channel == "email":
+            assert await send() == ""  # 202 says all there is to say
+        else:
+            assert (await fails(send)).category is C.OUTCOME_UNKNOWN
+
+    tell(channel, settings, story)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
 def test_a_silent_provider_is_left_at_the_deadline(channel: str, settings: Any) -> None:
     async def story(server: Scripted, send: Send) -> None:
         settings.CHANNEL_DEADLINE = timedelta(seconds=0.4)
