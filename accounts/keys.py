@@ -24,6 +24,8 @@ SCOPES = (
     "workspace:write",
     "limits:read",
     "audit:read",
+    "notifications:read",
+    "notifications:write",
 )
 
 

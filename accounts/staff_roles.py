@@ -28,6 +28,7 @@ OPERATOR = frozenset(
         rights.PAUSE_CONNECTION,
         rights.CLEAR_LIMIT,
         rights.RESEND,
+        "notifications.change_webhookendpoint",  # enable, disable, test
     }
 )
 ADMIN = OPERATOR | {

@@ -13,11 +13,14 @@ from api import (
     calendar_files,
     callbacks,
     connections,
+    deliveries,
+    devices,
     groups,
     invitations,
     keys,
     limits,
     members,
+    notification_jobs,
     posts,
     profile,
     queue_slots,
@@ -26,11 +29,14 @@ from api import (
     series_actions,
     statistics,
     texts,
+    webhook_endpoints,
     workspaces,
 )
 
 SERIES = r"series/(?P<series_id>[^/]+)"
 CONNECTION = r"connections/(?P<connection_id>[^/]+)"
+ENDPOINT = r"webhook-endpoints/(?P<endpoint_id>[^/]+)"
+DELIVERY = r"notifications/deliveries/(?P<delivery_id>[^/]+)"
 KEY = r"api-keys/(?P<key_id>[^/]+)"
 ID = r"(?P<post_id>[^/]+)"
 GROUP = r"(?P<group_id>[^/]+)"
@@ -106,4 +112,19 @@ urlpatterns = [
     _at(f"{SERIES}/end", series_actions.EndSeries),
     _at(f"posts/{ID}/callbacks", callbacks.CallbacksView),
     _at(rf"posts/{ID}/callbacks/(?P<delivery_id>[^/]+)/resend", callbacks.ResendCallback),
+    _at("notifications/deliveries", deliveries.DeliveriesView),
+    _at(DELIVERY, deliveries.DeliveryView),
+    _at(f"{DELIVERY}/replay", deliveries.ReplayDelivery),
+    _at("notifications", notification_jobs.NotificationsView),
+    _at(r"notifications/(?P<notification_id>[^/]+)", notification_jobs.NotificationView),
+    _at("devices", devices.DevicesView),
+    _at(r"devices/(?P<device_id>[^/]+)", devices.DeviceView),
+    _at("webhook-endpoints", webhook_endpoints.EndpointsView),
+    _at(ENDPOINT, webhook_endpoints.EndpointView),
+    _at(f"{ENDPOINT}/rotate", webhook_endpoints.RotateEndpoint),
+    _at(f"{ENDPOINT}/test", webhook_endpoints.TestEndpoint),
+    _at(f"{ENDPOINT}/enable", webhook_endpoints.EnableEndpoint),
+    _at(f"{ENDPOINT}/disable", webhook_endpoints.DisableEndpoint),
+    _at(f"{ENDPOINT}/deliveries", webhook_endpoints.EndpointDeliveries),
+    _at(f"{ENDPOINT}/replay", webhook_endpoints.ReplayEndpoint),
 ]

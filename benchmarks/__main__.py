@@ -29,6 +29,7 @@ NAMES = (
     "console",
     "metrics",
     "api",
+    "webhooks",
 )
 ALL = (  # not soak, refusal and uploads, which take longer than all of these
     ["burst"],
@@ -39,6 +40,7 @@ ALL = (  # not soak, refusal and uploads, which take longer than all of these
     ["api"],
     ["fairness"],
     ["metrics"],
+    ["webhooks"],
 )
 
 

@@ -489,6 +489,8 @@ EMAIL_FROM = env.str("EMAIL_FROM", default="")  # empty: the e-mail channel is n
 DEFAULT_FROM_EMAIL = EMAIL_FROM or "carillon@localhost"
 # whsec_..., newest first, all of them sign; empty: one derived from SECRET_KEY.
 CALLBACK_SECRET = env.list("CALLBACK_SECRET", default=[])
+# Messages that other systems ask for (POST /api/v1/notifications), for each workspace; 0: any.
+NOTIFICATION_JOBS_PER_HOUR = env.int("NOTIFICATION_JOBS_PER_HOUR", default=1000)
 CALLBACK_DEADLINE = timedelta(seconds=env.float("CALLBACK_DEADLINE_SECONDS", default=15.0))
 DJANGO_API_URL = env.str("DJANGO_API_URL", default="")
 CHANNEL_DEADLINE = timedelta(seconds=env.float("CHANNEL_DEADLINE_SECONDS", default=15.0))

@@ -18,6 +18,7 @@ from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin
 from engine.admin_cells import BAD, BUSY, GOOD, MUTED, NOTHING, WAIT, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
 from engine.admin_types import AnyTabularInline
+from notifications.endpoint_admin import WebhookEndpointAdmin
 from notifications.models import (
     ChannelFault,
     Delivery,
@@ -29,6 +30,8 @@ from notifications.models import (
 )
 from notifications.resending import resend, why_not
 from notifications.targets import allow_again
+
+__all__ = ["WebhookEndpointAdmin"]  # registered with its import
 
 TONES = {
     DeliveryState.PENDING: WAIT,
@@ -79,7 +82,7 @@ class DeliveryAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
     )
     list_display_links = ("event",)
     list_select_related: ClassVar[tuple[str, ...]] = ("notification",)
-    list_filter = ("state", BacklogFilter, "channel", "report")
+    list_filter = ("state", BacklogFilter, "channel", "report", "created_at")
     search_fields = ("target", "notification__event")
     fields = (
         "state_badge",

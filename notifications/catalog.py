@@ -215,7 +215,13 @@ _EVENTS = (
         Severity.CRITICAL,
         Audience.OWNERS,
         _BY_MAIL,
-        {"host": "hooks.example.org", "reason": "It answered 500 for three days.", "path": "/"},
+        {
+            "workspace": "St Martin's",
+            "endpoint": "Orders",
+            "url": "https://hooks.example.org/carillon",
+            "reason": "It answered 500 for three days.",
+            "path": "/",
+        },
     ),
     Event(
         "welcome",

@@ -52,8 +52,9 @@ _RESULT_COLUMNS = {
 class ClaimedDelivery:
     """One row under our lease, with its event. Mutable: `state` and `attempts` follow the mark.
 
-    `address` is where it really goes (a device's token, else the target), `refusal` why nothing
-    may go there. After `start_before` (monotonic seconds) its call must not begin.
+    `address` is where it really goes (a device's token, an endpoint's URL, else the target), signed
+    with `secrets` where they are the receiver's own; `refusal` says why nothing may go there. After
+    `start_before` (monotonic seconds) its call must not begin.
     """
 
     id: uuid.UUID
@@ -72,6 +73,7 @@ class ClaimedDelivery:
     context: Mapping[str, Any]
     happened_at: datetime
     address: str = field(default="", repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     refusal: str = ""
     user_id: int | None = None
     start_before: float = math.inf
@@ -154,6 +156,7 @@ def _read(
         happened_at=event.created_at,
         user_id=event.user_id,
         address=destination.address if destination else row["target"],
+        secrets=destination.secrets if destination else (),
         refusal=destination.refusal if destination else "",
     )
 

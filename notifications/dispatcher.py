@@ -17,13 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 
 from engine import correlation
 from engine.errors import ErrorCategory, ServiceError
 from engine.gate import Gate, Hold, Key, Passage
 from engine.jobs import Deal
 from engine.runner import Job, Runner
-from notifications import clearance, deliveries, health, sweeper, targets
+from notifications import clearance, deliveries, endpoint_health, health, sweeper, targets
 from notifications.channels import make_senders
 from notifications.channels.base import ChannelSender, TargetGone
 from notifications.deliveries import ClaimedDelivery, DeliveryResult
@@ -42,6 +43,7 @@ REPAIR_PAUSE = timedelta(minutes=10)  # a server locks out whoever fails to log 
 SLACK_SPACING = timedelta(seconds=1)  # between two messages in one channel
 LONGEST_PAUSE = timedelta(minutes=1)  # of a whole host: others may have addresses there too
 CLOSES_GATE = MISCONFIGURED | {ErrorCategory.RATE_LIMIT}
+NAMED_BY_USERS = frozenset({Channel.WEBHOOK.value, Channel.ENDPOINT.value})
 UNANSWERED = frozenset({ErrorCategory.NETWORK_ERROR, ErrorCategory.OUTCOME_UNKNOWN})
 
 
@@ -56,6 +58,7 @@ class DeliveryWorkload:
         self.gate = Gate(breaks=False, spacing=SLACK_SPACING)
         self._lanes = Lanes(self.concurrency)
         self._slot = 0
+        self._is_unsure = False  # a claim may have been committed without our hearing of it
         self._may_send = False
         self._unhealthy: set[str] = set()
         self._rng = random.Random()  # noqa: S311 - jitter
@@ -68,9 +71,27 @@ class DeliveryWorkload:
         self.db_tick()
 
     def db_claim(self, limit: int, *, ahead: int = 0, deal: Deal | None = None) -> list[Job]:
-        """Claim due deliveries in small portions, sparing receivers that hold enough already."""
+        """Claim due deliveries in small portions, sparing receivers that hold enough already.
+
+        What an earlier call claimed before the database was cut off nobody works on: it is freed.
+        """
+        if not self._may_send:
+            return []
+        if self._is_unsure:
+            Delivery.forsake(self._slot)
+        self._is_unsure = True
         jobs: list[Job] = []
-        while self._may_send and len(jobs) < limit:
+        try:
+            self._claim(limit, jobs)
+        except (DatabaseError, InterfaceError):
+            for job in jobs:  # the portions before the one that failed are lost with it
+                self._lanes.leave(job.payload.lane, job.id)
+            raise
+        self._is_unsure = False
+        return jobs
+
+    def _claim(self, limit: int, jobs: list[Job]) -> None:
+        while len(jobs) < limit:
             portion = min(CLAIM_AT_ONCE, limit - len(jobs))
             claimed = deliveries.claim(
                 self._slot, limit=portion, lease=CLAIM_LEASE, other_than=self._lanes.full()
@@ -80,7 +101,6 @@ class DeliveryWorkload:
                 jobs.append(self._job(delivery))
             if len(claimed) < portion:
                 break
-        return jobs
 
     def _job(self, delivery: ClaimedDelivery) -> Job:
         return Job(
@@ -88,7 +108,7 @@ class DeliveryWorkload:
             token=delivery.token,
             due=delivery.due_at.timestamp(),
             owner=delivery.workspace_id,
-            lanes=((delivery.lane, self._lanes.cap(delivery.lane)),),
+            lanes=self._lanes.caps(delivery.lane),
             priority=delivery.priority,
             marked=True,
             payload=delivery,
@@ -142,6 +162,14 @@ class DeliveryWorkload:
                 health.refused(channel, error.detail, is_whole=error.app_wide)
                 if error.app_wide:
                     self._unhealthy.add(channel)
+        endpoint_health.learn(
+            [
+                (result.delivery.target, result.target == D.SENT, result.error)
+                for result in results
+                if result.delivery.channel == Channel.ENDPOINT
+                and (result.error is not None or result.target == D.SENT)
+            ]
+        )
         works = {result.delivery.channel for result in results if result.target == D.SENT}
         if well := works & self._unhealthy:
             health.recovered(well)
@@ -256,7 +284,7 @@ class DeliveryWorkload:
         A host that a user named may ask for a minute at most, a provider for what it likes.
         """
         key, pause = _gate_key(delivery.lane), error.retry_after
-        if pause is not None and delivery.channel == Channel.WEBHOOK:
+        if pause is not None and delivery.channel in NAMED_BY_USERS:
             pause = min(pause, LONGEST_PAUSE)
         if error.app_wide and error.category in MISCONFIGURED:
             key, pause = _channel_key(delivery.channel), REPAIR_PAUSE

@@ -21,20 +21,22 @@ _QUARTER_OF_A_DAY = (
     timedelta(hours=1),
     timedelta(hours=6),
 )
+_THREE_DAYS = (
+    timedelta(),
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
 # One entry per attempt: the wait before it.
 LADDERS: dict[str, tuple[timedelta, ...]] = {
-    Channel.WEBHOOK: (
-        timedelta(),
-        timedelta(seconds=5),
-        timedelta(minutes=5),
-        timedelta(minutes=30),
-        timedelta(hours=2),
-        timedelta(hours=5),
-        timedelta(hours=10),
-        timedelta(hours=14),
-        timedelta(hours=20),
-        timedelta(hours=24),
-    ),
+    Channel.WEBHOOK: _THREE_DAYS,
+    Channel.ENDPOINT: _THREE_DAYS,
     Channel.EMAIL: _QUARTER_OF_A_DAY,
     Channel.SMS: _QUARTER_OF_A_DAY,
     Channel.PUSH: _QUARTER_OF_A_DAY,

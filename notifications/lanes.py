@@ -1,7 +1,8 @@
 """Lanes: deliveries to one receiver share a lane, so that a slow receiver blocks nobody else.
 
-Three bounds keep the receivers apart: no more than `cap` requests of a lane are in flight, no more
-than a few times that are held in memory, and a receiver that stopped answering gets one at a time.
+Four bounds keep the receivers apart: no more than `cap` requests of a lane are in flight, no more
+than a few times that are held in memory, a receiver that stopped answering gets one at a time, and
+all that stopped answering share a part of the slot, however many they are.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ from urllib.parse import urlsplit
 from notifications.models import Channel
 
 EMAIL_AT_ONCE = 4  # conversations with the mail server
+ENDPOINT_AT_ONCE = 4  # so that the first calls of some that hang do not fill the slot
 SLACK_AT_ONCE = 1  # in one channel: one message a second is allowed
 ONE_PROVIDER = frozenset({Channel.EMAIL.value, Channel.SMS.value, Channel.PUSH.value})
 SLACK_PREFIX = "slack:"
+ENDPOINT_PREFIX = "endpoint:"
+SILENT = "silent"  # the lane that all who stopped answering share as well
+SILENT_SHARE = 4  # they get at most a fourth of what may be in flight
 SHARE = 5  # one receiver gets at most a fifth of what may be in flight
 HELD_PER_CALL = 8  # claimed jobs a lane may have per call in flight
 SILENT_AFTER = 3  # calls without an answer, one after the other
@@ -25,9 +30,14 @@ _STRANGE = re.compile(r"[^a-z0-9.:-]")
 
 
 def lane_of(channel: str, target: str) -> str:
-    """Return the lane of a target: host and port of a URL, a Slack channel, else the provider."""
+    """Return the lane of a target: host and port of a URL, a Slack channel, else the provider.
+
+    Endpoints have one each, for many of them may live at one service's host.
+    """
     if channel in ONE_PROVIDER:
         return channel
+    if channel == Channel.ENDPOINT:
+        return ENDPOINT_PREFIX + target[:200]
     if channel == Channel.SLACK:
         return SLACK_PREFIX + _STRANGE.sub("_", target.lower())[:200]
     try:
@@ -48,6 +58,7 @@ class Lanes:
 
     def __init__(self, concurrency: int) -> None:
         self._at_once = max(1, concurrency // SHARE)
+        self._silent_at_once = max(1, concurrency // SILENT_SHARE)
         self._held: defaultdict[str, set[uuid.UUID]] = defaultdict(set)
         self._unanswered: Counter[str] = Counter()
 
@@ -57,7 +68,16 @@ class Lanes:
             return 1
         if lane.startswith(SLACK_PREFIX):
             return SLACK_AT_ONCE
+        if lane.startswith(ENDPOINT_PREFIX):
+            return min(ENDPOINT_AT_ONCE, self._at_once)
         return min(EMAIL_AT_ONCE, self._at_once) if lane == Channel.EMAIL else self._at_once
+
+    def caps(self, lane: str) -> tuple[tuple[str, int], ...]:
+        """Return all lanes that a delivery in `lane` runs in, each with its cap."""
+        own = (lane, self.cap(lane))
+        if self._unanswered[lane] < SILENT_AFTER:
+            return (own,)
+        return (own, (SILENT, self._silent_at_once))
 
     def full(self) -> list[str]:
         """Return the lanes of which no more may be claimed now."""

@@ -1,7 +1,8 @@
 """The outbox: what is to be told to whom, written in the transaction of the event itself.
 
-Beside it what is known of the targets: devices that take pushes, addresses that take nothing more,
-and channels whose provider refuses us; and what each person chose to hear of, when and where.
+Beside it what is known of the targets: devices that take pushes, endpoints that take a workspace's
+events, addresses that take nothing more, and channels whose provider refuses us; and what each
+person chose to hear of, when and where.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from accounts.models import User, Workspace
 from engine.ids import uuid7
 from engine.jobs import LeasedJob
 from engine.states import StateGraph
+
+SHOWN_CHARS = 50  # of an endpoint's address
 
 
 class Notification(models.Model):
@@ -68,6 +71,7 @@ class Channel(models.TextChoices):
     SMS = "sms", "SMS"
     PUSH = "push", "push"
     SLACK = "slack", "Slack"
+    ENDPOINT = "endpoint", "webhook endpoint"  # `WebhookEndpoint`; WEBHOOK is a post's own address
 
 
 class Report(models.TextChoices):
@@ -97,7 +101,8 @@ class Delivery(LeasedJob):
         Notification, on_delete=models.CASCADE, related_name="deliveries"
     )
     channel = models.CharField(max_length=16, choices=Channel.choices)
-    target = models.CharField(max_length=2000)  # URL, address, number, device id or Slack channel
+    target = models.CharField(max_length=2000)  # URL, address, number, Slack channel; a device's or
+    # an endpoint's id
     lane = models.CharField(max_length=255, default="")  # receivers that share it share its cap
     state = models.CharField(
         max_length=16, choices=DeliveryState.choices, default=DeliveryState.PENDING
@@ -124,6 +129,11 @@ class Delivery(LeasedJob):
                 fields=["lease_slot"],
                 condition=models.Q(lease_slot__isnull=False),
                 name="delivery_leased",
+            ),
+            models.Index(
+                fields=["target", "id"],
+                condition=models.Q(channel="endpoint"),
+                name="delivery_of_endpoint",
             ),
         ]
 
@@ -158,6 +168,53 @@ class Device(models.Model):
 
     def __str__(self) -> str:
         return self.name or f"{self.get_platform_display()} device"
+
+
+class WebhookEndpoint(models.Model):
+    """An address that takes a workspace's events, signed with a secret of its own.
+
+    `secret` holds, encrypted, the present secret and the one before it, which signs as well until
+    `previous_until`. `failing_since` is when the first of the attempts failed since which none
+    has succeeded.
+    """
+
+    class State(models.TextChoices):
+        ENABLED = "enabled", "enabled"
+        DISABLED = "disabled", "disabled"  # its deliveries are skipped; see `disabled_reason`
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, related_name="webhook_endpoints"
+    )
+    url = models.CharField(max_length=2000)
+    description = models.CharField(max_length=255, blank=True, default="")
+    events = models.JSONField(default=list, blank=True)  # types of events; none: all of them
+    secret = models.BinaryField(editable=False)
+    previous_until = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.ENABLED)
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    disabled_reason = models.CharField(max_length=500, blank=True, default="")
+    failing_since = models.DateTimeField(null=True, blank=True)
+    last_success_at = models.DateTimeField(null=True, blank=True)
+    last_failure_at = models.DateTimeField(null=True, blank=True)
+    last_failure = models.CharField(max_length=500, blank=True, default="")
+    version = models.PositiveIntegerField(default=1)  # grows with what people or we decide of it
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(state="enabled", disabled_at__isnull=True)
+                | models.Q(state="disabled", disabled_at__isnull=False),
+                name="disabled_endpoint_says_since_when",
+            )
+        ]
+
+    def __str__(self) -> str:
+        """Return how people call it; what stands in an address's query may be secret."""
+        bare = self.url.partition("?")[0]
+        return self.description or (bare if len(bare) <= SHOWN_CHARS else f"{bare[:SHOWN_CHARS]}…")
 
 
 class Suppression(models.Model):

@@ -1,8 +1,8 @@
 """Signatures of callbacks as Standard Webhooks asks: HMAC-SHA256 over id, timestamp and body.
 
-The secrets are CALLBACK_SECRET, newest first; every one of them signs, so that receivers can
-change over one by one. Without any, one is derived from SECRET_KEY (HKDF-SHA256), and
-`python manage.py callback_secret` prints it for the receivers.
+Endpoints have secrets of their own. Those of callbacks are CALLBACK_SECRET, newest first; every one
+of them signs, so that receivers can change over one by one. Without any, one is derived from
+SECRET_KEY (HKDF-SHA256), and `python manage.py callback_secret` prints it for the receivers.
 Source: Standard Webhooks 1.0.0, "Signature scheme".
 """
 
@@ -12,6 +12,8 @@ import base64
 import binascii
 import hashlib
 import hmac
+import os
+from collections.abc import Sequence
 from functools import lru_cache
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -20,6 +22,7 @@ from django.conf import settings
 
 PREFIX = "whsec_"
 SHORTEST_BYTES, LONGEST_BYTES = 24, 64
+_NEW_BYTES = 32
 _PURPOSE = b"carillon: callback signatures, version 1"  # changing it changes everybody's secret
 
 
@@ -31,6 +34,11 @@ def secrets() -> tuple[str, ...]:
     """Return the secrets that sign now, as their receivers know them (`whsec_...`)."""
     given = tuple(settings.CALLBACK_SECRET)
     return given or (_derived(settings.SECRET_KEY),)
+
+
+def new_secret() -> str:
+    """Return a random secret as its receiver will know it."""
+    return PREFIX + base64.b64encode(os.urandom(_NEW_BYTES)).decode()
 
 
 def read_secret(text: str) -> bytes:
@@ -46,13 +54,14 @@ def read_secret(text: str) -> bytes:
     return key
 
 
-def sign(message_id: str, timestamp: int, body: bytes) -> str:
-    """Return the webhook-signature header: one `v1,<base64>` per secret.
+def sign(message_id: str, timestamp: int, body: bytes, using: Sequence[str] = ()) -> str:
+    """Return the webhook-signature header: one `v1,<base64>` per secret, ours unless given.
 
     `timestamp` is Unix seconds; neither it nor `message_id` may contain a dot.
     """
     signed = f"{message_id}.{timestamp}.".encode() + body
-    digests = (hmac.digest(read_secret(text), signed, hashlib.sha256) for text in secrets())
+    keys = (read_secret(text) for text in using or secrets())
+    digests = (hmac.digest(key, signed, hashlib.sha256) for key in keys)
     return " ".join("v1," + base64.b64encode(digest).decode() for digest in digests)
 
 

@@ -1,4 +1,4 @@
-"""Where deliveries may go: devices that take pushes, and targets that take nothing more.
+"""Where deliveries may go: devices, endpoints, and targets that take nothing more.
 
 A suppressed target is found by its hash. The hash is not keyed: an opt-out must outlive every
 change of keys, and the targets themselves stand in the deliveries anyway.
@@ -11,7 +11,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -19,7 +19,7 @@ from django.utils import timezone
 from accounts.audit import record
 from accounts.models import User
 from engine.credentials import CredentialError, decrypt, encrypt
-from notifications.models import Channel, Device, Suppression
+from notifications.models import Channel, Device, Suppression, WebhookEndpoint
 
 IDLE = timedelta(
     days=270
@@ -33,15 +33,19 @@ class Destination:
 
     address: str = field(default="", repr=False)
     platform: str = ""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     refusal: str = ""
 
 
+DELETED = Destination(refusal="This webhook endpoint was deleted.")
 UNREGISTERED = Destination(refusal="This device is no longer registered.")
 
 
 def look_up(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Destination]:
-    """Return the destination of each (channel, target); two statements at most."""
-    wanted = {pair for pair in pairs if pair[0] != Channel.WEBHOOK}
+    """Return the destination of each (channel, target); three statements at most."""
+    everything = {pair for pair in pairs if pair[0] != Channel.WEBHOOK}
+    hooks = {target for channel, target in everything if channel == Channel.ENDPOINT}
+    wanted = {pair for pair in everything if pair[0] != Channel.ENDPOINT}
     pushes = {target for channel, target in wanted if channel == Channel.PUSH}
     found = {pair: Destination(pair[1]) for pair in wanted if pair[0] != Channel.PUSH}
     found |= {(Channel.PUSH.value, target): UNREGISTERED for target in pushes}
@@ -62,7 +66,41 @@ def look_up(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Destinati
         ):
             for pair in hashes.get((suppression.channel, suppression.target_hash), []):
                 found[pair] = Destination(refusal=_why(suppression))
-    return found
+    return found | _endpoints(hooks)
+
+
+def _endpoints(targets: Iterable[str]) -> dict[tuple[str, str], Destination]:
+    """Return where endpoints are and what signs for them; no query for none."""
+    keys = {target: pk for target in targets if (pk := _uuid(target))}
+    rows = WebhookEndpoint.objects.in_bulk(list(keys.values())) if keys else {}
+    now = timezone.now()
+    found = {target: rows.get(pk) for target, pk in keys.items()}
+    return {
+        (Channel.ENDPOINT.value, target): _endpoint(found.get(target), now) for target in targets
+    }
+
+
+def _endpoint(endpoint: WebhookEndpoint | None, now: datetime) -> Destination:
+    if endpoint is None:
+        return DELETED
+    if endpoint.state != WebhookEndpoint.State.ENABLED:
+        return Destination(
+            refusal=f"The endpoint is disabled: {endpoint.disabled_reason} Enable it, then replay."
+        )
+    try:
+        secrets = signing_secrets(endpoint, now)
+    except CredentialError:
+        return Destination(
+            refusal="This endpoint's secret cannot be read: its key is not in CREDENTIAL_KEYS."
+        )
+    return Destination(endpoint.url, secrets=secrets)
+
+
+def signing_secrets(endpoint: WebhookEndpoint, now: datetime) -> tuple[str, ...]:
+    """Return the secrets that sign for an endpoint now, newest first; raises CredentialError."""
+    kept = decrypt(bytes(endpoint.secret))
+    overlaps = endpoint.previous_until is not None and endpoint.previous_until > now
+    return tuple(kept["secrets"][: 2 if overlaps else 1])
 
 
 def _opened(device: Device) -> Destination:

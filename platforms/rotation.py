@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from notifications.models import Device
+from notifications.models import Device, WebhookEndpoint
 from platforms.credentials import CredentialError, is_current, rotate
 from platforms.models import MastodonApp, SocialConnection
 
@@ -21,6 +21,7 @@ KEEPERS: tuple[type[Any], ...] = (
     SocialConnection,
     MastodonApp,
     Device,
+    WebhookEndpoint,
 )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from notifications import callbacks
+from notifications import callbacks, endpoint_events
 from notifications.models import Channel, Mode, Preference
 from notifications.outbox import OutboxEvent, write
 from notifications.routing import NOT_AT_ALL, Readers, Ways
@@ -135,7 +135,7 @@ class Addressee:
 
 
 def announce(changes: Sequence[PostChange]) -> None:
-    """Write the outbox rows for `changes` in the current transaction; no query if none are due.
+    """Write the outbox rows for `changes` in the current transaction.
 
     Whom to tell and how is looked up once for all of them, however many they are.
     """
@@ -151,7 +151,24 @@ def announce(changes: Sequence[PostChange]) -> None:
         if change.callback_url or change.post_id in addressees
         for event in _events(change, addressees.get(change.post_id), readers, told)
     ]
-    write(_in_one_line([event for event in events if event.deliveries or event.digest_at]))
+    due = [event for event in events if event.deliveries or event.digest_at]
+    write(_in_one_line(due) + _for_endpoints(changes))
+
+
+def _for_endpoints(changes: Sequence[PostChange]) -> list[OutboxEvent]:
+    """Return what the workspaces' webhook endpoints are told (one query)."""
+    return endpoint_events.addressed(
+        [
+            endpoint_events.Happening(
+                event=change.event,
+                workspace_id=change.workspace_id,
+                data=_data(change),
+                dedupe_key=_dedupe_key(change, None),
+            )
+            for change in changes
+            if change.event in CALLED_BACK
+        ]
+    )
 
 
 def _chosen_successes(changes: Sequence[PostChange]) -> frozenset[str]:

@@ -1,13 +1,16 @@
-"""Callbacks over HTTP, signed as Standard Webhooks asks.
+"""Callbacks over HTTP, signed as Standard Webhooks asks: to posts' own addresses and to endpoints.
 
 `webhook-id` is the event's id, the same for every attempt: receivers that have seen it ignore it.
 `webhook-timestamp` and `webhook-signature` belong to the attempt. Addresses given by users lead to
 public hosts only (PRIVATE_HOSTS_ALLOWED lists exceptions) and are never redirected. Only the
-address from our own settings gets SERVICE_TOKEN, and only that one may be private.
+address from our own settings gets SERVICE_TOKEN, and only that one may be private. An endpoint's
+events are signed with its own secrets, and its settings give no address any trust.
 Source: Standard Webhooks 1.0.0 (standard-webhooks/standard-webhooks, spec).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 from django.conf import settings
 
@@ -35,23 +38,37 @@ class WebhookSender:
     async def send(self, delivery: ClaimedDelivery) -> str:
         """Post the event; return the receiver's request id, "" without one."""
         ours = is_default(delivery.target)
-        body = body_of(
-            delivery.event, delivery.happened_at, delivery.context.get("data", {}), delivery.target
+        headers = {"X-Service-Token": settings.SERVICE_TOKEN} if ours else {}
+        return await self._post(
+            delivery,
+            delivery.target,
+            _body(delivery, delivery.target),
+            is_trusted=ours,
+            more={name: value for name, value in headers.items() if value},
         )
+
+    async def _post(
+        self,
+        delivery: ClaimedDelivery,
+        url: str,
+        body: bytes,
+        *,
+        is_trusted: bool = False,
+        more: Mapping[str, str] | None = None,
+    ) -> str:
         http = self._pool.http(
             deadline=settings.CALLBACK_DEADLINE,
-            guard_private=not ours,
+            guard_private=not is_trusted,
             allow_private=settings.PRIVATE_HOSTS_ALLOWED,
             max_body=MAX_ANSWER_BYTES,
         )
-        headers = _headers(str(delivery.notification_id), body)
+        headers = _headers(str(delivery.notification_id), body, delivery.secrets)
         correlation_id = str(delivery.context.get("data", {}).get("correlation_id") or "")
         if correlation.is_valid(correlation_id):
             headers[correlation.HEADER] = correlation_id
-        if ours and settings.SERVICE_TOKEN:
-            headers["X-Service-Token"] = settings.SERVICE_TOKEN
+        headers |= more or {}
         try:
-            answer = await http.post(delivery.target, body=body, headers=headers, writes=True)
+            answer = await http.post(url, body=body, headers=headers, writes=True)
         except ServiceError as error:
             if 200 <= error.http_status < 300:
                 return error.request_id  # taken; only the rest of the answer was lost
@@ -65,13 +82,26 @@ class WebhookSender:
         await self._pool.close()
 
 
-def _headers(message_id: str, body: bytes) -> dict[str, str]:
+class EndpointSender(WebhookSender):
+    """Posts events to a workspace's endpoints."""
+
+    async def send(self, delivery: ClaimedDelivery) -> str:
+        """Post the event; return the receiver's request id, "" without one."""
+        return await self._post(delivery, delivery.address, _body(delivery, ""))
+
+
+def _body(delivery: ClaimedDelivery, url: str) -> bytes:
+    data = delivery.context.get("data", {})
+    return body_of(delivery.event, delivery.happened_at, data, url)
+
+
+def _headers(message_id: str, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
     now = int(wall_clock.now())
     return {
         "Content-Type": "application/json",
         "webhook-id": message_id,
         "webhook-timestamp": str(now),
-        "webhook-signature": sign(message_id, now, body),
+        "webhook-signature": sign(message_id, now, body, secrets),
     }
 
 

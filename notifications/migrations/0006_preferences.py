@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0005_members_and_key_rotation'),
-        ('notifications', '0004_devices_and_suppressions'),
+        ('notifications', '0005_webhook_endpoints'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

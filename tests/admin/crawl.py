@@ -17,13 +17,14 @@ from accounts.models import ApiKey, AuditEvent, Invitation, Role, User, Workspac
 from engine.admin_actions import ConfirmedActionsAdmin
 from engine.models import Installation, Pause, RateLimitState, WorkerSlot
 from media.models import Asset
-from notifications import targets
+from notifications import endpoints, targets
 from notifications.models import (
     ChannelFault,
     Delivery,
     Device,
     Notification,
     Suppression,
+    WebhookEndpoint,
 )
 from platforms.models import SocialConnection
 from scheduling import bulk_jobs
@@ -73,6 +74,7 @@ def one_of_each(connection: SocialConnection, user: User) -> Rows:
             notification=notification, channel="email", target="ada@x.example"
         ),
         Device: targets.register_device(user=user, token="a-registration-token", platform="web"),
+        WebhookEndpoint: endpoints.create(workspace, url="https://x.example/", actor=ADA)[0],
         Suppression: Suppression.objects.create(
             channel="email", target_hash="0" * 64, hint="a***@x.example", reason="bounced"
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ from accounts.keys import authenticate_key
 from accounts.models import ApiKey, AuditEvent, User, Workspace
 from accounts.staff_roles import ROLES, group_name
 from engine.models import Installation, Pause, RateLimitState
-from notifications.models import Delivery, DeliveryState, Notification
+from notifications import endpoints
+from notifications.models import Delivery, DeliveryState, Notification, WebhookEndpoint
 from platforms.models import ConnectionState, SocialConnection
 from tests.admin.console import client_of
 from tests.admin.crawl import SUPERUSERS_ONLY, Rows, one_of_each, pages, questions
@@ -239,3 +241,30 @@ def test_the_audit_log_cannot_be_changed_here(staff: Client, everything: Rows) -
     assert staff.post(f"{place}/delete/", {"post": "yes"}).status_code == 403
     event.refresh_from_db()
     assert event.actor == "test"
+
+
+def test_an_endpoint_is_disabled_tested_and_enabled_with_its_reason(
+    staff: Client, everything: dict[type, Any]
+) -> None:
+    endpoint = everything[WebhookEndpoint]
+    place = "/admin/notifications/webhookendpoint/"
+
+    def act(name: str) -> str:
+        staff.post(f"{place}act/{name}/", {"ids": str(endpoint.pk), "reason": "moving"})
+        endpoint.refresh_from_db()
+        return str(endpoint.state)
+
+    assert act("test") == "enabled"
+    assert endpoints.deliveries_of(endpoint).get().notification.event == "webhook.test"
+    assert act("disable") == "disabled"
+    assert "moving" in endpoint.disabled_reason
+    assert act("test") == "disabled"
+    assert endpoints.deliveries_of(endpoint).count() == 1
+    page = staff.get(f"{place}{endpoint.pk}/change/").content.decode()
+    assert "moving" in page
+    assert "whsec_" not in page
+    listed = staff.get(unescape(re.findall(r'href="([^"]+target__exact[^"]+)"', page)[0]))
+    assert "webhook.test" in listed.content.decode()
+    assert act("enable") == "enabled"
+    acts = AuditEvent.objects.filter(target=f"webhook_endpoint:{endpoint.pk}", reason="moving")
+    assert acts.count() == 3

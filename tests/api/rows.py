@@ -6,12 +6,15 @@ test_schemathesis.py and test_permissions.py.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 
 from accounts.members import invite
 from accounts.models import Membership, Role, Workspace
 from accounts.services import issue_api_key
 from engine.models import RateLimitState
+from notifications import endpoints, jobs
+from notifications.targets import register_device
 from scheduling.announcements import PostChange, announce
 from scheduling.callback_log import callbacks_of
 from scheduling.models import PostGroup
@@ -32,6 +35,21 @@ def _group(workspace: Workspace) -> str:
 
 def _series(workspace: Workspace) -> str:
     return str(start(make_connection(workspace)).pk)
+
+
+def _endpoint(workspace: Workspace) -> str:
+    endpoint, _ = endpoints.create(workspace, url="https://example.com/hooks", actor="user:ada")
+    return str(endpoint.pk)
+
+
+def _notification(workspace: Workspace) -> str:
+    job = jobs.NotificationJob("email", "ada@example.com", "welcome", {})
+    return str(jobs.send(workspace, job, actor="user:ada").pk)
+
+
+def _device(workspace: Workspace) -> str:
+    user = make_user(workspace)
+    return str(register_device(user=user, token=str(uuid.uuid4()), platform="web").pk)
 
 
 def _connection(workspace: Workspace) -> str:
@@ -72,6 +90,9 @@ ROWS: dict[str, Callable[[Workspace], str]] = {
     "job_id": _post,
     "group_id": _group,
     "series_id": _series,
+    "endpoint_id": _endpoint,
+    "notification_id": _notification,
+    "device_id": _device,
     "connection_id": _connection,
     "limit_id": _limit,
     "member_id": _member,

@@ -90,3 +90,20 @@ def test_a_scrape_is_measured_in_both_formats(tmp_path: Path, live_database: str
     found = json.loads(kept.read_text())
     assert found["bytes"] > 1000
     assert {len(found[name]) for name in ("text", "openmetrics")} == {20}
+
+
+def test_webhooks_of_ill_endpoints_delay_no_others_and_nothing_is_lost(
+    tmp_path: Path, live_database: str
+) -> None:
+    subprocess.run(
+        [
+            sys.executable, "-m", "benchmarks", "webhooks", "--quick",
+            "--results", str(tmp_path / "results"),
+            "--database", live_database, "--broker", os.environ["REDIS_URL"],
+        ],
+        cwd=ROOT, check=True, timeout=300,
+    )  # fmt: skip
+    (kept,) = (tmp_path / "results").glob("*-webhooks.json")
+    for run in json.loads(kept.read_text())["runs"]:
+        assert (run["deliveries"], run["healthy"]) == (200, 160)
+        assert (run["lost"], run["silent"], run["bad_signatures"]) == (0, 0, 0)

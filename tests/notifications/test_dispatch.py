@@ -9,14 +9,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from engine.models import Installation, WorkerSlot
 from engine.schedules import slot_kinds, sync
 from notifications import deliveries, sweeper
 from notifications.deliveries import DeliveryResult
-from notifications.dispatcher import DeliveryWorkload
+from notifications.dispatcher import CLAIM_AT_ONCE, DeliveryWorkload
 from notifications.models import Delivery, DeliveryState
 from notifications.outbox import OutboxEvent, write
 from notifications.resending import resend
@@ -159,6 +159,32 @@ def test_a_pause_between_claim_and_mark_wins(db: None) -> None:
     outage.pause(actor="user:ada", reason="look first")
     assert deliveries.mark_sending([claimed]) == set()
     assert Delivery.objects.get().state == D.PENDING
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_claimed_when_the_database_was_cut_off_is_claimed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cleared()
+    tell_often("https://customer.example/hook", CLAIM_AT_ONCE + 5)
+    workload = DeliveryWorkload()
+    workload.db_start(77, "test")
+    claim, portions = deliveries.claim, iter((True, False))
+
+    def cut_off(*args: Any, **kwargs: Any) -> list[deliveries.ClaimedDelivery]:
+        claimed = claim(*args, **kwargs)
+        if next(portions, True):
+            return claimed
+        raise OperationalError("the connection was cut off")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(deliveries, "claim", cut_off)
+        with pytest.raises(OperationalError):
+            workload.db_claim(CLAIM_AT_ONCE + 5)
+    assert Delivery.objects.filter(lease_slot=77).count() == CLAIM_AT_ONCE + 5, "nobody works on it"
+    jobs = workload.db_claim(CLAIM_AT_ONCE + 5)
+    assert len(jobs) == CLAIM_AT_ONCE + 5
+    assert {job.token for job in jobs} == {3}  # claimed, forsaken, claimed
 
 
 # --- recovery -----------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from engine.errors import ErrorCategory, ServiceError
 from engine.ids import uuid7
 from notifications.ladder import JITTER, LADDERS, REPAIR_TIME, attempts_of, wait_after
-from notifications.lanes import HELD_PER_CALL, SILENT_AFTER, Lanes, lane_of
+from notifications.lanes import HELD_PER_CALL, SILENT, SILENT_AFTER, Lanes, lane_of
 from notifications.models import Channel
 
 SERVER_ERROR = ServiceError(ErrorCategory.SERVER_ERROR, "The receiver answered 500.")
@@ -111,6 +111,19 @@ def test_a_silent_receiver_gets_one_call_at_a_time_until_it_answers() -> None:
     assert (lanes.cap("a"), lanes.cap("b")) == (1, 10)
     lanes.heard("a")
     assert lanes.cap("a") == 10
+
+
+def test_all_who_stopped_answering_share_a_part_of_the_slot() -> None:
+    lanes = Lanes(48)
+    ours, theirs = lane_of("endpoint", "e-1"), lane_of("endpoint", "e-2")
+    assert ours != theirs
+    assert lanes.caps(ours) == ((ours, 4),)
+    for _ in range(SILENT_AFTER):
+        lanes.unheard(ours)
+        lanes.unheard("host:https")
+    assert lanes.caps(ours) == ((ours, 1), (SILENT, 12))
+    assert lanes.caps("host:https") == (("host:https", 1), (SILENT, 12))
+    assert lanes.caps(theirs) == ((theirs, 4),)
 
 
 def test_a_lane_is_full_until_something_of_it_is_recorded() -> None:

@@ -74,7 +74,7 @@ def test_an_event_without_facts_can_be_rendered() -> None:
 
 
 def test_staff_learns_what_to_repair_on_every_channel() -> None:
-    assert set(health.REPAIRS) == set(Channel) - {Channel.WEBHOOK}
+    assert set(health.REPAIRS) == set(Channel) - {Channel.WEBHOOK, Channel.ENDPOINT}
     text = render(health.EVENT, {"mail": FACTS}).text
     assert "TWILIO_AUTH_TOKEN" in text
     assert "because you are staff" in text
