@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             name='ContactCode',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('channel', models.CharField(choices=[('webhook', 'webhook'), ('email', 'e-mail'), ('sms', 'SMS'), ('push', 'push'), ('slack', 'Slack')], max_length=16)),
+                ('channel', models.CharField(choices=[('webhook', 'webhook'), ('email', 'e-mail'), ('sms', 'SMS'), ('push', 'push'), ('slack', 'Slack'), ('endpoint', 'webhook endpoint')], max_length=16)),
                 ('target', models.CharField(max_length=254)),
                 ('code_hash', models.CharField(editable=False, max_length=64)),
                 ('tries', models.PositiveSmallIntegerField(default=0)),
@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('event', models.CharField(max_length=64)),
-                ('channel', models.CharField(choices=[('webhook', 'webhook'), ('email', 'e-mail'), ('sms', 'SMS'), ('push', 'push'), ('slack', 'Slack')], max_length=16)),
+                ('channel', models.CharField(choices=[('webhook', 'webhook'), ('email', 'e-mail'), ('sms', 'SMS'), ('push', 'push'), ('slack', 'Slack'), ('endpoint', 'webhook endpoint')], max_length=16)),
                 ('mode', models.CharField(choices=[('off', 'off'), ('immediate', 'at once'), ('hourly', 'each hour'), ('daily', 'each morning')], max_length=16)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
             ],
