@@ -305,7 +305,8 @@ class Runner(Generic[ResultT]):
             got = await self._claim(share) if share > 0 else 0
             more, is_pressing = got >= share > 0, self._is_pressing()
             self._saturated = more and is_pressing
-            self._full = self._full_ones()
+            # While nothing was full and nothing came, nothing has become full: no need to count.
+            self._full = self._full_ones() if got or self._full else frozenset()
             self._claim_now.clear()
             if self._saturated and self._held() < self.workload.concurrency:
                 continue
@@ -357,8 +358,8 @@ class Runner(Generic[ResultT]):
         What was full after the last claim counts too, though it has room again: its backlog would
         take an earliest-first claim for itself.
         """
-        full = self._full_ones()
-        if not (full or self._full or self._saturated):
+        full = self._full_ones() if self._full else frozenset()
+        if not (self._full or self._saturated):
             return None
         return Deal(min(self._lane_most(), CLAIM_SHARE_LEAST), full)
 
