@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts import second_factor, services
+from accounts import members, second_factor, services
 from accounts.admin_filters import (
     ActionFilter,
     ActorFilter,
@@ -26,10 +26,10 @@ from accounts.admin_filters import (
     WorkspaceFilter,
 )
 from accounts.keys import SCOPES
-from accounts.models import ApiKey, AuditEvent, Membership, User, Workspace
+from accounts.models import ApiKey, AuditEvent, Invitation, Membership, User, Workspace
 from engine import rights
-from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin, actor_of
-from engine.admin_cells import BAD, GOOD, MUTED, badge, time_cell
+from engine.admin_actions import ConfirmedAction, ConfirmedActionsAdmin, Refused, actor_of
+from engine.admin_cells import BAD, GOOD, MUTED, WAIT, badge, time_cell
 from engine.admin_lists import CappedAdmin, ShownOnly
 from engine.admin_types import AnyModelAdmin, AnyModelForm, AnyTabularInline, AnyUserAdmin
 
@@ -208,6 +208,75 @@ class ApiKeyAdmin(CappedAdmin, ConfirmedActionsAdmin):
     @admin.display(description="last used")
     def last_used(self, key: ApiKey) -> SafeString | str:
         return time_cell(key.last_used_at) if key.last_used_at else "never"
+
+
+def _why_over(invitation: Invitation) -> str:
+    """Return why it can no longer be accepted, or "" while it can."""
+    if invitation.accepted_at is not None:
+        return "accepted already"
+    if invitation.revoked_at is not None:
+        return "revoked already"
+    return "expired" if invitation.expires_at <= timezone.now() else ""
+
+
+def _revoke_invitation(pk: UUID, actor: str, answers: Mapping[str, Any]) -> None:
+    invitation = Invitation.objects.select_related("workspace").get(pk=pk)
+    if over := _why_over(invitation):
+        raise Refused(over)
+    members.revoke_invitation(invitation, actor=actor, reason=answers["reason"])
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ShownOnly, CappedAdmin, ConfirmedActionsAdmin):
+    """Made by a workspace's own people over the API; staff see who was offered what, and end it."""
+
+    list_display = ("condition", "who", "role", "workspace", "expires", "invited_by", "made")
+    list_display_links = ("who",)
+    list_select_related: ClassVar[tuple[str, ...]] = ("workspace", "invited_by")
+    list_filter = ("role",)
+    search_fields = ("email", "external_id", "workspace__slug", "workspace__name")
+    fields = (
+        "condition",
+        "email",
+        "external_id",
+        "role",
+        "workspace",
+        "invited_by",
+        "created_at",
+        "expires_at",
+        "accepted_at",
+        "revoked_at",
+    )
+    confirmed_actions = (
+        ConfirmedAction(
+            name="revoke",
+            label="Revoke invitations",
+            button="Revoke this invitation",
+            done="revoked",
+            consequence="Whoever holds its token is refused from now on. Members stay members.",
+            permission="accounts.change_membership",
+            run=_revoke_invitation,
+            refusal=_why_over,
+        ),
+    )
+
+    @admin.display(description="condition")
+    def condition(self, invitation: Invitation) -> SafeString:
+        over = _why_over(invitation).removesuffix(" already")
+        tones = {"": WAIT, "accepted": GOOD, "revoked": MUTED, "expired": MUTED}
+        return badge(over or "pending", tones[over])
+
+    @admin.display(description="who")
+    def who(self, invitation: Invitation) -> str:
+        return invitation.email or invitation.external_id
+
+    @admin.display(description="expires")
+    def expires(self, invitation: Invitation) -> SafeString | str:
+        return time_cell(invitation.expires_at)
+
+    @admin.display(description="made")
+    def made(self, invitation: Invitation) -> SafeString | str:
+        return time_cell(invitation.created_at, with_distance=True)
 
 
 @admin.register(AuditEvent)

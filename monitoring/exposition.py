@@ -30,14 +30,15 @@ from prometheus_client.utils import floatToGoString
 
 from engine import slots
 from engine.clock import database_now
-from engine.models import Installation, RateLimitState
+from engine.models import Installation, Pause, RateLimitState
+from engine.pauses import are_all_hosts_draining
 from engine.schedules import slot_kinds
 from monitoring import census, readings
-from monitoring.readiness import oldest_due_age
+from monitoring.due import oldest_due_age, stopped_on_purpose, waiting_halves
 from monitoring.sums import Sum as Counted
+from platforms.registry import ADAPTERS
 from scheduling.models import ScheduledPost, Tally
 from scheduling.questions import OPEN
-from scheduling.states import WAITING
 from scheduling.tallies import CALL_SECONDS, LATENESS_SECONDS
 
 COUNTED = 10_000  # a queue longer than this is told as this long
@@ -157,17 +158,17 @@ def _counted() -> Iterator[Metric]:
 
 
 def _queue() -> Iterator[Metric]:
-    due = ScheduledPost.objects.filter(state__in=WAITING, due_at__lte=database_now())
-    parts = [due.filter(lease_slot__isnull=is_free) for is_free in (True, False)]
+    now = database_now()
+    parts = [half.filter(due_at__lte=now) for half in waiting_halves()]
     yield GaugeMetricFamily(
         "carillon_due_posts",
-        f"Posts whose moment has come and that are not sent yet; at most {2 * COUNTED}.",
+        f"Posts whose moment has come and that may go out; at most {2 * COUNTED}.",
         sum(part.order_by()[:COUNTED].count() for part in parts),
     )
     yield GaugeMetricFamily(
         "carillon_oldest_due_age_seconds",
         "How long the oldest of them has been waiting; 0 without any.",
-        oldest_due_age().total_seconds(),
+        oldest_due_age(now).total_seconds(),
     )
     yield GaugeMetricFamily(
         "carillon_doubts_waiting",
@@ -226,6 +227,7 @@ def _machine() -> Iterator[Metric]:
         "1: staff or Carillon itself stopped all sending.",
         int(bool(here and here.paused)),
     )
+    yield from _stopped(here)
     if here is not None and here.canary_at is not None:
         age = (database_now() - here.canary_at).total_seconds()
         yield GaugeMetricFamily(
@@ -240,6 +242,34 @@ def _machine() -> Iterator[Metric]:
         "publisher_uptime_seconds",
         "Uptime of the publisher service in seconds: of the cluster that runs longest.",
         _cluster_uptime_seconds(),
+    )
+
+
+def _stopped(here: Installation | None) -> Iterator[Metric]:
+    """Yield what staff have stopped; workspaces and hosts are counted, never named."""
+    pauses = dict.fromkeys(Pause.Scope.values, 0)
+    paused = set()
+    for scope, key in Pause.objects.values_list("scope", "key"):
+        pauses[scope] += 1
+        if scope == Pause.Scope.PLATFORM:
+            paused.add(key)
+    yield GaugeMetricFamily(
+        "carillon_draining",
+        "1: staff told every host with a publisher slot to take nothing on.",
+        int(are_all_hosts_draining()),
+    )
+    yield _gauge(
+        "carillon_pauses",
+        "Platforms, workspaces and hosts that staff have stopped.",
+        ("scope",),
+        {(scope,): number for scope, number in pauses.items()},
+    )
+    everything = bool(stopped_on_purpose(here))
+    yield _gauge(
+        "carillon_platform_stopped",
+        "1: nothing is sent to it on purpose, because it or all sending is paused or drained.",
+        ("platform",),
+        {(platform,): int(everything or platform in paused) for platform in ADAPTERS},
     )
 
 

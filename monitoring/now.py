@@ -22,6 +22,7 @@ from engine.models import Installation, Pause, RateLimitState, WorkerSlot
 from engine.words import duration
 from monitoring.broker import queue_depth
 from monitoring.counting import count_each, shown
+from monitoring.due import oldest_due_age, stopped_on_purpose
 from notifications.admin import backlog
 from notifications.models import Delivery
 from platforms.models import ConnectionState, SocialConnection
@@ -114,7 +115,7 @@ def _under_way(now: datetime) -> Sequence[Listed]:
 
 
 def groups(request: HttpRequest, now: datetime) -> list[Group]:
-    """Return the figures of this moment in four short queries, the broker's depth aside."""
+    """Return the figures of this moment in seven short queries, the broker's depth aside."""
     people, moving = _needing_people(now), _under_way(now)
     both = (*people, *moving)
     counts = count_each([one.model._default_manager.filter(one.rule) for one in both])  # noqa: SLF001
@@ -139,6 +140,7 @@ def _machinery(request: HttpRequest, now: datetime) -> list[Figure]:
     here = Installation.objects.filter(pk=1).first()
     depth = queue_depth()
     return [
+        _oldest_due(here, request, now),
         _slots("publish", "publisher slots", settings.PUBLISHER_SLOTS, fresh, request),
         _slots("notify", "notifier slots", settings.NOTIFIER_SLOTS, fresh, request),
         Figure(
@@ -173,6 +175,18 @@ def _slots(
         _list_of(WorkerSlot, f"fresh=yes&kind__exact={kind}", request),
         f"{calls} in flight",
     )
+
+
+def _oldest_due(here: Installation | None, request: HttpRequest, now: datetime) -> Figure:
+    """Return the number that /ready judges and the metrics tell."""
+    age = oldest_due_age(now)
+    stopped = stopped_on_purpose(here)
+    tone = MUTED if not age else BUSY
+    if age > settings.READY_OVERDUE:
+        tone = WAIT if stopped else BAD
+    note = f"{stopped.lower()}: posts may wait" if stopped else ""
+    url = _list_of(ScheduledPost, "lateness=due", request)
+    return Figure("the oldest due post waits", duration(age) if age else "-", tone, url, note)
 
 
 def _canary(here: Installation | None, request: HttpRequest, now: datetime) -> Figure:

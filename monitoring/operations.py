@@ -25,6 +25,7 @@ from scheduling.admin_attempts import failed_since
 from scheduling.admin_filters import day_before, hour_before, overdue, put_off
 from scheduling.explanations import Explanation
 from scheduling.models import PublishAttempt, ScheduledPost
+from scheduling.pauses import going_on
 from scheduling.reasons import explain_now
 
 SHARES = (0.5, 0.95, 0.99)
@@ -95,11 +96,14 @@ def operations(request: HttpRequest) -> dict[str, Any]:
 
 
 def _oldest(now: datetime) -> Waiting | None:
-    """Return the oldest of the overdue and of those put off; both have an index in that order."""
+    """Return the oldest of the overdue and of those put off; both have an index in that order.
+
+    Posts of what staff have paused are not asked about.
+    """
     posts = ScheduledPost.objects.select_related("connection")
     found = [
         posts.filter(overdue(now)).order_by("due_at").first(),
-        posts.filter(put_off(now)).order_by("scheduled_at").first(),
+        posts.filter(put_off(now) & going_on()).order_by("scheduled_at").first(),
     ]
     waiting = [post for post in found if post is not None]
     if not waiting:

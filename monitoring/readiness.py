@@ -12,8 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
 
 import redis
 from django.conf import settings
@@ -24,10 +22,9 @@ from django.db.models import Count, Q, Sum
 from engine import slots, sql
 from engine.clock import database_now
 from engine.models import Installation
+from engine.pauses import are_all_hosts_draining
 from monitoring.asking import Question, TookTooLong
-from scheduling.models import ScheduledPost
-from scheduling.pauses import not_paused
-from scheduling.states import WAITING
+from monitoring.due import oldest_due_age, stopped_on_purpose
 
 log = logging.getLogger("carillon.monitoring")
 
@@ -55,6 +52,7 @@ class Machine:
     active: int = 0
     paused: bool = False
     draining: bool = False
+    stopped: str = ""  # what staff did so that nothing is sent (see monitoring.due)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +188,14 @@ def _look_at_machine() -> Machine:
     fresh = slots.fresh("publish").aggregate(
         number=Count("pk"), retiring=Count("pk", filter=Q(retiring=True)), active=Sum("in_flight")
     )
+    is_retiring = 0 < fresh["number"] == fresh["retiring"]
     return Machine(
         slots=fresh["number"],
         wanted=slots.wanted("publish"),
         active=fresh["active"] or 0,
         paused=bool(here and here.paused),
-        draining=0 < fresh["number"] == fresh["retiring"],
+        draining=is_retiring or are_all_hosts_draining(),
+        stopped=stopped_on_purpose(here),
     )
 
 
@@ -222,31 +222,11 @@ def _check_canary() -> Check:
 
 
 def _check_overdue(machine: Machine) -> Check:
-    if machine.paused:
-        return Check("overdue", True, "Sending is paused, so posts may wait.")
     age = oldest_due_age()
     message = f"The oldest due post has waited {age.total_seconds():.0f} s."
+    if machine.stopped:
+        return Check("overdue", True, f"{machine.stopped}, so posts may wait. {message}")
     return Check("overdue", age <= settings.READY_OVERDUE, message)
-
-
-def oldest_due_age() -> timedelta:
-    """Return how long the oldest due post has been waiting, claimed or not; zero without any.
-
-    Posts of what staff have paused do not count: they may wait.
-    """
-    waiting: Any = not_paused(ScheduledPost.objects.filter(state__in=WAITING, due_at__isnull=False))
-    firsts = [
-        waiting.filter(lease_slot__isnull=is_free)
-        .order_by("due_at")
-        .values_list("due_at", flat=True)
-        .first()
-        for is_free in (True, False)
-    ]
-    oldest = min((due_at for due_at in firsts if due_at is not None), default=None)
-    if oldest is None:
-        return timedelta()
-    age: timedelta = database_now() - oldest
-    return max(timedelta(), age)
 
 
 _database = Question("database", _ask_database)

@@ -19,7 +19,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from engine.admin_actions import ConfirmedActionsAdmin
+from engine.admin_actions import ConfirmedActionsAdmin, actor_of
 from engine.admin_cells import (
     BAD,
     BUSY,
@@ -59,7 +59,7 @@ from scheduling.admin_forms import PostForm, text_of
 from scheduling.admin_page import bundle_answer, post_page
 from scheduling.drafts import account_of
 from scheduling.explanations import lateness_of
-from scheduling.four_eyes import open_proposal, sentence
+from scheduling.four_eyes import is_by, open_proposal, sentence
 from scheduling.models import ScheduledPost
 from scheduling.questions import next_part
 from scheduling.sealing import shown
@@ -198,6 +198,14 @@ class ScheduledPostAdmin(BulkStart, CappedAdmin, ConfirmedActionsAdmin):
     exact_approved = exact_cell("approved_at", "approved")
     exact_lease = exact_cell("lease_expires_at", "lease ends")
     exact_created = exact_cell("created_at", "written")
+
+    def buttons(self, request: HttpRequest, obj: ScheduledPost) -> list[dict[str, str]]:
+        """Leave out the confirmation for whoever made the proposal: it takes somebody else."""
+        found = super().buttons(request, obj)
+        proposal = open_proposal(obj)
+        if proposal is None or not is_by(proposal, actor_of(request)):
+            return found
+        return [button for button in found if button["name"] != "confirm_resolution"]
 
     # --- who may what -------------------------------------------------------------------------
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

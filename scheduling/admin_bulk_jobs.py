@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.models import Workspace
@@ -170,7 +171,8 @@ class BulkJobAdmin(ShownOnly, CappedAdmin):
             "stopped_by": person(job.stopped_by),
             "is_proposed": is_proposed,
             "is_open": is_open,
-            "refresh_seconds": REFRESH_SECONDS if is_open else 0,
+            "refresh_seconds": REFRESH_SECONDS,
+            "as_of": timezone.now(),
             "settled": settled,
             "to_do": job.total - settled - unanswered,
             "unanswered": unanswered,

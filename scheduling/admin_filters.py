@@ -22,6 +22,7 @@ from engine.ids import first_key_of
 from platforms.models import SocialConnection
 from platforms.registry import ADAPTERS
 from scheduling.models import PublishAttempt
+from scheduling.pauses import going_on
 from scheduling.questions import OPEN
 from scheduling.states import WAITING, PostState
 
@@ -40,8 +41,11 @@ def due(now: datetime) -> Q:
 
 
 def overdue(now: datetime) -> Q:
-    """Posts that are due for longer than a burst of thousands takes to leave."""
-    return due(now - OVERDUE_AFTER)
+    """Posts that are due for longer than a burst of thousands takes to leave.
+
+    Those of a paused platform or workspace are not late: they wait because staff said so.
+    """
+    return due(now - OVERDUE_AFTER) & going_on()
 
 
 def put_off(now: datetime) -> Q:

@@ -52,9 +52,11 @@ MAILED = frozenset(
         "post.approval_decided",
     }
 )
-AGAIN = frozenset(  # these may happen often to one version of a post
-    {"post.blocked", "post.held", "post.approval_requested", "post.approval_decided"}
-)
+WAITS = frozenset({"post.blocked", "post.held"})  # called back for each post, mailed per account
+AGAIN = WAITS | {  # these may happen often to one version of a post
+    "post.approval_requested",
+    "post.approval_decided",
+}
 EXCERPT_CHARS = 140
 REASON_CHARS = 1000
 
@@ -143,7 +145,7 @@ def announce(changes: Sequence[PostChange]) -> None:
 
 def _events(change: PostChange, addressee: Addressee | None) -> list[OutboxEvent]:
     """Return what to tell of one change: callbacks are of each post, a mail may be of many."""
-    if addressee is None or not change.callback_url or change.event not in AGAIN:
+    if addressee is None or not change.callback_url or change.event not in WAITS:
         return [_event(change, addressee)]
     return [_event(change, None), _event(replace(change, callback_url=""), addressee)]
 

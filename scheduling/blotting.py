@@ -6,11 +6,13 @@ query, and pieces of a post's text are found again in whatever quotes them.
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -101,7 +103,17 @@ def secrets_of(connection: SocialConnection) -> set[str]:
 
 def secrets_of_settings() -> set[str]:
     """Return every secret that this process was configured with."""
-    found = {settings.SECRET_KEY, settings.SERVICE_TOKEN, settings.EMAIL_HOST_PASSWORD}
+    found = {
+        settings.SECRET_KEY,
+        settings.SERVICE_TOKEN,
+        settings.METRICS_TOKEN,
+        settings.EMAIL_HOST_PASSWORD,
+        settings.TWILIO_AUTH_TOKEN,
+        settings.SENDGRID_API_KEY,
+        settings.SLACK_BOT_TOKEN,
+        urlsplit(settings.SENTRY_DSN).username or "",
+        *_firebase_key(),
+    }
     for many in (settings.CREDENTIAL_KEYS, settings.JWT_SECRET, settings.CALLBACK_SECRET):
         found |= set(many)
     found.add(str(settings.DATABASES["default"].get("PASSWORD") or ""))
@@ -110,6 +122,15 @@ def secrets_of_settings() -> set[str]:
     for configured in settings.PLATFORMS.values():
         found |= {str(v) for name, v in configured.items() if _NAMES_A_SECRET.search(name)}
     return found
+
+
+def _firebase_key() -> Iterator[str]:
+    """Yield the private key of FIREBASE_SERVICE_ACCOUNT, whole and line by line."""
+    with contextlib.suppress(ValueError):
+        account = json.loads(settings.FIREBASE_SERVICE_ACCOUNT)
+        key = str(account.get("private_key", "")) if isinstance(account, dict) else ""
+        yield key
+        yield from (line for line in key.splitlines() if not line.startswith("-----"))
 
 
 def strings(value: Any) -> set[str]:

@@ -51,18 +51,17 @@ def settle(post: ScheduledPost, word: Word) -> ResolutionProposal | None:
     """
     _end_void(post)
     waiting = open_proposal(post)
-    mine = persons_behind(word.actor)
     if waiting is None:
-        _propose(post, word, mine)
+        _propose(post, word)
         return None
     same = _same(waiting, word)
-    if mine & set(waiting.persons):
+    if is_by(waiting, word.actor):
         if same:
             raise IllegalTransition(
                 f"You said so yourself at {moment(waiting.at)}: a second person confirms it."
             )
         _end(waiting, End.WITHDRAWN, word.actor, "said otherwise")
-        _propose(post, word, mine)
+        _propose(post, word)
         return None
     if not same:
         raise IllegalTransition(
@@ -108,6 +107,11 @@ def persons_behind(actor: str) -> set[str]:
     return names
 
 
+def is_by(proposal: ResolutionProposal, actor: str) -> bool:
+    """Say whether the same person made it, by whatever name they come now."""
+    return bool(persons_behind(actor) & set(proposal.persons))
+
+
 def _same(proposal: ResolutionProposal, word: Word) -> bool:
     if proposal.live != word.live:
         return False
@@ -128,7 +132,7 @@ def _seen(post: ScheduledPost) -> Seen:
     }
 
 
-def _propose(post: ScheduledPost, word: Word, persons: set[str]) -> None:
+def _propose(post: ScheduledPost, word: Word) -> None:
     made = ResolutionProposal.objects.create(
         post=post,
         live=word.live,
@@ -136,7 +140,7 @@ def _propose(post: ScheduledPost, word: Word, persons: set[str]) -> None:
         remote_id=word.remote_id,
         reason=word.reason,
         actor=word.actor,
-        persons=sorted(persons),
+        persons=sorted(persons_behind(word.actor)),
         seen=_seen(post),
     )
     record(

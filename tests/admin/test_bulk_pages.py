@@ -65,10 +65,10 @@ def test_all_auth_failures_of_an_account_since_nine_are_requeued(
     assert ScheduledPost.objects.filter(state=S.FAILED).count() == 6
     said = confirm(staff, job).content.decode()
     assert "waiting" in said
-    assert 'http-equiv="refresh"' in said
+    assert 'hx-trigger="every 2s' in said
     bulk_work.run(job.pk)
     done = staff.get(f"/admin/scheduling/bulkjob/{job.pk}/change/").content.decode()
-    assert 'http-equiv="refresh"' not in done
+    assert "hx-trigger" not in done
     assert "<b>3</b> requeued" in done
     scheduled = ScheduledPost.objects.filter(state=S.SCHEDULED)
     assert set(scheduled.values_list("pk", flat=True)) == {post.pk for post in wanted}

@@ -46,8 +46,10 @@ def test_one_says_and_the_other_confirms(
     assert "when a second person has confirmed it" in asked
     said = act(staff, "resolve_live", [post], permalink=ADDRESS)
     assert said == "1 proposed: a second person has to confirm."
-    assert buttons(staff, post) >= {"confirm_resolution", "withdraw_resolution"}
-    assert "resolve_live" not in buttons(staff, post)
+    assert buttons(second, post) >= {"confirm_resolution", "withdraw_resolution"}
+    assert buttons(staff, post) & {"confirm_resolution", "withdraw_resolution", "resolve_live"} == {
+        "withdraw_resolution"
+    }
     assert "You said so yourself" in act(staff, "confirm_resolution", [post], looked="on")
     assert state_of(post) == S.OUTCOME_UNKNOWN
     page = second.get(f"{POSTS}act/confirm_resolution/?ids={post.pk}").content.decode()

@@ -8,25 +8,26 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 
+from accounts import members
 from accounts import services as accounts
 from accounts.keys import authenticate_key
 from accounts.models import ApiKey, AuditEvent, User, Workspace
-from engine.models import Installation, RateLimitState, WorkerSlot
-from media.models import Asset
+from accounts.staff_roles import ROLES, group_name
+from engine.models import Installation, Pause, RateLimitState
 from notifications.models import Delivery, DeliveryState, Notification
 from platforms.models import ConnectionState, SocialConnection
-from scheduling.models import PublishAttempt, ScheduledPost
-from scheduling.states import PostState
-from tests.factories import make_post
+from tests.admin.console import client_of
+from tests.admin.crawl import SUPERUSERS_ONLY, Rows, one_of_each, pages, questions
+from tests.factories import make_user
 
-S = PostState
 CONNECTIONS = "/admin/platforms/socialconnection/"
 LIMITS = "/admin/engine/ratelimitstate/"
 INSTALLATION = "/admin/engine/installation/"
+INVITATIONS = "/admin/accounts/invitation/"
 KEYS = "/admin/accounts/apikey/"
 SECRET = "a-token-nobody-may-read"
 
@@ -36,54 +37,15 @@ def said_by(answer: Any) -> str:
 
 
 @pytest.fixture
-def everything(connection: SocialConnection, user: User) -> dict[type, Any]:
-    """Save one row for every kind of page."""
-    now = timezone.now()
-    notification = Notification.objects.create(event="post.failed", dedupe_key="one")
-    post = make_post(connection)
-    return {
-        ScheduledPost: post,
-        PublishAttempt: PublishAttempt.objects.create(
-            post=post, number=1, fencing_token=1, started_at=now, excerpt="<script>"
-        ),
-        SocialConnection: connection,
-        Workspace: connection.workspace,
-        User: user,
-        ApiKey: accounts.issue_api_key(workspace=connection.workspace, name="robot", actor="test")[
-            0
-        ],
-        AuditEvent: AuditEvent.objects.create(actor="test", action="a.b", target="c:1"),
-        WorkerSlot: WorkerSlot.objects.create(
-            kind="publish", host="h", pid=1, started_at=now, heartbeat_at=now
-        ),
-        RateLimitState: RateLimitState.objects.create(scope="connection", key=str(connection.pk)),
-        Installation: Installation.objects.get_or_create(pk=1)[0],
-        Asset: Asset.objects.create(
-            workspace=connection.workspace, source_url="https://x.example/1.png"
-        ),
-        Notification: notification,
-        Delivery: Delivery.objects.create(
-            notification=notification, channel="email", target="ada@x.example"
-        ),
-    }
-
-
-def addresses(rows: dict[type, Any]) -> list[str]:
-    """Return every list, object and history page of the console."""
-    found = ["/admin/"]
-    for model in admin.site._registry:
-        place = f"admin:{model._meta.app_label}_{model._meta.model_name}"
-        found.append(reverse(f"{place}_changelist"))
-        if model in rows:
-            found.append(reverse(f"{place}_change", args=[rows[model].pk]))
-            found.append(reverse(f"{place}_history", args=[rows[model].pk]))
-    return found
+def everything(connection: SocialConnection, user: User) -> Rows:
+    """Give one row for every kind of page."""
+    return one_of_each(connection, user)
 
 
 def test_every_page_opens_and_would_pass_a_strict_content_policy(
-    staff: Client, everything: dict[type, Any]
+    staff: Client, everything: Rows
 ) -> None:
-    for address in addresses(everything):
+    for address in [*pages(everything), *questions(everything)]:
         answer = staff.get(address)
         assert answer.status_code == 200, address
         page = answer.content.decode()
@@ -92,19 +54,28 @@ def test_every_page_opens_and_would_pass_a_strict_content_policy(
         assert not re.search(r"<[^>]+\s(style|on[a-z]+)=", page), address
 
 
-def test_a_viewer_sees_every_page(viewer: Client, everything: dict[type, Any]) -> None:
-    for address in addresses(everything):
-        expected = 403 if "/django_q/" in address else 200
-        assert viewer.get(address).status_code == expected, address
+def test_there_is_a_row_for_every_kind_of_page(everything: Rows) -> None:
+    ours = {m for m in admin.site._registry if m._meta.app_label not in {"auth", "django_q"}}
+    assert ours - set(everything) == {Pause}  # its list is the board of switches
 
 
-def test_credentials_are_on_no_page(staff: Client, everything: dict[type, Any]) -> None:
+@pytest.mark.parametrize("role", list(ROLES))
+def test_staff_of_every_role_see_every_page(role: str, everything: Rows) -> None:
+    somebody = make_user(is_staff=True)
+    somebody.groups.add(Group.objects.get(name=group_name(role)))
+    client = client_of(somebody)
+    for address in pages(everything):
+        expected = 403 if SUPERUSERS_ONLY in address or "/admin/auth/" in address else 200
+        assert client.get(address).status_code == expected, address
+
+
+def test_credentials_are_on_no_page(staff: Client, everything: Rows) -> None:
     connection = everything[SocialConnection]
     connection.set_credentials({"token": SECRET})
     connection.save()
     encrypted = bytes(connection.secret).decode()
     api_key = everything[ApiKey]
-    for address in [*addresses(everything), f"{CONNECTIONS}act/pause/?ids={connection.pk}"]:
+    for address in [*pages(everything), *questions(everything)]:
         page = staff.get(address).content.decode()
         for hidden in (SECRET, encrypted, encrypted[:20], api_key.secret_sha256):
             assert hidden not in page, address
@@ -197,6 +168,29 @@ def test_all_sending_is_paused_with_a_reason_and_resumed(staff: Client) -> None:
     assert "Sending is paused" not in staff.get("/admin/").content.decode()
 
 
+# --- invitations ------------------------------------------------------------------------------
+def test_an_invitation_is_shown_without_its_token_and_revoked(
+    staff: Client, workspace: Workspace
+) -> None:
+    made, token = members.invite(
+        workspace, role="editor", actor="user:ada", own_role="owner", email="bob@x.example"
+    )
+    page = staff.get(INVITATIONS).content.decode()
+    assert "bob@x.example" in page
+    assert ">pending<" in page
+    page += staff.get(f"{INVITATIONS}{made.pk}/change/").content.decode()
+    assert token not in page
+    assert made.token_sha256 not in page
+    form = {"ids": str(made.pk), "reason": "wrong bob"}
+    assert "1 revoked" in said_by(staff.post(f"{INVITATIONS}act/revoke/", form, follow=True))
+    assert members.invitation_of(token) is None
+    again = said_by(staff.post(f"{INVITATIONS}act/revoke/", form, follow=True))
+    assert "0 revoked, 1 refused: revoked already" in again
+    event = AuditEvent.objects.get(action="invitation.revoked")
+    assert (event.actor, event.reason) == ("user:boss", "wrong bob")
+    assert staff.get(f"{INVITATIONS}add/").status_code == 403
+
+
 # --- keys, outbox ------------------------------------------------------------------------------
 def test_an_api_key_is_shown_once_and_works(staff: Client, workspace: Workspace) -> None:
     form = {"workspace": str(workspace.pk), "name": "robot", "scopes": ["posts:read"]}
@@ -238,7 +232,7 @@ def test_only_what_could_not_be_told_is_told_again(
     assert (delivery.due_at is not None) == (after == DeliveryState.PENDING)
 
 
-def test_the_audit_log_cannot_be_changed_here(staff: Client, everything: dict[type, Any]) -> None:
+def test_the_audit_log_cannot_be_changed_here(staff: Client, everything: Rows) -> None:
     event = everything[AuditEvent]
     place = f"/admin/accounts/auditevent/{event.pk}"
     assert staff.post(f"{place}/change/", {"actor": "nobody"}).status_code == 403

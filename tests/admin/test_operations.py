@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.staff_roles import ROLES, group_name
 from engine.models import Installation, Pause, RateLimitState, WorkerSlot
 from monitoring import rollups
 from monitoring.charts import Chart, Column, Series
@@ -28,6 +29,15 @@ from tests.factories import make_connection, make_post, make_user
 
 S = PostState
 FIGURES = "/admin/operations/"
+DESK = (
+    "scheduling/scheduledpost",
+    "engine/pause",
+    "scheduling/bulkjob",
+    "platforms/socialconnection",
+    "scheduling/postseries",
+    "scheduling/postqueue",
+    "accounts/auditevent",
+)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -280,6 +290,40 @@ def test_the_figures_alone_are_fetched_anew_by_whoever_is_logged_in(
     assert staff.post(FIGURES).status_code == 405
 
 
+# --- the desk -----------------------------------------------------------------------------------
+def test_what_is_often_needed_is_one_click_away_for_those_who_may(staff: Client) -> None:
+    page = staff.get("/admin/").content.decode()
+    for place in DESK:
+        assert page.count(f'<li><a href="/admin/{place}/">') == 1, place
+    nobody = client_of(make_user(is_staff=True)).get("/admin/").content.decode()
+    assert not [place for place in DESK if f"/admin/{place}/" in nobody]
+
+
+def test_all_sending_is_stopped_on_the_front_page_with_a_reason(staff: Client) -> None:
+    page = staff.get("/admin/").content.decode()
+    action = re.search(r'<details class="kill-switch">.*?action="([^"]+)"', page, re.DOTALL)
+    assert action is not None
+    form = {"ids": "1", "back": "/admin/", "reason": "everything twice"}
+    answer = staff.post(action[1], form, follow=True)
+    assert answer.redirect_chain == [("/admin/", 302)]
+    assert (Installation.objects.get().paused, Installation.objects.get().pause_reason) == (
+        True,
+        "everything twice",
+    )
+    page = answer.content.decode()
+    assert "kill-switch" not in page
+    assert "Sending is paused: everything twice" in page
+
+
+def test_the_kill_switch_is_shown_to_those_who_may_use_it(trouble: datetime) -> None:
+    shown = {}
+    for role in ROLES:
+        somebody = make_user(is_staff=True)
+        somebody.groups.add(Group.objects.get(name=group_name(role)))
+        shown[role] = "kill-switch" in client_of(somebody).get("/admin/").content.decode()
+    assert shown == {"viewer": False, "operator": False, "admin": True}
+
+
 # --- what it costs ------------------------------------------------------------------------------
 def test_the_page_takes_few_queries_whatever_there_is(
     staff: Client, trouble: datetime, connection: SocialConnection
@@ -295,7 +339,7 @@ def test_the_page_takes_few_queries_whatever_there_is(
         make_post(connection, state=S.HELD)
         make_post(connection, due_at=timezone.now() - MINUTE)
         publish(connection, MINUTE, ago=MINUTE)
-    assert queries() == few <= 17
+    assert queries() == few <= 22
 
 
 # --- the drawing ----------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def test_a_tab_that_nobody_sees_asks_for_nothing(
           };
           window.look = look;
           look(true);
-          document.getElementById('operations').addEventListener('htmx:confirm', () => {
+          document.getElementById('live').addEventListener('htmx:confirm', () => {
             document.body.dataset.ticked = 'yes';
           });
         }"""
@@ -90,12 +90,12 @@ def test_a_server_that_is_away_is_told_beside_the_old_figures(
     browser: Browser, live_server: Any, connection: SocialConnection
 ) -> None:
     page = log_in(browser, live_server.url)
-    assert not page.is_visible("#operations-stale")
+    assert not page.is_visible("#live-stale")
     page.route("**/admin/operations/", lambda route: route.abort())
-    page.wait_for_selector("#operations-stale", state="visible", timeout=SOON_MS)
-    assert "No answer since" in page.inner_text("#operations-stale")
+    page.wait_for_selector("#live-stale", state="visible", timeout=SOON_MS)
+    assert "No answer since" in page.inner_text("#live-stale")
     page.unroute("**/admin/operations/")
-    page.wait_for_selector("#operations-stale", state="hidden", timeout=SOON_MS)
+    page.wait_for_selector("#live-stale", state="hidden", timeout=SOON_MS)
 
 
 def test_whoever_was_logged_out_meanwhile_sees_the_login_page(

@@ -16,15 +16,17 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from engine import slots
-from engine.models import Installation, RateLimitState, WorkerSlot
+from engine.models import Installation, Pause, RateLimitState, WorkerSlot
 from monitoring import census, exposition, readiness, rollups, views
 from monitoring.asking import Question
 from monitoring.readiness import Check, Machine
 from notifications.models import Delivery
 from platforms.models import SocialConnection
+from scheduling.models import ScheduledPost
 from scheduling.records import record
 from scheduling.states import PostState
-from tests.factories import make_connection, make_post
+from tests.factories import make_connection, make_post, make_user
+from tests.monitoring.here import ask_here
 from tests.scheduling.claimed import WORKER, again, marked, published
 
 S = PostState
@@ -41,21 +43,7 @@ def _forget() -> Iterator[None]:
 def asked_here(monkeypatch: pytest.MonkeyPatch, db: None) -> None:
     """Ask on the test's own thread, whose transaction the rows are in."""
 
-    class Here(Question[Any]):
-        def begin(self) -> Any:
-            from concurrent.futures import Future
-
-            answer: Future[Any] = Future()
-            answer.set_result(self._ask())
-            return answer
-
-    for module, names in (
-        (readiness, ("_database", "_broker")),
-        (views, ("_text", "_openmetrics")),
-    ):
-        for name in names:
-            found = getattr(module, name)
-            monkeypatch.setattr(module, name, Here(found.name, found._ask))
+    ask_here(monkeypatch)
 
 
 def _well() -> WorkerSlot:
@@ -160,6 +148,59 @@ def test_while_sending_is_paused_posts_may_wait(
     answer = client.get("/ready")
     assert (answer.status_code, answer.json()["paused"]) == (200, True)
     assert b"no concern" not in answer.content
+
+
+@pytest.mark.usefixtures("asked_here")
+@pytest.mark.parametrize("key", [Pause.ALL_HOSTS, ""])
+def test_while_every_host_drains_posts_may_wait(
+    client: Client, connection: SocialConnection, key: str
+) -> None:
+    slot = _well()
+    make_post(connection, due_at=timezone.now() - timedelta(minutes=5))
+    Pause.objects.create(scope="host", key="elsewhere", by="user:ada")
+    assert _ready(client)[1]["failed"] == ["overdue"]
+    Pause.objects.create(scope="host", key=key or slot.host, by="user:ada", reason="a secret plan")
+    readiness.forget()
+    answer = client.get("/ready")
+    body = answer.json()
+    assert (answer.status_code, body["draining"], body["paused"]) == (200, True, False)
+    assert "Every host drains, so posts may wait." in body["checks"]["overdue"]["message"]
+    assert b"secret plan" not in answer.content
+
+
+@pytest.mark.usefixtures("asked_here")
+def test_ready_metrics_and_operations_page_tell_the_same_oldest_post(
+    client: Client, connection: SocialConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "REMEMBERED_SECONDS", 0.0)
+    _well()
+    now = timezone.now()
+    paused = make_connection()
+    make_post(make_connection(platform="mastodon"), due_at=now - timedelta(hours=3))
+    make_post(paused, due_at=now - timedelta(hours=2))
+    make_post(connection, due_at=now - timedelta(seconds=90))
+    Pause.objects.create(scope="platform", key="mastodon", by="user:ada")
+    Pause.objects.create(scope="workspace", key=str(paused.workspace_id), by="user:ada")
+    client.force_login(make_user(is_staff=True, is_superuser=True))
+
+    def told() -> tuple[str, float, str, str]:
+        metrics = _samples(client)
+        page = client.get("/admin/").context["operations"]
+        figures = {one.label: one for group in page["groups"] for one in group.figures}
+        return (
+            _ready(client)[1]["checks"]["overdue"]["message"],
+            metrics["carillon_oldest_due_age_seconds", ()] + metrics["carillon_due_posts", ()],
+            figures["the oldest due post waits"].number,
+            figures["overdue"].number,
+        )
+
+    sentence, metric, figure, overdue = told()
+    assert re.search(r"has waited (9\d|1[01]\d) s", sentence)
+    assert metric == pytest.approx(91, abs=20)
+    assert figure.startswith("1 min")
+    assert overdue == "1"
+    ScheduledPost.objects.filter(connection=connection).delete()
+    assert told() == ("The oldest due post has waited 0 s.", 0, "-", "0")
 
 
 @pytest.mark.usefixtures("asked_here")
@@ -276,6 +317,26 @@ def test_what_happened_is_told_and_survives_folding(
 
 
 @pytest.mark.usefixtures("asked_here")
+def test_pauses_and_drains_are_told_without_names_of_people_or_hosts(
+    client: Client, connection: SocialConnection
+) -> None:
+    _well()
+    workspace = str(connection.workspace_id)
+    for scope, key in (("platform", "x"), ("workspace", workspace), ("host", "*")):
+        Pause.objects.create(scope=scope, key=key, by="user:ada")
+    found = _samples(client)
+    counts = [found["carillon_pauses", (("scope", s),)] for s in Pause.Scope.values]
+    assert (counts, found["carillon_draining", ()]) == ([1, 1, 1], 1)
+    Pause.objects.filter(scope="host").delete()
+    found = _samples(client)
+    assert found["carillon_platform_stopped", (("platform", "x"),)] == 1
+    assert found["carillon_platform_stopped", (("platform", "mastodon"),)] == 0
+    page = client.get("/metrics").content.decode()
+    assert workspace not in page
+    assert "ada" not in page
+
+
+@pytest.mark.usefixtures("asked_here")
 def test_what_is_there_is_told(client: Client, connection: SocialConnection) -> None:
     _well()
     Installation.objects.update(paused=True)
@@ -301,6 +362,8 @@ def test_what_is_there_is_told(client: Client, connection: SocialConnection) -> 
     assert found["publisher_active_jobs", ()] == 2
     assert found["publisher_uptime_seconds", ()] == 0
     assert found["carillon_paused", ()] == 1
+    assert found["carillon_draining", ()] == 0
+    assert found["carillon_platform_stopped", (on,)] == 1  # as everything is
     in_scope = (on, ("scope", "connection"))
     assert found["carillon_breakers", (*in_scope, ("state", "open"))] == 1
     assert found["carillon_breakers", (*in_scope, ("state", "half_open"))] == 0

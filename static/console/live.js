@@ -1,9 +1,9 @@
-// Keeps the figures fresh while somebody can see them, and says so when they have grown old.
+// Keeps a page's figures fresh while somebody can see them, and says so when they have grown old.
 (() => {
   "use strict";
-  const panel = document.getElementById("operations");
-  const stale = document.getElementById("operations-stale");
-  const address = panel.getAttribute("hx-get");
+  const panel = document.getElementById("live");
+  const stale = document.getElementById("live-stale");
+  const address = panel.dataset.address;
   let open = [];
 
   const answered = () => {
@@ -35,6 +35,6 @@
     panel.addEventListener(trouble, unanswered);
   }
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) window.htmx.trigger(panel, "refresh");
+    if (!document.hidden) window.htmx.trigger(panel.querySelector("[hx-get]") ?? panel, "refresh");
   });
 })();
