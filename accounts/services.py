@@ -194,7 +194,7 @@ def revoke_api_key(
 
 
 def change_workspace(workspace: Workspace, *, actor: str, **changes: Any) -> Workspace:
-    """Set name, time_zone, late_policy or late_limit_minutes; raises AccountError."""
+    """Set name, time_zone, late_policy, late_limit_minutes, approval_rule; raises AccountError."""
     if (zone := changes.get("time_zone")) is not None and not is_time_zone(zone):
         raise AccountError(
             f"{zone!r} is not an IANA time zone, such as Europe/Berlin.", field="time_zone"

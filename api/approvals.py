@@ -74,6 +74,7 @@ class ReschedulePost(PostAction):
         example={"scheduled_at": "2026-11-27T10:00:00+01:00"},
         answers={200: Answered(POST, "It has its new moment.")},
         problems=TOO_LATE,
+        conditional=True,
     )
     def post(self, request: Request, post_id: str) -> Response:
         """Move a post that was not sent; its content, prepared uploads and approval stay.
@@ -96,6 +97,7 @@ class SubmitPost(PostAction):
             200: Answered(POST, "It awaits approval.", POST.example(state="awaiting_approval"))
         },
         problems=TOO_LATE,
+        conditional=True,
     )
     def post(self, request: Request, post_id: str) -> Response:
         """Ask the workspace's approvers to let a draft go out, at the moment it has or gets now."""
@@ -103,22 +105,13 @@ class SubmitPost(PostAction):
 
 
 class Decision(PostAction):
-    """What an approver does; a key is nobody's word, so it needs a person."""
+    """What an approver does; to stop a post, a key will do."""
 
     write_role = Role.APPROVER
 
-    def require_person(self) -> None:
-        """Raise Problem 403 for keys and services that act for nobody."""
-        if self.caller.user is None:
-            raise Problem(
-                403,
-                "person_needed",
-                "A person approves: send a token of theirs, or use their browser session.",
-            )
-
 
 class ApprovePost(Decision):
-    """Let a post go out."""
+    """Let a post go out; a key is nobody's word, so it takes a person."""
 
     @operation(
         "approve_post",
@@ -131,13 +124,19 @@ class ApprovePost(Decision):
             409: "It does not await approval (any more); it is another version than the one that "
             "was read; or the caller has written in it (`own_post`)."
         },
+        conditional=True,
     )
     def post(self, request: Request, post_id: str) -> Response:
         """Let a post that somebody else wrote go out at its moment.
 
         If that has passed, its late policy decides. With `content_version` only that version.
         """
-        self.require_person()
+        if self.caller.user is None:
+            raise Problem(
+                403,
+                "person_needed",
+                "A person approves: send a token of theirs, or use their browser session.",
+            )
         return self.carry_out(post_id, ApprovalInput, approvals.approve_post)
 
 
@@ -152,6 +151,7 @@ class RejectPost(Decision):
         example={"reason": "The date is wrong."},
         answers={200: Answered(POST, "It is a draft again.", POST.example(state="draft"))},
         problems=TOO_LATE,
+        conditional=True,
     )
     def post(self, request: Request, post_id: str) -> Response:
         """Send a post that awaits approval back to its author as a draft, saying why."""
@@ -171,6 +171,7 @@ class WithdrawApproval(Decision):
             200: Answered(POST, "It awaits approval.", POST.example(state="awaiting_approval"))
         },
         problems=TOO_LATE,
+        conditional=True,
     )
     def post(self, request: Request, post_id: str) -> Response:
         """Stop a post until somebody approves it anew: it wins until the post is being sent."""

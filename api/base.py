@@ -60,7 +60,7 @@ class ApiView(APIView):
         scope = self.read_scope if request.method in SAFE else self.write_scope
         if scope and not self.caller.has_scope(scope):
             raise Problem(403, "scope_missing", f"This API key lacks the scope {scope}.")
-        self._check_query_names(request)
+        self._check_query(request)
 
     def _spend(self, request: Request) -> None:
         """Find out who calls and take this request from their budget."""
@@ -77,15 +77,27 @@ class ApiView(APIView):
         if self.budget:
             self.budget.require()
 
-    def _check_query_names(self, request: Request) -> None:
-        """Refuse parameters that the operation does not know: a misspelt filter filters nothing."""
+    def _check_query(self, request: Request) -> None:
+        """Refuse parameters that the operation does not know, and those without a value.
+
+        A filter that is misspelt, or whose value got lost, would filter nothing.
+        """
         told = operation_of(getattr(self, str(request.method).lower(), None))
-        if told is None or not (names := sorted(set(request.query_params) - told.query_names)):
+        if told is None or not (query := request.query_params):
             return
         known = ", ".join(sorted(told.query_names)) or "none"
-        message = f"There is no such query parameter here; there are: {known}."
-        errors = [FieldError(name, "unknown_parameter", message) for name in names]
-        raise Problem(422, "invalid", message, errors=errors)
+        unknown_name = f"There is no such query parameter here; there are: {known}."
+        errors = [
+            FieldError(name, "unknown_parameter", unknown_name)
+            for name in sorted(set(query) - told.query_names)
+        ]
+        errors += [
+            FieldError(name, "empty", f"Give {name} a value, or leave it out.")
+            for name in sorted(told.query_names & set(query))
+            if not query[name]
+        ]
+        if errors:
+            raise Problem(422, "invalid", errors[0].message, errors=errors)
 
     @property
     def names_workspace(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -16,11 +16,12 @@ from rest_framework.serializers import Serializer
 from accounts.access import Access
 from api.base import ApiView, as_uuid
 from api.bulk_inputs import GroupChanges, GroupInput, MomentInput
+from api.conditions import tag_of
 from api.fields import instant
 from api.pages import PAGED, Pages
 from api.posts import TOO_LATE, posts_in_full
 from api.problems import naming, unknown
-from api.representations import POST, Json, post_json
+from api.representations import POST, Json, post_json, post_tag
 from api.results import MOVES, moves_of_posts
 from api.schema import Answered, operation
 from api.serializers import ReasonInput
@@ -137,10 +138,12 @@ class GroupsView(ApiView):
 class GroupView(ApiView):
     """GET shows a group and its posts; PATCH changes those that can still be changed."""
 
-    @operation("get_group", "Look at a group", tag="groups", answers={200: GROUP})
+    @operation("get_group", "Look at a group", tag="groups", answers={200: GROUP}, conditional=True)
     def get(self, request: Request, group_id: str) -> Response:
         """Return the group with its posts in full."""
-        return Response(_in_full(group_of(self.enter(), group_id)))
+        group = group_of(self.enter(), group_id)
+        tag = group_tag(group)
+        return self.unchanged(tag) or self.answer(_in_full(group), tag=tag)
 
     @operation(
         "change_group",
@@ -150,6 +153,7 @@ class GroupView(ApiView):
         example={"text": "The bells are back, at noon."},
         answers={200: Answered(MOVES, "The posts that were changed, and those that were not.")},
         problems={409: "None of its posts can be edited any more."},
+        conditional=True,
     )
     def patch(self, request: Request, group_id: str) -> Response:
         """Change every post that can still be edited; those that cannot are refused one by one.
@@ -177,8 +181,9 @@ class GroupView(ApiView):
             {n: variants.content(post.platform).says_text for n, post in enumerate(posts)},
         )
         with naming(names), transaction.atomic():
+            self.require_match(group, locked_tag)
             results = groups.edit_group(posts, actor=access.actor, changes_of=changes_of)
-            return self.answer(moves_of_posts(results))
+            return self.answer(moves_of_posts(results), tag=group_tag(group))
 
 
 Act = Callable[[Sequence[ScheduledPost], Access, dict[str, Any]], Mapping[uuid.UUID, Moved]]
@@ -193,7 +198,9 @@ class GroupAction(ApiView):
         access = self.enter()
         group = group_of(access, group_id)
         with transaction.atomic():
-            return self.answer(moves_of_posts(act(groups.posts_of(group), access, wish)))
+            self.require_match(group, locked_tag)
+            results = act(groups.posts_of(group), access, wish)
+            return self.answer(moves_of_posts(results), tag=group_tag(group))
 
 
 class CancelGroup(GroupAction):
@@ -207,6 +214,7 @@ class CancelGroup(GroupAction):
         example={"reason": "Postponed to next week."},
         answers={200: MOVES},
         problems=TOO_LATE,
+        conditional=True,
     )
     def post(self, request: Request, group_id: str) -> Response:
         """Stop every post that was not sent; each has a result."""
@@ -224,6 +232,7 @@ class RescheduleGroup(GroupAction):
         example={"scheduled_at": "2026-11-27T10:00:00+01:00"},
         answers={200: MOVES},
         problems=TOO_LATE,
+        conditional=True,
     )
     def post(self, request: Request, group_id: str) -> Response:
         """Move every post that was not sent; prepared uploads and approvals stay."""
@@ -241,6 +250,7 @@ class PublishGroupNow(GroupAction):
         example={"reason": "The news is out."},
         answers={200: MOVES},
         problems=TOO_LATE,
+        conditional=True,
     )
     def post(self, request: Request, group_id: str) -> Response:
         """Make every post that waits for its moment due now; each has a result."""
@@ -281,6 +291,21 @@ def group_of(access: Access, group_id: str) -> PostGroup:
     if found is None:
         raise unknown("id", "group")
     return found
+
+
+def group_tag(group: PostGroup) -> str:
+    """Return the ETag of a group: that of all its posts."""
+    return _tag_of(group, groups.posts_of(group))
+
+
+def locked_tag(group: PostGroup) -> str:
+    """Return the group's ETag; its posts are ours until the commit."""
+    posts = ScheduledPost.objects.select_for_update().filter(group=group)
+    return _tag_of(group, posts.order_by("pk"))
+
+
+def _tag_of(group: PostGroup, posts: Iterable[ScheduledPost]) -> str:
+    return tag_of(str(group.pk), *map(post_tag, posts))
 
 
 class _Asked:
@@ -342,7 +367,8 @@ def _texts(rows: str, says_text: Mapping[int, bool]) -> dict[str, str]:
 
 
 def _in_full(group: PostGroup) -> Json:
-    posts = {post.pk: post for post in posts_in_full([p.pk for p in groups.posts_of(group)])}
+    ids = ScheduledPost.objects.filter(group=group).values_list("pk", flat=True)
+    posts = {post.pk: post for post in posts_in_full(list(ids))}
     paused = present_pauses()
     ordered = [posts[pk] for pk in sorted(posts)]
     return _group_json(group, ordered, [post_json(post, paused) for post in ordered])

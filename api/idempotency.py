@@ -16,7 +16,6 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -25,6 +24,7 @@ from rest_framework.response import Response
 from accounts.models import IdempotencyKey, Workspace
 from api.conditions import IF_MATCH
 from api.problems import MEDIA_TYPE, Problem, invalid
+from engine.sql import add_unless_there
 from scheduling.drafts import FieldError
 
 HEADER = "Idempotency-Key"
@@ -74,16 +74,13 @@ def begin(request: Request, workspace: Workspace) -> Claim | None:
         raise invalid(HEADER, "bad_idempotency_key", f"Use 1 to {MOST_CHARS} printable characters.")
     asked = fingerprint(request)
     for _ in range(3):  # a row may end its life between our two looks at it
-        try:
-            with transaction.atomic():
-                row = IdempotencyKey.objects.create(workspace=workspace, key=key, fingerprint=asked)
-        except IntegrityError:
-            row_there = IdempotencyKey.objects.filter(workspace=workspace, key=key).first()
-            claim = row_there and _met(row_there, asked)
-            if claim:
-                return claim
-        else:
+        row = IdempotencyKey(workspace=workspace, key=key, fingerprint=asked)
+        if add_unless_there(row):
             return Claim(row.pk)
+        row_there = IdempotencyKey.objects.filter(workspace=workspace, key=key).first()
+        claim = row_there and _met(row_there, asked)
+        if claim:
+            return claim
     raise _still_running()
 
 

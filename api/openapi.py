@@ -60,26 +60,30 @@ HEADERS = {
     "Idempotency-Replayed": "`true`: this answer was given before, to the same request.",
 }
 BUDGET = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-PARAMETERS = {
+PARAMETERS = {  # name -> header, meaning, example, longest value in characters
     "Workspace": (
         "X-Workspace",
         "Slug or id of the workspace, for callers who belong to several.",
         "acme",
+        255,
     ),
     "IdempotencyKey": (
         "Idempotency-Key",
         "For 24 hours the same request under this key is answered, not carried out, again.",
         "5f0c2a9e-order-17",
+        255,
     ),
     "IfMatch": (
         "If-Match",
         "The ETag of what was read: if it has changed since, nothing is done (412).",
         '"9f86d081884c7d659a2feaa0"',
+        None,  # several may be named
     ),
     "IfNoneMatch": (
         "If-None-Match",
         "The ETag of what is known: if it is still so, nothing is sent (304).",
         '"9f86d081884c7d659a2feaa0"',
+        None,  # several may be named
     ),
 }
 
@@ -253,7 +257,7 @@ class Described(AutoSchema):
         if kind == "headers":
             self._register(kind, name, {"description": HEADERS[name], "schema": {"type": "string"}})
         else:
-            header, meaning, example = PARAMETERS[name]
+            header, meaning, example, most = PARAMETERS[name]
             self._register(
                 kind,
                 name,
@@ -261,7 +265,7 @@ class Described(AutoSchema):
                     "name": header,
                     "in": "header",
                     "description": meaning,
-                    "schema": {"type": "string", "maxLength": 255},
+                    "schema": {"type": "string", **({"maxLength": most} if most else {})},
                     "example": example,
                 },
             )

@@ -117,6 +117,7 @@ POST = Shape(
     needs_person=flag("It goes on only when somebody acts."),
     in_doubt=or_null(the(DOUBT, "What to look for while the outcome is unknown."), None),
     group=or_null(identifier("The posts it was written together with; null: none."), None),
+    series=or_null(identifier("The series it was made for; null: none."), None),
     approved_by=or_null(text("Who approved this content; null: nobody yet.", "user:bob"), None),
     approved_at=or_null(moment("When that was."), None),
     proposal=or_null(the(PROPOSAL, "What waits for a second person (FOUR_EYES)."), None),
@@ -134,9 +135,10 @@ DELETED = Shape(
 
 
 def post_json(post: ScheduledPost, paused: Pauses, now: datetime | None = None) -> Json:
-    """Return a post in full (connection and post_media are read).
+    """Return a post in full (connection is read, and post_media, if it has any).
 
-    `paused` tells what has stopped sending.
+    `paused` tells what has stopped sending. A post just written is of no series; of others
+    `posts.posts_in_full` has read it.
     """
     explanation = explain(post, now=now or timezone.now(), paused=paused)
     notices = notices_of(post)
@@ -158,7 +160,7 @@ def post_json(post: ScheduledPost, paused: Pauses, now: datetime | None = None) 
                 "segment": row.segment,
                 "alt_text": row.alt_text or row.asset.alt_text,
             }
-            for row in post.post_media.all()
+            for row in post.media_rows
         ],
         "scheduled_at": instant(post.scheduled_at),
         "time_zone": post.time_zone,
@@ -186,6 +188,7 @@ def post_json(post: ScheduledPost, paused: Pauses, now: datetime | None = None) 
         "needs_person": explanation.needs_person,
         "in_doubt": in_doubt_json(post),
         "group": str(post.group_id) if post.group_id else None,
+        "series": str(series) if (series := getattr(post, "of_series", None)) else None,
         "approved_by": post.approved_by or None,
         "approved_at": instant(post.approved_at),
         "proposal": proposal_json(post),
@@ -198,21 +201,21 @@ def post_json(post: ScheduledPost, paused: Pauses, now: datetime | None = None) 
 def post_tag(post: ScheduledPost) -> str:
     """Return the ETag of a post; every edit and every move changes it."""
     return tag_of(
-        post.pk,
+        str(post.pk),
         post.content_version,
         post.publish_run,
-        post.state,
+        str(post.state),
         post.attempts,
-        post.scheduled_at,
-        post.due_at,
+        instant(post.scheduled_at),
+        instant(post.due_at),
         post.late_waived,
-        post.first_sent_at,
-        post.published_at,
+        instant(post.first_sent_at),
+        instant(post.published_at),
         post.remote_ids,
         post.permalink,
         post.last_category,
         post.last_error,
-        post.preflight_at,
+        instant(post.preflight_at),
     )
 
 

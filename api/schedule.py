@@ -24,11 +24,11 @@ from api.schema import Answered, operation
 from api.serializers import ScheduleInput
 from api.shapes import Shape, among, identifier, text, the, whole
 from api.targets import target_of
-from engine.lookups import at_most_one
 from platforms.models import SocialConnection
 from scheduling import services
 from scheduling.drafts import Attachment
 from scheduling.models import ScheduledPost
+from scheduling.rows import same_external_id
 from scheduling.states import WAITING, PostState
 
 CALLBACK_PATH = "/api/v1/scheduling/callback/"
@@ -108,15 +108,17 @@ class ScheduleView(ApiView):
                 connection_id=wish.get("connection_id", ""),
                 access_token=wish.get("access_token", ""),
             )
-            draft = _draft_on(connection, wish["content_id"])
+            known = same_external_id(connection, wish["content_id"])
         else:
-            draft = _stored_draft(access, wish, slug)
-            connection = draft.connection
+            known = _stored_draft(access, wish, slug)
+            connection = known.connection
         with naming(THEIR_NAMES), transaction.atomic():
-            if draft is None:
+            if known is None:
                 post, created = _schedule_new(access, connection, wish)
+            elif known.state == PostState.DRAFT:
+                post, created = _schedule_draft(access, known, wish), True
             else:
-                post, created = _schedule_draft(access, draft, wish)
+                post, created = _found_again(known, wish), False
             return self.answer(_accepted(post), 201 if created else 200)
 
 
@@ -193,21 +195,25 @@ def _schedule_new(
         external_id=wish["content_id"],
         callback_url=_callback_url(wish),
         caller_data=_caller_data(wish),
+        is_first=True,
         **_given(wish, "priority"),
     )
 
 
-def _schedule_draft(
-    access: Access, draft: ScheduledPost, wish: dict[str, Any]
-) -> tuple[ScheduledPost, bool]:
-    if draft.state != PostState.DRAFT:
-        return draft, False
+def _found_again(known: ScheduledPost, wish: dict[str, Any]) -> ScheduledPost:
+    """Return the post that an earlier request made; raises Problem if that had another text."""
+    if wish.get("text") or wish.get("media_urls"):
+        services.require_same_text(known, [{"text": wish.get("text", "")}])
+    return known
+
+
+def _schedule_draft(access: Access, draft: ScheduledPost, wish: dict[str, Any]) -> ScheduledPost:
     changes = _given(wish, "priority")
     if wish.get("text"):
         changes["segments"] = [{"text": wish["text"]}]
     if wish.get("media_urls"):
         changes["attachments"] = _attachments(access, wish)
-    post = services.schedule_draft(
+    return services.schedule_draft(
         draft.pk,
         actor=access.actor,
         scheduled_at=wish["scheduled_at"],
@@ -215,7 +221,6 @@ def _schedule_draft(
         caller_data=_caller_data(wish),
         **changes,
     )
-    return post, True
 
 
 def _stored_draft(access: Access, wish: dict[str, Any], slug: str) -> ScheduledPost:
@@ -241,12 +246,6 @@ def _stored_draft(access: Access, wish: dict[str, Any], slug: str) -> ScheduledP
             raise invalid(
                 "connection_id", "ambiguous", "Several drafts have this content_id: say whose."
             )
-
-
-def _draft_on(connection: SocialConnection, content_id: str) -> ScheduledPost | None:
-    """Return the draft that this request completes with its text, if there is one."""
-    drafts = ScheduledPost.objects.filter(connection=connection, state=PostState.DRAFT)
-    return at_most_one(drafts.filter(external_id=content_id).only("state", "callback_url"))
 
 
 def _accepted(post: ScheduledPost) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from accounts.access import Access
 from accounts.models import Role
 from api.attachments import attachments_from
 from api.base import ApiView, as_uuid
+from api.conditions import tag_of
 from api.pages import PAGED, Pages
 from api.posts import connection_of
 from api.problems import invalid, naming, unknown
@@ -117,7 +118,7 @@ class AllSeriesView(ApiView):
                 created_by=access.user,
                 **{"time_zone": access.workspace.time_zone, **_plain(wish)},
             )
-            return self.answer(shown_series(access, series), 201)
+            return answer_with(self, access, series, 201)
 
 
 class PreviewView(ApiView):
@@ -168,11 +169,16 @@ class PreviewView(ApiView):
 class SeriesView(ApiView):
     """GET shows a series; PATCH changes it, or part of it; DELETE ends it."""
 
-    @operation("get_series", "Look at a series", tag="series", answers={200: SERIES})
+    @operation(
+        "get_series", "Look at a series", tag="series", answers={200: SERIES}, conditional=True
+    )
     def get(self, request: Request, series_id: str) -> Response:
         """Return the series in full."""
-        access = self.enter()
-        return Response(series_json(series_of(access, series_id), timezone.now()))
+        series = series_of(self.enter(), series_id)
+        tag = series_tag(series)
+        if answer := self.unchanged(tag):
+            return answer
+        return self.answer(series_json(series, timezone.now()), tag=tag)
 
     @operation(
         "change_series",
@@ -186,6 +192,7 @@ class SeriesView(ApiView):
         },
         answers={200: Answered(SERIES, "The series that has the change: another one if split.")},
         problems=EDITED,
+        conditional=True,
     )
     def patch(self, request: Request, series_id: str) -> Response:
         """Change all its future, one occurrence and what follows, or one occurrence; see `scope`.
@@ -198,6 +205,7 @@ class SeriesView(ApiView):
         known: dict[str, Any] = {"actor": access.actor, "expected_version": wish.get("version")}
         changes = _plain(wish)
         with naming(_names(request)), transaction.atomic():
+            self.require_match(series, series_tag)
             if "media" in wish:
                 changes["attachments"] = attachments_from(access, wish["media"])
             if wish["scope"] == Reach.OCCURRENCE:
@@ -207,14 +215,14 @@ class SeriesView(ApiView):
                 editing.edit_occurrence(
                     series.pk, wish["occurrence"], connection=connection, **known, **changes
                 )
-                return self.answer(shown_series(access, series))
+                return answer_with(self, access, series)
             if "connections" in wish or "variants" in wish:
                 changes["targets"] = _new_targets(access, series, wish)
             if wish["scope"] == Reach.FOLLOWING:
                 edited = editing.edit_following(series.pk, wish["occurrence"], **known, **changes)
             else:
                 edited = editing.edit_series(series.pk, **known, **changes)
-            return self.answer(shown_series(access, edited))
+            return answer_with(self, access, edited)
 
     @operation(
         "delete_series",
@@ -222,14 +230,16 @@ class SeriesView(ApiView):
         tag="series",
         answers={200: Answered(SERIES, "It has ended.", SERIES.example(state="ended"))},
         problems=ENDED,
+        conditional=True,
     )
     def delete(self, request: Request, series_id: str) -> Response:
         """End it: its future posts are cancelled; the series and its past stay to be seen."""
         access = self.enter()
         series = series_of(access, series_id)
         with transaction.atomic():
+            self.require_match(series, series_tag)
             services.end_series(series.pk, actor=access.actor)
-            return self.answer(shown_series(access, series))
+            return answer_with(self, access, series)
 
 
 def series_of(access: Access, series_id: str) -> PostSeries:
@@ -246,9 +256,15 @@ def _in_full(access: Access) -> QuerySet[PostSeries]:
     return rows.prefetch_related("targets__connection", "series_media__asset")
 
 
-def shown_series(access: Access, series: PostSeries) -> dict[str, Any]:
-    """Return a series in full, as it is in the database now."""
-    return series_json(_in_full(access).get(pk=series.pk), timezone.now())
+def answer_with(view: ApiView, access: Access, series: PostSeries, status: int = 200) -> Response:
+    """Answer with a series as it is in the database now."""
+    fresh = _in_full(access).get(pk=series.pk)
+    return view.answer(series_json(fresh, timezone.now()), status, tag=series_tag(fresh))
+
+
+def series_tag(series: PostSeries) -> str:
+    """Return the ETag of a series; each change of it raises its version."""
+    return tag_of(str(series.pk), series.version, str(series.state))
 
 
 def _plain(wish: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from api.posts import connection_of
 from api.problems import invalid
 from api.schema import Answered, Parameter, operation
 from api.serializers import ReasonInput
-from api.series import CONNECTION, ENDED, named_connection, series_of, shown_series
+from api.series import CONNECTION, ENDED, answer_with, named_connection, series_of, series_tag
 from api.series_answers import (
     FORECAST,
     OCCURRENCES,
@@ -59,8 +59,9 @@ class SeriesAction(ApiView):
         access = self.enter()
         series = series_of(access, series_id)
         with transaction.atomic():
+            self.require_match(series, series_tag)
             service(series.pk, actor=access.actor, **wish)
-            return self.answer(shown_series(access, series))
+            return answer_with(self, access, series)
 
 
 class PauseSeries(SeriesAction):
@@ -74,6 +75,7 @@ class PauseSeries(SeriesAction):
         example={"reason": "Summer break."},
         answers={200: Answered(SERIES, "It is paused.", SERIES.example(state="paused"))},
         problems=ENDED,
+        conditional=True,
     )
     def post(self, request: Request, series_id: str) -> Response:
         """Withdraw its posts that are to come, and make no more until it is resumed."""
@@ -91,6 +93,7 @@ class ResumeSeries(SeriesAction):
         example={"reason": "We are back."},
         answers={200: Answered(SERIES, "It goes on.")},
         problems=ENDED,
+        conditional=True,
     )
     def post(self, request: Request, series_id: str) -> Response:
         """Put its posts that are to come back; what passed meanwhile is not made up for."""
@@ -108,6 +111,7 @@ class EndSeries(SeriesAction):
         example={"reason": "The campaign is over."},
         answers={200: Answered(SERIES, "It has ended.", SERIES.example(state="ended"))},
         problems=ENDED,
+        conditional=True,
     )
     def post(self, request: Request, series_id: str) -> Response:
         """Cancel its posts that are to come, for good; what was sent stays."""
@@ -125,6 +129,7 @@ class SkipOccurrence(ApiView):
         example={"occurrence": "2026-12-28T08:00:00Z", "reason": "Holidays."},
         answers={200: Answered(SERIES, "It is left out.")},
         problems={409: "The series has ended, or a post of the occurrence was sent."},
+        conditional=True,
     )
     def post(self, request: Request, series_id: str) -> Response:
         """Leave one occurrence out, however far away; it stays visible among the occurrences."""
@@ -132,6 +137,7 @@ class SkipOccurrence(ApiView):
         access = self.enter()
         series = series_of(access, series_id)
         with transaction.atomic():
+            self.require_match(series, series_tag)
             services.skip_occurrence(
                 series.pk,
                 wish["occurrence"],
@@ -139,7 +145,7 @@ class SkipOccurrence(ApiView):
                 connection=named_connection(access, wish),
                 reason=wish["reason"],
             )
-            return self.answer(shown_series(access, series))
+            return answer_with(self, access, series)
 
 
 class SeriesPreview(ApiView):

@@ -33,7 +33,7 @@ class Reach(models.TextChoices):
     OCCURRENCE = "occurrence", "one occurrence"
 
 
-class VariantInput(StrictBody):
+class SeriesVariantInput(StrictBody):
     """What is different on one account: its text, first comment or options, each as a whole."""
 
     connection = Text(help_text="One of the series' connections.")
@@ -81,7 +81,7 @@ class SeriesContent(ContentInput):
         help_text="The ids of the accounts it goes to.",
     )
     variants = serializers.ListField(
-        child=VariantInput(),
+        child=SeriesVariantInput(),
         required=False,
         max_length=ACCOUNTS_MOST,
         help_text="What is different on some of the accounts.",

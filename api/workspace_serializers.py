@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.keys import SCOPES
-from accounts.models import Role
+from accounts.models import ApprovalRule, Role
 from api.fields import Choice, Identifier, Text, WholeNumber
 from api.serializers import TEN_YEARS_MINUTES, ReasonInput, StrictBody
 from scheduling.models import LatePolicy
@@ -32,6 +32,11 @@ class WorkspaceChanges(StrictBody):
         min_value=0,
         max_value=TEN_YEARS_MINUTES,
         help_text="From when on a post is too late; null: as the installation has it.",
+    )
+    approval_rule = Choice(
+        ApprovalRule,
+        required=False,
+        help_text="Whose posts somebody else must approve; takes an owner, not just a key.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import Caller
-from accounts.models import Role, Workspace
+from accounts.models import ApprovalRule, Role, Workspace
 from accounts.services import change_workspace
 from api.base import ApiView
 from api.conditions import tag_of
 from api.fields import instant
 from api.pages import PAGED, Pages
+from api.problems import Problem
 from api.schema import operation
 from api.shapes import Shape, identifier, moment, number, one_of, or_null, page_of, text, whole
 from api.workspace_serializers import WorkspaceChanges
@@ -33,6 +34,7 @@ WORKSPACE = Shape(
     late_policy=one_of(LatePolicy, "What becomes of new posts that are found too late."),
     late_limit_minutes=or_null(whole("From when on a post is too late.", 60), None),
     default_late_limit_minutes=number("The installation's, used while that is null.", 120),
+    approval_rule=one_of(ApprovalRule, "Whose posts somebody else must approve."),
     created_at=moment("When it was made."),
 )
 
@@ -68,9 +70,15 @@ class WorkspaceView(ApiView):
         conditional=True,
     )
     def patch(self, request: Request) -> Response:
-        """Change name, time zone or what happens to late posts."""
+        """Change name, time zone, what happens to late posts, or whose posts need approval.
+
+        `approval_rule` holds for what is written from then on; what awaits approval still does. A
+        key cannot change it, whatever its scopes are: it would approve its own posts.
+        """
         changes = self.read(WorkspaceChanges)
         access = self.enter()
+        if "approval_rule" in changes and not access.may(Role.OWNER):
+            raise Problem(403, "role_missing", "The approval rule is changed by an owner.")
         with transaction.atomic():
             self.require_match(access.workspace, workspace_tag)
             changed = change_workspace(access.workspace, actor=access.actor, **changes)
@@ -110,6 +118,7 @@ def workspace_json(workspace: Workspace) -> dict[str, Any]:
         "late_policy": workspace.late_policy,
         "late_limit_minutes": workspace.late_limit_minutes,
         "default_late_limit_minutes": default,
+        "approval_rule": workspace.approval_rule,
         "created_at": instant(workspace.created_at),
     }
 
@@ -122,6 +131,7 @@ def workspace_tag(workspace: Workspace) -> str:
         workspace.time_zone,
         workspace.late_policy,
         workspace.late_limit_minutes,
+        workspace.approval_rule,
     )
 
 

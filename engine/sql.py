@@ -150,6 +150,24 @@ def _update(
     return changed
 
 
+def add_unless_there(row: models.Model) -> bool:
+    """Insert an unsaved row unless a unique constraint holds it back; say whether it was inserted.
+
+    Unlike `save` it needs no transaction around it to survive that: one round trip, not three.
+    """
+    columns = row._meta.concrete_fields  # noqa: SLF001 - Django's documented API
+    names = ", ".join(connection.ops.quote_name(str(column.column)) for column in columns)
+    values = [column.get_db_prep_save(column.pre_save(row, True), connection) for column in columns]
+    places = ", ".join(["%s"] * len(values))
+    statement = (
+        f"INSERT INTO {table_of(type(row))} ({names}) VALUES ({places}) "  # noqa: S608 - names
+        "ON CONFLICT DO NOTHING"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return bool(cursor.rowcount)
+
+
 def insert_rows(
     model: type[models.Model],
     rows: Sequence[Mapping[str, Any]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from django.db import models
@@ -200,6 +201,11 @@ class ScheduledPost(LeasedJob):
 
     def __str__(self) -> str:
         return f"{self.platform} post {self.pk}"
+
+    @property
+    def media_rows(self) -> Sequence[PostMedia]:
+        """Return its media in their places; those who have none are not asked for them."""
+        return list(self.post_media.all()) if self.media_count else ()
 
     @property
     def current_warnings(self) -> list[dict[str, str]]:

@@ -36,8 +36,8 @@ def notices_of(post: ScheduledPost) -> Notices:
     """
     if post.state not in EDITABLE:
         return Notices(())
-    rows = post.post_media.all()
-    return notices_for(post, [Attachment(row.asset, row.segment, row.alt_text) for row in rows])
+    attachments = [Attachment(row.asset, row.segment, row.alt_text) for row in post.media_rows]
+    return notices_for(post, attachments)
 
 
 def notices_for(post: ScheduledPost, attachments: Sequence[Attachment]) -> Notices:

@@ -21,6 +21,7 @@ from django.utils import timezone
 from accounts.audit import record
 from accounts.models import Workspace
 from engine import sql
+from engine.lookups import at_most_one
 from engine.models import Installation, Pause
 from engine.states import IllegalTransition
 from engine.words import moment
@@ -178,7 +179,7 @@ class Pauses:
 def present(*, now: datetime | None = None) -> Pauses:
     """Return what is paused now (two small queries)."""
     now = now or timezone.now()
-    here = Installation.objects.filter(paused=True).first()
+    here = at_most_one(Installation.objects.filter(paused=True))
     found = list(Pause.objects.exclude(scope=Scope.HOST))
     return Pauses(
         everything=_all_paused(here, now) if here else "",

@@ -75,6 +75,7 @@ def schedule_post(
     attachments: Sequence[Attachment] = (),
     created_by: User | None = None,
     as_draft: bool = False,
+    is_first: bool = False,
     **details: Any,
 ) -> tuple[ScheduledPost, bool]:
     """Schedule one post and return (post, created).
@@ -82,10 +83,11 @@ def schedule_post(
     `details` are further columns: first_comment, options, priority (0-9), external_id,
     callback_url, late_policy, late_limit_minutes, group, correlation_id.
     An `external_id` that the connection already has (not cancelled) returns that post, unchanged,
-    or is refused when it has another text. Raises Invalid with every error at once.
+    or is refused when it has another text; `is_first` says that the caller has looked for it a
+    moment ago. Raises Invalid with every error at once.
     """
     external_id = details.get("external_id") or None
-    if external_id and (known := same_external_id(connection, external_id)):
+    if external_id and not is_first and (known := same_external_id(connection, external_id)):
         require_same_text(known, segments)
         return known, False
     post = build_post(

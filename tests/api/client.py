@@ -23,7 +23,7 @@ PROBLEM_KEYS = {"type", "title", "status", "detail", "code", "errors", "instance
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer: `body` is the JSON, `headers` by any case."""
+    """One answer: `body` is the JSON (of other files the text), `headers` by any case."""
 
     status: int
     body: Any
@@ -60,7 +60,9 @@ class Api:
         response = self.django.generic(
             method, f"/api/v1/{path}", data, content_type=content_type, headers=sent
         )
-        told = response.json() if response.content else None
+        content = response.getvalue()  # of files, too, that come in pieces
+        is_json = "json" in response.headers.get("Content-Type", "")
+        told = json.loads(content) if is_json and content else content.decode() or None
         answer = Answer(response.status_code, told, response.headers)
         conforms(method, f"/api/v1/{path}", answer)
         return answer

@@ -14,12 +14,24 @@ from accounts.services import issue_api_key
 from engine.models import RateLimitState
 from scheduling.announcements import PostChange, announce
 from scheduling.callback_log import callbacks_of
+from scheduling.models import PostGroup
 from scheduling.states import PostState
 from tests.factories import make_connection, make_post, make_user
+from tests.scheduling.series_stage import start
 
 
 def _post(workspace: Workspace) -> str:
     return str(make_post(make_connection(workspace), state=PostState.SCHEDULED).pk)
+
+
+def _group(workspace: Workspace) -> str:
+    group = PostGroup.objects.create(workspace=workspace)
+    make_post(make_connection(workspace), group=group)
+    return str(group.pk)
+
+
+def _series(workspace: Workspace) -> str:
+    return str(start(make_connection(workspace)).pk)
 
 
 def _connection(workspace: Workspace) -> str:
@@ -58,6 +70,8 @@ def _delivery(workspace: Workspace) -> str:
 ROWS: dict[str, Callable[[Workspace], str]] = {
     "post_id": _post,
     "job_id": _post,
+    "group_id": _group,
+    "series_id": _series,
     "connection_id": _connection,
     "limit_id": _limit,
     "member_id": _member,

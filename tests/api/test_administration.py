@@ -124,6 +124,23 @@ def test_other_changes_are_refused(api: Api, changes: dict[str, Any], field: str
     api("PATCH", "workspace", changes).problem(422, "invalid", field)
 
 
+def test_an_owner_says_whose_posts_need_approval(
+    api: Api, person: Callable[[str], Api], workspace: Workspace
+) -> None:
+    owner = person(Role.OWNER)
+    assert owner.get("workspace").body["approval_rule"] == "nobody"
+    changed = owner("PATCH", "workspace", {"approval_rule": "editors"})
+    assert (changed.status, changed.body["approval_rule"]) == (200, "editors")
+    event = AuditEvent.objects.get(action="workspace.changed")
+    assert event.detail == {"approval_rule": ["nobody", "editors"]}
+    nobody = {"approval_rule": "nobody"}
+    for other in (api, person(Role.EDITOR)):  # the key may change all the rest
+        other("PATCH", "workspace", nobody).problem(403, "role_missing")
+    owner("PATCH", "workspace", {"approval_rule": "x"}).problem(422, "invalid", "approval_rule")
+    workspace.refresh_from_db()
+    assert workspace.approval_rule == "editors"
+
+
 def test_the_list_of_workspaces_is_the_caller_s(
     workspace: Workspace, api: Api, person: Callable[[str], Api], as_user: AsUser
 ) -> None:

@@ -13,6 +13,7 @@ from platforms.models import SocialConnection
 from scheduling.models import ScheduledPost
 from scheduling.states import PostState
 from tests.api.client import Answer, Api, keyed, soon
+from tests.api.rows import row_of
 from tests.factories import make_post, make_user
 
 
@@ -121,6 +122,59 @@ def test_tags_are_compared_as_the_rfc_says() -> None:
     assert not matches(f"W/{tag}", tag)
     assert is_known(f"W/{tag}", tag)
     assert not is_known("", tag)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "changes"),
+    [
+        ("group_id", "groups", {"text": "mine"}),
+        ("series_id", "series", {"text": "mine"}),
+    ],
+)
+def test_groups_and_series_are_changed_as_they_were_read(
+    api: Api, workspace: Workspace, kind: str, path: str, changes: dict[str, str]
+) -> None:
+    path = f"{path}/{row_of(kind, workspace)}"
+    first = api.get(path).headers["ETag"]
+    assert api.get(path, If_None_Match=first).status == 304
+    second = api("PATCH", path, changes, If_Match=first).headers["ETag"]
+    assert second == api.get(path).headers["ETag"] != first
+    for method, action, body in (("PATCH", "", changes), ("POST", "/cancel", {})):
+        if (kind, action) != ("series_id", "/cancel"):
+            answer = api(method, f"{path}{action}", body, If_Match=first)
+            answer.problem(412, "precondition_failed")
+
+
+def test_a_groups_tag_follows_each_of_its_posts(api: Api, workspace: Workspace) -> None:
+    path = f"groups/{row_of('group_id', workspace)}"
+    read = api.get(path)
+    post = read.body["posts"][0]["id"]
+    assert api("PATCH", f"posts/{post}", {"priority": 5}).status == 200
+    api.post(f"{path}/cancel", {}, If_Match=read.headers["ETag"]).problem(
+        412, "precondition_failed"
+    )
+
+
+@pytest.mark.parametrize("action", ["pause", "end", "skip"])
+def test_a_series_that_changed_meanwhile_is_left_alone(
+    api: Api, workspace: Workspace, action: str
+) -> None:
+    path = f"series/{row_of('series_id', workspace)}"
+    read = api.get(path)
+    assert api("PATCH", path, {"text": "theirs"}).status == 200
+    body = {"occurrence": read.body["next_occurrence_at"]} if action == "skip" else {}
+    answer = api.post(f"{path}/{action}", body, If_Match=read.headers["ETag"])
+    answer.problem(412, "precondition_failed")
+    assert api.get(path).body["state"] == "active"
+
+
+def test_a_new_post_is_shown_as_it_is_read_later(api: Api, connection: SocialConnection) -> None:
+    there = "2099-01-01T05:00:00+05:00"
+    wish = {"connection": str(connection.pk), "text": "hello", "scheduled_at": there}
+    made = api.post("posts", wish)
+    read = api.get(f"posts/{made.body['id']}")
+    assert (made.status, made.body) == (201, read.body)
+    assert made.headers["ETag"] == read.headers["ETag"]
 
 
 @pytest.mark.parametrize(

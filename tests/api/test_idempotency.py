@@ -177,3 +177,21 @@ def test_of_many_at_once_only_one_is_carried_out() -> None:
     assert sum(answer.status == 201 and not replayed(answer) for answer in answers) == 1
     with transaction.atomic():
         assert IdempotencyKey.objects.get().status == 201
+
+
+@pytest.mark.parametrize(("path", "most"), [("schedule", 12), ("posts", 13)])
+def test_a_post_costs_few_statements(
+    api: Api,
+    connection: SocialConnection,
+    django_assert_max_num_queries: Any,
+    path: str,
+    most: int,
+) -> None:
+    wish = {"text": "hello", "scheduled_at": soon()}
+    if path == "schedule":
+        wish |= {"content_id": "c", "platform": "sandbox", "user_id": "u", "org_id": "o"}
+        wish |= {"connection_id": str(connection.pk)}
+    else:
+        wish |= {"external_id": "c", "connection": str(connection.pk)}
+    with django_assert_max_num_queries(most + 1):  # a key's first use is noted
+        assert api.post(path, wish, Idempotency_Key="k").status == 201

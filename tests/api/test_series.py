@@ -57,6 +57,12 @@ def series(api: Api, connection: SocialConnection) -> PostSeries:
     return created(api.post("series", wish(connection)))
 
 
+def test_a_post_tells_of_its_series(api: Api, series: PostSeries) -> None:
+    (first, *_) = posts_of(series)
+    assert api.get(f"posts/{first.pk}").body["series"] == str(series.pk)
+    assert {one["series"] for one in api.get("posts").body["results"]} == {str(series.pk)}
+
+
 # --- creating and looking -----------------------------------------------------------------------
 def test_a_series_is_shown_as_it_was_made(api: Api, connection: SocialConnection) -> None:
     other = make_connection(connection.workspace)

@@ -45,6 +45,23 @@ def test_a_burst_reaches_the_stub_whole_from_both_sides(figures: dict[str, objec
     assert runs[0]["states"] == {"published": POSTS}
 
 
+def test_the_api_is_asked_as_it_is_deployed(tmp_path: Path, live_database: str) -> None:
+    subprocess.run(
+        [
+            sys.executable, "-m", "benchmarks", "api", "--quick",
+            "--results", str(tmp_path), "--database", live_database,
+            "--broker", os.environ["REDIS_URL"],
+        ],
+        cwd=ROOT, check=True, timeout=180,
+    )  # fmt: skip
+    (kept,) = tmp_path.glob("*-api.json")
+    (run,) = json.loads(kept.read_text())["runs"]
+    for measured in ("schedule_ms", "schedule_in_the_crowd_ms", "read_ms", "bulk_500_ms"):
+        assert run[measured]["p50"] > 0
+    assert run["schedule_per_second"] > 0
+    assert run["schedule_cpu_ms"] > 0
+
+
 def test_the_stub_accepts_right_signatures_and_no_others() -> None:
     signer = Signer(CONSUMER_KEY, CONSUMER_SECRET, *token_of(7))
     header = signer.authorization("POST", "http://127.0.0.1:8099/2/tweets")
