@@ -52,6 +52,8 @@ class ConfirmedAction:
     `run(pk, actor, answers)` calls a service, once per row, and raises Refused (or
     IllegalTransition) if the row does not allow it. `refusal(row)` tells before asking: a short
     reason, or "" if it would work. `bulk` offers it in the list, otherwise only on the row's page.
+    `pins` names the row's number that rises with each edit: `run` gets what was shown as an answer
+    of that name, so that nobody decides about what they have not seen.
     """
 
     name: str  # part of the address
@@ -65,6 +67,7 @@ class ConfirmedAction:
     warning: str = ""
     form_class: type[ReasonForm] = ReasonForm
     bulk: bool = True
+    pins: str = ""
     remark: Callable[[], str] = str  # what goes without saying until a setting changes it
 
 
@@ -106,12 +109,13 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
         if not self.may_act(request, action):
             raise PermissionDenied
         keys = self._keys_in((request.POST or request.GET).get("ids", ""))
+        shown = self._shown_in(request, action, keys)
         if request.method != "POST":
-            return self._ask(request, action, keys, action.form_class())
+            return self._ask(request, action, keys, action.form_class(), shown=shown)
         form = action.form_class(request.POST)
         if not form.is_valid():
-            return self._ask(request, action, keys, form)
-        self._act(request, action, keys, form.cleaned_data)
+            return self._ask(request, action, keys, form, shown=shown)
+        self._act(request, action, keys, form.cleaned_data, shown)
         return HttpResponseRedirect(self._way_back(request))
 
     def buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, str]]:
@@ -121,7 +125,8 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
                 "label": action.button,
                 "name": action.name,
                 "consequence": action.consequence,
-                "url": f"{reverse(f'admin:{self._url_name()}', args=[action.name])}?ids={obj.pk}",
+                "url": f"{reverse(f'admin:{self._url_name()}', args=[action.name])}?ids={obj.pk}"
+                + (f"&shown={getattr(obj, action.pins)}" if action.pins else ""),
             }
             for action in self.confirmed_actions
             if self.may_act(request, action) and not action.refusal(obj)
@@ -170,6 +175,29 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
             raise Http404
         return keys
 
+    def _shown_in(
+        self, request: HttpRequest, action: ConfirmedAction, keys: Sequence[Any]
+    ) -> dict[Any, int]:
+        """Return the number of each row as it was shown, by the keys' order; {} if none came."""
+        parts = [p for p in (request.POST or request.GET).get("shown", "").split(",") if p]
+        if not action.pins or not parts:
+            return {}
+        if len(parts) != len(keys) or not all(p.isascii() and p.isdigit() for p in parts):
+            raise Http404
+        return dict(zip(keys, map(int, parts), strict=True))
+
+    def _shown_as_text(
+        self,
+        action: ConfirmedAction,
+        keys: Sequence[Any],
+        rows: Sequence[Any],
+        shown: Mapping[Any, int],
+    ) -> str:
+        if not action.pins:
+            return ""
+        now = {row.pk: getattr(row, action.pins) for row in rows}
+        return ",".join(str(shown.get(key, now.get(key, 0))) for key in keys)
+
     def _ask(
         self,
         request: HttpRequest,
@@ -177,6 +205,7 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
         keys: Sequence[Any],
         form: ReasonForm,
         back: str = "",
+        shown: Mapping[Any, int] | None = None,
     ) -> HttpResponse:
         rows = list(self._rows(request).filter(pk__in=keys))
         reasons = {row.pk: action.refusal(row) for row in rows}
@@ -190,6 +219,7 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
             ),
             "form": form,
             "ids": ",".join(str(key) for key in keys),
+            "shown": self._shown_as_text(action, keys, rows, shown or {}),
             "back": back or self._way_back(request),
             "address": reverse(f"admin:{self._url_name()}", args=[action.name]),
             "rows": [(self.describe(row), reasons[row.pk]) for row in rows[:LISTED]],
@@ -212,11 +242,13 @@ class ConfirmedActionsAdmin(AnyModelAdmin):
         action: ConfirmedAction,
         keys: Sequence[Any],
         answers: Mapping[str, Any],
+        shown: Mapping[Any, int],
     ) -> None:
         done, proposed, refused = 0, 0, Counter[str]()
         for key in keys:
             try:
-                action.run(key, actor_of(request), answers)
+                pinned = {action.pins: shown[key]} if key in shown else {}
+                action.run(key, actor_of(request), {**answers, **pinned})
                 done += 1
             except Proposed:
                 proposed += 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from engine import slots, sql
@@ -16,8 +17,11 @@ Scope = Pause.Scope
 
 
 def is_any_sending_paused() -> bool:
-    """Say whether some platform or workspace is paused."""
-    return Pause.objects.exclude(scope=Scope.HOST).exists()
+    """Say whether some platform or workspace is paused; asked with each claim."""
+    table, host = sql.table_of(Pause), Scope.HOST.value
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE scope <> '{host}')")  # noqa: S608 - names are ours
+        return bool(cursor.fetchone()[0])
 
 
 def keys_of(scope: Pause.Scope) -> str:

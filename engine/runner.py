@@ -186,6 +186,7 @@ class Runner(Generic[ResultT]):
         self._flush_now = asyncio.Event()
         self._saturated = False  # more is due than one claim takes
         self._full: frozenset[Hashable] = frozenset()  # after the last claim
+        self._none_full_of = 0  # so many jobs were held when none was full; -1: some was
         self._stopping = False
         self._retiring = False
         self._resting = False  # staff let this host drain: nothing is claimed until they end it
@@ -305,7 +306,7 @@ class Runner(Generic[ResultT]):
             got = await self._claim(share) if share > 0 else 0
             more, is_pressing = got >= share > 0, self._is_pressing()
             self._saturated = more and is_pressing
-            self._full = self._full_ones()
+            self._full = self._full_ones(came=got > 0)
             self._claim_now.clear()
             if self._saturated and self._held() < self.workload.concurrency:
                 continue
@@ -338,18 +339,26 @@ class Runner(Generic[ResultT]):
         rounds = max(2.0, LANE_SECONDS / max(self._call_seconds, 0.001))
         return round(min(LANE_SHARE * self._held_most(), LANE_AT_ONCE * rounds))
 
-    def _full_ones(self) -> frozenset[Hashable]:
-        """Return the owners and lanes of which enough is held: the room left is for others."""
+    def _full_ones(self, *, came: bool = False) -> frozenset[Hashable]:
+        """Return the owners and lanes of which enough is held: the room left is for others.
+
+        While no more is held than when none was full, and no others `came`, there is no need to
+        count: a slot looks eight times a second at all that it holds.
+        """
+        if not came and self._held() <= self._none_full_of:
+            return frozenset()
         owners: Counter[Hashable] = Counter()
         lanes: Counter[Hashable] = Counter()
         for job in self._held_jobs():
             owners[job.owner] += 1
             lanes[job.lane] += 1
         owner_most, lane_most = OWNER_SHARE * self._held_most(), self._lane_most()
-        return frozenset(
+        full = frozenset(
             [owner for owner, held in owners.items() if held >= owner_most]
             + [lane for lane, held in lanes.items() if held >= lane_most]
         )
+        self._none_full_of = -1 if full else self._held()
+        return full
 
     def _deal(self) -> Deal | None:
         """Return how to deal the next claim out; None: earliest first, since nothing presses.

@@ -63,19 +63,23 @@ def encode(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return the JSON parameter for `recordset`; keys get the `v_` prefix."""
     return json.dumps(
         [{f"v_{name}": value for name, value in row.items()} for row in rows],
-        default=_portable,
+        default=_for_postgresql if is_postgresql() else _for_sqlite,
         separators=(",", ":"),
     )
 
 
-def _portable(value: object) -> str:
+def _for_postgresql(value: object) -> str:
     if isinstance(value, uuid.UUID):
         return value.hex
     if isinstance(value, datetime):
-        if is_postgresql():
-            return value.isoformat()
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        return value.isoformat()
     raise TypeError(f"cannot send {type(value).__name__} to the database")
+
+
+def _for_sqlite(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return _for_postgresql(value)
 
 
 def as_uuid(value: uuid.UUID | str) -> uuid.UUID:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from engine.gate import Counted, Key, Passage
@@ -11,7 +10,6 @@ from engine.models import RateLimitState
 from platforms.adapters.base import Adapter, Bucket
 
 OTHER = "other"  # kinds of calls without a bucket of their own
-OPERATIONS = ("publish", "prepare", "find", "refresh", "validate", "delete", "metrics", OTHER)
 ALL = "all"  # the bucket of refusals, breaker and spacing: they concern calls of any kind
 _SCOPE = RateLimitState.Scope
 
@@ -23,27 +21,29 @@ def owner_of(scope: str, adapter: Adapter, connection_id: uuid.UUID, base_url: s
     return urlsplit(base_url).netloc.lower() if scope == _SCOPE.HOST else adapter.slug
 
 
-def passages_of(adapter: Adapter, connection_id: uuid.UUID, base_url: str) -> Mapping[str, Passage]:
-    """Return the passage of every operation, and of the kinds of calls that have buckets.
+class Passages(dict[str, Passage]):
+    """The passage of each kind of call of one account, made when it is first asked for.
 
-    Accounts at a user-given host share that host's troubles, not those of the software it runs.
+    Most accounts of a burst only publish. Accounts at a user-given host share that host's
+    troubles, not those of the software it runs.
     """
 
-    def key(scope: str, bucket: str) -> Key:
-        return (str(scope), owner_of(scope, adapter, connection_id, base_url), bucket)
+    def __init__(self, adapter: Adapter, connection_id: uuid.UUID, base_url: str) -> None:
+        super().__init__()
+        self._adapter, self._connection_id, self._base_url = adapter, connection_id, base_url
 
-    shared = _SCOPE.HOST if adapter.user_given_host() else _SCOPE.APP
-    passages = {}
-    for operation in {*OPERATIONS, *(bucket.operation for bucket in adapter.buckets)}:
+    def __missing__(self, operation: str) -> Passage:
+        adapter = self._adapter
         buckets = _buckets(adapter, operation)
-        passages[operation] = Passage(
+        shared = _SCOPE.HOST if adapter.user_given_host() else _SCOPE.APP
+        self[operation] = passage = Passage(
             platform=adapter.slug,
-            own=key(_SCOPE.CONNECTION, ALL),
-            shared=key(shared, ALL),
-            told=tuple(key(b.scope, b.name) for b in buckets if not b.counted),
+            own=self._key(_SCOPE.CONNECTION, ALL),
+            shared=self._key(shared, ALL),
+            told=tuple(self._key(b.scope, b.name) for b in buckets if not b.counted),
             counted=tuple(
                 Counted(
-                    key(b.scope, b.pool or b.name),
+                    self._key(b.scope, b.pool or b.name),
                     b.calls,
                     b.window.total_seconds(),
                     b.cost,
@@ -54,7 +54,11 @@ def passages_of(adapter: Adapter, connection_id: uuid.UUID, base_url: str) -> Ma
             ),
             is_spaced=adapter.adaptive_spacing,
         )
-    return passages
+        return passage
+
+    def _key(self, scope: str, bucket: str) -> Key:
+        owner = owner_of(scope, self._adapter, self._connection_id, self._base_url)
+        return (str(scope), owner, bucket)
 
 
 def _buckets(adapter: Adapter, operation: str) -> list[Bucket]:

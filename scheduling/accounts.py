@@ -10,11 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from engine.errors import ServiceError
-from engine.gate import Passage
 from platforms.adapters.base import Account, Adapter
 from platforms.credentials import CredentialError
 from platforms.models import SocialConnection
-from platforms.passages import passages_of
+from platforms.passages import Passages
 from platforms.registry import adapter_for
 from scheduling.drafts import account_of
 
@@ -28,10 +27,10 @@ class ConnectedAccount:
     credentials: Mapping[str, Any] = field(repr=False)
     workspace_late_limit: int | None
     account: Account  # as drafts carry it
+    passages: Passages = field(repr=False)
     base_url: str = ""
     auth: Any = field(default=None, repr=False)
     problem: str = ""
-    passages: Mapping[str, Passage] = field(default_factory=dict, repr=False)  # by operation
 
     @property
     def state(self) -> str:
@@ -98,7 +97,7 @@ def _opened(connection: SocialConnection) -> ConnectedAccount:
         credentials={},
         workspace_late_limit=connection.workspace.late_limit_minutes,
         account=account_of(connection),
-        passages=passages_of(adapter, connection.pk, connection.instance_url),
+        passages=Passages(adapter, connection.pk, connection.instance_url),
     )
     try:
         credentials = connection.get_credentials()
@@ -108,7 +107,7 @@ def _opened(connection: SocialConnection) -> ConnectedAccount:
             credentials=credentials,
             base_url=base_url,
             auth=adapter.authorize(credentials),
-            passages=passages_of(adapter, connection.pk, base_url),
+            passages=Passages(adapter, connection.pk, base_url),
         )
     except CredentialError as error:
         return replace(unopened, problem=str(error))

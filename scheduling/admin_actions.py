@@ -135,6 +135,7 @@ POST_ACTIONS = (
     _action(
         "approve",
         approvals.approve_post,
+        pins="content_version",
         permission=rights.APPROVE,
         label="Approve",
         button="Approve",
@@ -144,6 +145,7 @@ POST_ACTIONS = (
     _action(
         "reject",
         approvals.reject_post,
+        pins="content_version",
         permission=rights.APPROVE,
         label="Reject",
         button="Reject",

@@ -17,7 +17,6 @@ from engine.http import Http, HttpPool
 from engine.jobs import LostLease
 from engine.runner import Job, Runner
 from platforms.adapters.base import Draft, Progress, Segment
-from platforms.passages import OTHER
 from scheduling.accounts import AccountCache, ConnectedAccount
 from scheduling.calling import Calling
 from scheduling.claims import ClaimedPost
@@ -88,8 +87,7 @@ class Caller:
 
         `operation` may also be a kind of call that the adapter names.
         """
-        passages, now = account.passages, self.clock.now()
-        passage = passages.get(operation) or passages[OTHER]
+        passage, now = account.passages[operation], self.clock.now()
         hold = self.gate.hold(passage, now)
         if hold is not None or not passage.is_spent:
             return hold

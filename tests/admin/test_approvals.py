@@ -61,3 +61,28 @@ def test_staff_do_not_approve_what_they_wrote(staff: Client, connection: SocialC
     post = make_post(connection, state=S.AWAITING_APPROVAL, authors=[actor])
     assert "somebody else must approve it" in act(staff, "approve", [post])
     assert state_of(post) == S.AWAITING_APPROVAL
+
+
+def test_what_was_read_is_approved_and_nothing_newer(
+    staff: Client, connection: SocialConnection
+) -> None:
+    post = make_post(connection, state=S.AWAITING_APPROVAL)
+    page = staff.get(f"{POSTS}{post.pk}/change/")
+    address = {one["name"]: one["url"] for one in page.context["console_buttons"]}["approve"]
+    ScheduledPost.objects.filter(pk=post.pk).update(content_version=2)
+    shown = staff.get(address).context["shown"]
+    assert shown == "1"
+    assert "changed meanwhile" in act(staff, "approve", [post], shown=shown)
+    assert state_of(post) == S.AWAITING_APPROVAL
+    shown = staff.get(f"{POSTS}act/approve/?ids={post.pk}").context["shown"]
+    assert act(staff, "approve", [post], shown=shown) == "1 approved."
+
+
+def test_a_form_that_does_not_fit_its_rows_is_refused(
+    staff: Client, connection: SocialConnection
+) -> None:
+    post = make_post(connection, state=S.AWAITING_APPROVAL)
+    for shown in ("1,2", "x"):
+        data = {"ids": str(post.pk), "shown": shown, "reason": ""}
+        assert staff.post(f"{POSTS}act/approve/", data).status_code == 404
+    assert state_of(post) == S.AWAITING_APPROVAL

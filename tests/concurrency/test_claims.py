@@ -18,6 +18,7 @@ from engine import slots, sql
 from engine.gate import Gate
 from engine.jobs import Deal
 from engine.models import RateLimitState, WorkerSlot
+from platforms.models import SocialConnection
 from scheduling import outage, services, sweeper
 from scheduling.look_ahead import queue_due_posts
 from scheduling.models import ScheduledPost
@@ -31,9 +32,11 @@ LEASE = timedelta(seconds=120)
 Held = tuple[uuid.UUID, int]
 
 
-def make_posts(count: int, **fields: object) -> list[uuid.UUID]:
-    """Save `count` due posts of one account in one statement."""
-    account = make_connection()
+def make_posts(
+    count: int, account: SocialConnection | None = None, **fields: object
+) -> list[uuid.UUID]:
+    """Save `count` due posts of one account (a new one, if not given) in one statement."""
+    account = account or make_connection()
     now = timezone.now()
     posts = [
         ScheduledPost(
@@ -125,6 +128,17 @@ def test_a_dealt_claim_reads_little_of_a_long_backlog() -> None:
     reads = re.findall(r"using post_due_by_connection on .*actual rows=([0-9.]+)", plan)
     assert len(reads) == 3, plan  # the first lane, the next ones, the earliest rows of each
     assert max(float(rows) for rows in reads) <= 20, plan
+
+
+def test_a_dealt_claim_reads_nothing_of_what_an_account_has_sent_before() -> None:
+    sent = make_connection()
+    for account in [sent, *(make_connection() for _ in range(20))]:
+        make_posts(100 if account == sent else 5, account, due_at=None, state=S.PUBLISHED)
+        make_posts(2, account)
+    make_posts(2000, sent, due_at=None, state=S.PUBLISHED)
+    plan = plan_of(lambda: claim(1, 20, fair=True))
+    assert set(re.findall(r"using (post_\w+) on", plan)) == {"post_due_by_connection"}, plan
+    assert "_connection_id_" not in plan, plan
 
 
 def test_a_dealt_claim_reads_by_lane_though_the_planner_believes_that_nothing_is_due() -> None:

@@ -71,6 +71,16 @@ def test_the_claim_after_a_full_lane_is_dealt_too_though_the_lane_has_room_again
     assert runner._deal() == Deal(CLAIM_SHARE_LEAST, frozenset())
 
 
+def test_a_lane_is_found_full_though_as_many_of_others_left_meanwhile(
+    runner: Runner[object],
+) -> None:
+    hold(runner, runner._lane_most())
+    assert runner._full_ones() == frozenset()
+    runner._heap.clear()
+    hold(runner, runner._lane_most(), lane=LANE)
+    assert runner._full_ones(came=True) == {LANE}
+
+
 def test_one_owner_never_fills_all_that_a_slot_holds(runner: Runner[object]) -> None:
     hold(runner, runner._held_most() * 3 // 4, owner=OWNER)
     deal = runner._deal()

@@ -15,7 +15,7 @@ from engine.models import RateLimitState
 from platforms.adapters.base import Bucket, Continue, Published, Ready
 from platforms.adapters.mastodon import Mastodon
 from platforms.adapters.x import X
-from platforms.passages import passages_of
+from platforms.passages import Passages
 from scheduling.models import ScheduledPost
 from scheduling.states import PostState
 from tests.factories import make_post
@@ -191,18 +191,18 @@ def test_a_spaced_upload_waits_for_its_turn_in_the_rows(
 
 def test_servers_that_users_name_share_no_trouble_but_their_own() -> None:
     here, there = uuid.uuid4(), uuid.uuid4()
-    one = passages_of(Mastodon(), here, "https://one.example")["publish"]
-    same = passages_of(Mastodon(), there, "https://one.example")["publish"]
-    other = passages_of(Mastodon(), there, "https://other.example")["publish"]
+    one = Passages(Mastodon(), here, "https://one.example")["publish"]
+    same = Passages(Mastodon(), there, "https://one.example")["publish"]
+    other = Passages(Mastodon(), there, "https://other.example")["publish"]
     assert one.shared == same.shared == ("host", "one.example", "all")
     assert other.shared != one.shared
     assert one.own != same.own
 
 
 def test_an_operation_goes_through_its_own_buckets_or_those_for_the_rest() -> None:
-    passages = passages_of(X(), uuid.UUID(int=1), "https://api.x.com")
+    passages = Passages(X(), uuid.UUID(int=1), "https://api.x.com")
     names = [key[2] for key in passages["publish"].told]
     assert names == ["publish", "publish.3h", "publish.24h"]
     assert ("app", "x", "publish.24h") in passages["publish"].told
-    mastodon = passages_of(Mastodon(), uuid.UUID(int=1), "https://one.example")
+    mastodon = Passages(Mastodon(), uuid.UUID(int=1), "https://one.example")
     assert [key[2] for key in mastodon["find"].told] == ["other"]
