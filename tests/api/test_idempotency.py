@@ -179,7 +179,7 @@ def test_of_many_at_once_only_one_is_carried_out() -> None:
         assert IdempotencyKey.objects.get().status == 201
 
 
-@pytest.mark.parametrize(("path", "most"), [("schedule", 12), ("posts", 13)])
+@pytest.mark.parametrize(("path", "most"), [("schedule", 13), ("posts", 14)])
 def test_a_post_costs_few_statements(
     api: Api,
     connection: SocialConnection,

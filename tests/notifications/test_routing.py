@@ -284,7 +284,7 @@ def test_whoever_wants_successes_in_a_summary_gets_one_row_for_a_batch(
 ) -> None:
     prefer(ada, connection.workspace, "post.published", "email", Mode.DAILY)
     posts = [make_post(connection, created_by=ada) for _ in range(40)]
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         announce([PostChange.of(post, event="post.published") for post in posts])
     assert DigestItem.objects.get().notification.context["mail"]["count"] == 40
     assert Delivery.objects.count() == 0

@@ -146,9 +146,11 @@ def test_a_doubt_about_a_dead_account_is_told_once_and_clears_itself_after_a_rec
         assert sweeper.wake_doubts() == 0
         ScheduledPost.objects.update(due_at=timezone.now() - SECOND)
     ScheduledPost.objects.update(due_at=timezone.now() + 15 * MINUTE)
-    assert Delivery.objects.values_list("notification__event", flat=True).get() == (
-        "post.needs_person"
-    )
+    told = Delivery.objects.order_by("notification__event")
+    assert list(told.values_list("notification__event", flat=True)) == [
+        "connection.needs_reconnect",
+        "post.needs_person",
+    ]
     reconnect(post.connection)
     assert sweeper.wake_doubts() == 1  # not a quarter of an hour later
     assert ask(desk, post).state == S.PUBLISHED
