@@ -122,6 +122,8 @@ NEEDS: dict[str, tuple[str, str] | None] = {
     "replay_delivery": ("notifications:write", E),
     "send_notification": ("notifications:write", O),
     "get_notification": ("notifications:read", O),
+    "get_notification_preferences": ("", V),
+    "change_notification_preferences": ("", V),
     "register_device": ("", V),
     "forget_device": ("", V),
 }

@@ -139,7 +139,8 @@ def test_no_request_breaks_it_and_every_answer_is_as_told(
             case.headers.pop("X-Workspace", None)
             case.headers.pop("If-Match", None)
             if isinstance(case.body, dict):
-                case.body.update({name: known[name] for name in known if name in case.body})
+                ours = {name: known[name] for name in known if name in case.body}
+                case.body = {**case.body, **ours}  # an example's body belongs to the document
         headers = callers[turn % len(callers)]
         with transaction.atomic():
             answer = case.call(headers=headers)
