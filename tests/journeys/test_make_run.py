@@ -71,18 +71,18 @@ def published(env: dict[str, str]) -> int:
 
 
 def log_in(env: dict[str, str], user: str, password: str) -> str:
-    """Log in to the admin and return the page that follows."""
-    page = f"http://127.0.0.1:{env['PORT']}/admin/"
+    """Log in to the admin, by the one login there is, and return the page that follows."""
+    site = f"http://127.0.0.1:{env['PORT']}"
     cookies = http.cookiejar.CookieJar()
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
-    form = browser.open(f"{page}login/?next=/admin/", timeout=10).read().decode()
+    form = browser.open(f"{site}/admin/login/?next=/admin/", timeout=10).read().decode()
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
     assert token
     fields = {
         "username": user, "password": password, "next": "/admin/",
         "csrfmiddlewaretoken": token[1],
     }  # fmt: skip
-    answer = browser.open(f"{page}login/", urllib.parse.urlencode(fields).encode(), timeout=10)
+    answer = browser.open(f"{site}/login/", urllib.parse.urlencode(fields).encode(), timeout=10)
     text: str = answer.read().decode()
     return text
 
