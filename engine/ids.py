@@ -9,13 +9,16 @@ from datetime import datetime
 
 
 def uuid7() -> uuid.UUID:
-    """Return a new time-ordered id: 48 bits of Unix milliseconds, then 74 random bits."""
-    milliseconds = time.time_ns() // 1_000_000
-    tail = int.from_bytes(os.urandom(10), "big")
-    value = (milliseconds & 0xFFFFFFFFFFFF) << 80 | tail
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return uuid.UUID(int=value)
+    """Return a new time-ordered id: Unix milliseconds, 12 bits of their fraction, 62 random bits.
+
+    The fraction (RFC 9562, 6.2, method 3) keeps what one process makes within a millisecond in
+    order, but for a quarter of a microsecond.
+    """
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    fraction = rest * 4096 // 1_000_000
+    random = int.from_bytes(os.urandom(8), "big") >> 2
+    head = (milliseconds & 0xFFFFFFFFFFFF) << 16 | 0x7 << 12 | fraction
+    return uuid.UUID(int=head << 64 | 0x2 << 62 | random)
 
 
 def first_key_of(moment: datetime) -> uuid.UUID:
