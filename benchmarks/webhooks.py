@@ -165,7 +165,7 @@ def _happen(workspace: Workspace, number: int) -> None:
         dedupe_key=f"bench:{workspace.pk}:{number}",
     )
     with transaction.atomic():
-        write(addressed([happening]))
+        write(addressed([happening], {workspace.pk}))
 
 
 def _report(port: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,20 +36,23 @@ class Happening:
     dedupe_key: str
 
 
-def addressed(happenings: Sequence[Happening]) -> list[OutboxEvent]:
+def addressed(
+    happenings: Iterable[Happening], workspaces: Collection[uuid.UUID]
+) -> list[OutboxEvent]:
     """Return the events that endpoints subscribe to, for `outbox.write`: one query, none for none.
 
+    `happenings` are those of `workspaces`, and are not even asked for while nobody listens there.
     An event of their own, beside what people and a post's own address are told: each of the
     endpoints knows it by the same `webhook-id`.
     """
-    if not happenings:
+    endpoints = _enabled(workspaces) if workspaces else {}
+    if not endpoints:
         return []
-    endpoints = _enabled({one.workspace_id for one in happenings})
     events = []
     for one in happenings:
         targets = tuple(
             (Channel.ENDPOINT.value, str(pk))
-            for pk, types in endpoints[one.workspace_id]
+            for pk, types in endpoints.get(one.workspace_id, ())
             if not types or one.event in types
         )
         if targets:
@@ -65,7 +68,9 @@ def addressed(happenings: Sequence[Happening]) -> list[OutboxEvent]:
     return events
 
 
-def _enabled(workspaces: set[uuid.UUID]) -> Mapping[uuid.UUID, list[tuple[uuid.UUID, list[str]]]]:
+def _enabled(
+    workspaces: Collection[uuid.UUID],
+) -> Mapping[uuid.UUID, list[tuple[uuid.UUID, list[str]]]]:
     found: defaultdict[uuid.UUID, list[tuple[uuid.UUID, list[str]]]] = defaultdict(list)
     rows = WebhookEndpoint.objects.filter(
         workspace_id__in=workspaces, state=WebhookEndpoint.State.ENABLED

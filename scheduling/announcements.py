@@ -157,18 +157,17 @@ def announce(changes: Sequence[PostChange]) -> None:
 
 def _for_endpoints(changes: Sequence[PostChange]) -> list[OutboxEvent]:
     """Return what the workspaces' webhook endpoints are told (one query)."""
-    return endpoint_events.addressed(
-        [
-            endpoint_events.Happening(
-                event=change.event,
-                workspace_id=change.workspace_id,
-                data=_data(change),
-                dedupe_key=_dedupe_key(change, None),
-            )
-            for change in changes
-            if change.event in CALLED_BACK
-        ]
+    told = [change for change in changes if change.event in CALLED_BACK]
+    happenings = (
+        endpoint_events.Happening(
+            event=change.event,
+            workspace_id=change.workspace_id,
+            data=_data(change),
+            dedupe_key=_dedupe_key(change, None),
+        )
+        for change in told
     )
+    return endpoint_events.addressed(happenings, {change.workspace_id for change in told})
 
 
 def _chosen_successes(changes: Sequence[PostChange]) -> frozenset[str]:
